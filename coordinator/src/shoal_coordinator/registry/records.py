@@ -1,0 +1,111 @@
+"""What the registry holds, as values that the rest of Shoal works with.
+
+Each class mirrors the protobuf message of the same name in
+``shoal/v1/registry.proto``; ``codec.py`` turns one into the other. Values are
+frozen: a change is a new value, written by compare-and-swap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+NodeId = NewType("NodeId", str)
+"""Name of a node, stable over its restarts."""
+
+Incarnation = NewType("Incarnation", str)
+"""One run of a node's process: random, new at every start."""
+
+CopyId = NewType("CopyId", str)
+"""One life of a node's copy of a partition: random, new whenever it starts from nothing."""
+
+PartitionId = NewType("PartitionId", int)
+"""0 to partition_count - 1."""
+
+Epoch = NewType("Epoch", int)
+"""Rises with every change of a partition's primary. 0: never taken."""
+
+UNTAKEN = Epoch(0)
+
+
+class MemberState(StrEnum):
+    """A node's place in the cluster, as the coordinator sees it."""
+
+    JOINING = "joining"
+    ACTIVE = "active"
+    DRAINING = "draining"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """Written once, when the cluster is created."""
+
+    partition_count: int
+    replica_count: int
+    lease_ttl_seconds: int
+    bootstrap_nodes: int
+    cluster_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRegistration:
+    """A node that lives; bound to its lease."""
+
+    id: NodeId
+    address: str
+    zone: str
+    weight: int
+    incarnation: Incarnation
+    version: str
+    metrics_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node's place in the cluster; outlives its process."""
+
+    id: NodeId
+    state: MemberState
+    weight: int
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One node's copy of a partition's data."""
+
+    node: NodeId
+    copy_id: CopyId
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRecord:
+    """Who owns a partition.
+
+    Invariants: ``epoch == 0`` exactly when ``primary is None``; the primary is in
+    ``in_sync``; ``epoch`` rises exactly when ``primary`` changes.
+    """
+
+    partition: PartitionId
+    epoch: Epoch
+    primary: Copy | None
+    primary_incarnation: Incarnation | None
+    replicas: tuple[NodeId, ...]
+    in_sync: tuple[Copy, ...]
+    preference: tuple[NodeId, ...]
+    handoff_to: NodeId | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.epoch == UNTAKEN) == (self.primary is None)
+        assert (self.primary is None) == (self.primary_incarnation is None)
+        assert self.primary is None or self.primary in self.in_sync
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorLeader:
+    """The coordinator that was elected; bound to its lease."""
+
+    id: str
+    address: str

@@ -1,0 +1,72 @@
+"""One immutable picture of a cluster, as the registry showed it at one revision.
+
+Every decision in coordinator and agent is a pure function of such a view, of the
+decider's own state, and of the time. Views are ordered by revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from shoal_coordinator.registry.port import LeaseId, Revision
+from shoal_coordinator.registry.records import (
+    ClusterConfig,
+    CoordinatorLeader,
+    Member,
+    NodeId,
+    NodeRegistration,
+    PartitionId,
+    PartitionRecord,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveNode:
+    """A registration that stands, and the revision at which it came to be."""
+
+    registration: NodeRegistration
+    create_revision: Revision
+    lease: LeaseId
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPartition:
+    """A partition's record and the revision that a swap of it must compare."""
+
+    record: PartitionRecord
+    mod_revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class ElectedLeader:
+    """The elected coordinator; ``create_revision`` guards what it writes."""
+
+    leader: CoordinatorLeader
+    create_revision: Revision
+
+
+def _empty() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """What stands in the registry at ``revision``."""
+
+    cluster: str
+    revision: Revision
+    config: ClusterConfig | None = None
+    leader: ElectedLeader | None = None
+    nodes: Mapping[NodeId, LiveNode] = field(default_factory=_empty)
+    members: Mapping[NodeId, Member] = field(default_factory=_empty)
+    partitions: Mapping[PartitionId, HeldPartition] = field(default_factory=_empty)
+
+    def primary_is_live(self, record: PartitionRecord) -> bool:
+        """Whether the recorded primary's process, that very incarnation, is registered."""
+        if record.primary is None:
+            return False
+        node = self.nodes.get(record.primary.node)
+        return node is not None and node.registration.incarnation == record.primary_incarnation

@@ -1,0 +1,22 @@
+"""What the agent tells the data plane when it makes one.
+
+Mirrored by a struct of the same name and fields in ``node/bridge``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlaneSettings:
+    """Settings of one node's data plane, fixed for its lifetime."""
+
+    node_id: str
+    listen: str
+    """HOST:PORT; port 0 takes a free one."""
+    partition_count: int
+    maxmemory_bytes: int
+    worker_threads: int
+    value_bytes_max: int = 1024 * 1024
+    key_bytes_max: int = 1024
