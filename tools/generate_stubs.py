@@ -1,7 +1,7 @@
 """Generate the Python stubs from the protos, or check that they are up to date.
 
-    python tools/generate_stubs.py            write them
-    python tools/generate_stubs.py --check    exit 1 if what is committed differs
+python tools/generate_stubs.py            write them
+python tools/generate_stubs.py --check    exit 1 if what is committed differs
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def generate(source: Source, out: Path) -> None:
 
 def stubs_under(folder: Path) -> set[Path]:
     return {
-        path.relative_to(folder) for path in folder.rglob("*_pb2*") if path.name.endswith(STUB_SUFFIXES)
+        path.relative_to(folder)
+        for path in folder.rglob("*_pb2*")
+        if path.name.endswith(STUB_SUFFIXES)
     }
 
 
@@ -98,7 +100,9 @@ def main() -> None:
                 (source.stubs / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(fresh / name, source.stubs / name)
     if differences:
-        sys.exit("the stubs do not match the protos; run `make protos`:\n  " + "\n  ".join(differences))
+        sys.exit(
+            "the stubs do not match the protos; run `make protos`:\n  " + "\n  ".join(differences)
+        )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+# Every target prepares what it needs by itself and says so. The two to know:
+#   make demo    the flash sale, about a minute
+#   make test    every test
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := $(PYTHON) -m tools.setup
+export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension import target_folder; print(target_folder())' 2>/dev/null)
+
+PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench
+
+.DEFAULT_GOAL := help
+.PHONY: breaking help setup demo up test test-rust test-unit test-simulation test-contract test-cluster check format protos requirements etcd bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: ## the private environment, the Rust extension, etcd
+	@$(SETUP)
+
+demo: setup ## the flash sale against a cluster of its own, about a minute
+	$(BIN)/shoal demo flash-sale --seconds 40
+
+up: setup ## a local cluster with a live table; Ctrl-C stops it
+	$(BIN)/shoal up
+
+test: test-rust test-unit test-simulation test-contract test-cluster ## every test
+
+test-rust: setup ## engine and data plane
+	cargo test --workspace --locked --quiet
+
+test-unit: setup ## Python: unit, property and conformance tests
+	$(BIN)/pytest tests/client tests/coordinator tests/node tests/tools tests/test_tidy.py
+
+test-simulation: setup ## seeded simulation of the decisions
+	$(BIN)/pytest tests/simulation
+
+test-contract: setup ## a running cluster, seen by a client that knows only protos/
+	$(BIN)/pytest tests/contract
+
+test-cluster: setup ## real processes, real kills
+	$(BIN)/pytest tests/cluster
+
+check: setup ## formatters, linters, types, import rules, protos
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/mypy client/src/shoal coordinator/src/shoal_coordinator node/src/shoal_node tools
+	$(BIN)/lint-imports --no-cache
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tools/generate_stubs.py --check
+	$(BIN)/buf lint protos
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+format: setup ## let the formatters write
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
+	cargo fmt --all
+
+protos: setup ## write the Python stubs anew
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tools/generate_stubs.py
+
+breaking: setup ## does the contract still hold for those who use what is on main?
+	$(BIN)/buf breaking protos --against '.git#branch=main,subdir=protos'
+
+requirements: setup ## pin the dependencies anew
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --no-header --annotation-style=line -o requirements-dev.txt requirements-dev.in
+
+bench: setup ## side by side with Redis
+	$(BIN)/python -m bench
+
+clean: ## remove what was made in this clone; the cache outside it stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis node/src/shoal_node/_bridge*.so
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Sets a clone up: private environment, Rust extension, etcd. Standard library only."""
