@@ -2,13 +2,14 @@
 
 Two implementations stand behind it: ``etcd`` (the real one) and ``memory`` (its
 twin for tests and simulation). Both pass ``tests/coordinator/registry/
-store_conformance.py``. The contract is etcd's own, narrowed to what Shoal uses.
+test_store_conformance.py``. The contract is etcd's own, narrowed to what Shoal uses.
 
 Every call has a deadline. Errors are the tree below; nothing else escapes.
 
     StoreError
     ├── StoreUnavailable     not applied, or only read: safe to repeat
     ├── OutcomeUnknown       a commit was sent and its answer lost: read back first
+    ├── StoreRefused         the request is wrong or not permitted: repeating is no use
     ├── LeaseLost            the lease is gone; what was bound to it is, too
     ├── Compacted            a watch asked for revisions that no longer exist
     └── StoreWentBack        another etcd cluster, or an older backup of this one
@@ -16,7 +17,7 @@ Every call has a deadline. Errors are the tree below; nothing else escapes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import NewType, Protocol
 
@@ -40,6 +41,10 @@ class StoreUnavailable(StoreError):
 
 class OutcomeUnknown(StoreError):
     """A commit was sent and may or may not have been applied."""
+
+
+class StoreRefused(StoreError):
+    """The store said no, and will say so again. Nothing was applied."""
 
 
 class LeaseLost(StoreError):
@@ -184,11 +189,12 @@ class Store(Protocol):
         """
         ...
 
-    def watch(self, prefix: str, after: Revision) -> AsyncIterator[Events]:
+    def watch(self, prefix: str, after: Revision) -> AsyncGenerator[Events]:
         """Yield what changes under ``prefix`` after a revision: no gap, no duplicate, in order.
 
         Survives the loss of a connection or of an endpoint by resuming where it
         was. Raises Compacted and StoreWentBack; StoreUnavailable never: it waits.
+        Close it (``contextlib.aclosing``) to stop watching.
         """
         ...
 

@@ -1,0 +1,60 @@
+"""Creating the cluster, or joining the one that stands."""
+
+from __future__ import annotations
+
+import structlog
+
+from shoal_coordinator.errors import EtcdAbsent
+from shoal_coordinator.registry.keys import Keys
+from shoal_coordinator.registry.operations import create_config
+from shoal_coordinator.registry.port import OutcomeUnknown, Store, StoreUnavailable
+from shoal_coordinator.registry.records import ClusterConfig
+from shoal_coordinator.settings import CoordinatorSettings
+
+_log = structlog.get_logger(__name__)
+
+
+async def create_or_join(
+    store: Store, keys: Keys, settings: CoordinatorSettings, cluster_id: str
+) -> ClusterConfig:
+    """Return the configuration that stands. Raises EtcdAbsent, StoreWentBack.
+
+    ``cluster_id``: random, for a cluster that is made now.
+    """
+    asked = ClusterConfig(
+        partition_count=settings.partitions,
+        replica_count=settings.replicas,
+        lease_ttl_seconds=settings.lease_ttl_seconds,
+        bootstrap_nodes=settings.bootstrap_nodes,
+        cluster_id=cluster_id,
+    )
+    try:
+        stands = await create_config(store, keys, asked)
+    except (StoreUnavailable, OutcomeUnknown) as error:
+        raise EtcdAbsent(
+            f"no etcd answers at {settings.etcd} ({error}): start one, or correct --etcd"
+        ) from error
+    if stands.cluster_id == cluster_id:
+        _log.info(
+            f"cluster {keys.cluster} is created: {stands.partition_count} partitions, "
+            f"{stands.replica_count} replicas each",
+            cluster_id=cluster_id,
+        )
+    for sentence in differences(asked, stands):
+        _log.warning(sentence)
+    return stands
+
+
+def differences(asked: ClusterConfig, stands: ClusterConfig) -> list[str]:
+    """A sentence for each flag that asks for what the cluster was not created with."""
+    flags = (
+        ("--partitions", asked.partition_count, stands.partition_count),
+        ("--replicas", asked.replica_count, stands.replica_count),
+        ("--lease-ttl", asked.lease_ttl_seconds, stands.lease_ttl_seconds),
+        ("--bootstrap-nodes", asked.bootstrap_nodes, stands.bootstrap_nodes),
+    )
+    return [
+        f"{flag} {wanted} has no effect: the cluster was created with {standing}, which stands"
+        for flag, wanted, standing in flags
+        if wanted != standing
+    ]

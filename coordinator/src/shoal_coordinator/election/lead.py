@@ -1,0 +1,79 @@
+"""Leading: decide on each new view and on a tick, act, and wait for what was written.
+
+The next decision is made from a view that shows what the last one wrote, so that
+nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from shoal_coordinator.election.act import Actor
+from shoal_coordinator.election.latest import LatestView
+from shoal_coordinator.placement.place import Placement, place
+from shoal_coordinator.placement.ring import RingMember
+from shoal_coordinator.planning.decide import Decision, decide
+from shoal_coordinator.planning.memory import NOTHING, Memory, observe
+from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.registry.port import Revision
+from shoal_coordinator.registry.view import ClusterView
+
+_log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.25
+_CATCH_UP_SECONDS = 2.0
+"""For so long a view that shows what was written is waited for."""
+
+
+class Planner:
+    """``decide`` with its memory, and with the last placement kept for reuse."""
+
+    def __init__(self, settings: PlanSettings, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._memory: Memory = NOTHING
+        self._placed: tuple[tuple[tuple[RingMember, ...], int, int], Placement] | None = None
+
+    async def plan(self, view: ClusterView) -> Decision:
+        now = self._clock()
+        self._memory = observe(view, self._memory, self._settings, now)
+        wanted = await self._wanted(view)
+        decision = decide(view, self._memory, wanted, self._settings, now)
+        self._memory = decision.memory
+        return decision
+
+    async def _wanted(self, view: ClusterView) -> Placement:
+        if view.config is None:
+            return Placement(())
+        ring = self._memory.ring or ()
+        key = (ring, view.config.partition_count, view.config.replica_count)
+        if self._placed is None or self._placed[0] != key:
+            # Seconds for the largest clusters: not in the event loop's thread.
+            self._placed = (key, await asyncio.to_thread(place, *key))
+        return self._placed[1]
+
+
+async def lead(latest: LatestView, planner: Planner, actor: Actor, elected_at: Revision) -> None:
+    """Lead until cancelled. Raises LeadershipLost and StoreWentBack.
+
+    ``elected_at``: from there on nobody else's plans are written, so a view that shows
+    it shows all of them.
+    """
+    said: str | None = None
+    view = await latest.until(lambda view: view.revision >= elected_at)
+    while True:
+        decision = await planner.plan(view)
+        if decision.waiting != said:
+            said = decision.waiting
+            if said is not None:
+                _log.info(said)
+        written = Revision(0)
+        if decision.actions:
+            written = await actor.carry_out(decision.actions)
+        if written > view.revision:
+            view = await latest.newer_than(Revision(written - 1), _CATCH_UP_SECONDS)
+        else:
+            view = await latest.newer_than(view.revision, TICK_SECONDS)

@@ -1,0 +1,141 @@
+"""``shoal-coordinator``: the command line of a coordinator.
+
+Exits with 0 after a clean stop, 1 when the coordinator cannot go on, 2 on a bad flag;
+each with one sentence on stderr. The first SIGTERM or SIGINT stops cleanly and gives
+the leadership back, a second one ends the process at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import uuid
+
+import click
+import structlog
+
+from shoal_coordinator.addresses import parse_host_port
+from shoal_coordinator.coordinator import run_coordinator
+from shoal_coordinator.errors import BadSettings, CoordinatorError
+from shoal_coordinator.logs import log_as_json
+from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.settings import CoordinatorSettings
+
+_log = structlog.get_logger(__name__)
+_SIGNALLED = 128
+
+
+@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.option("--etcd", required=True, metavar="URL[,URL]", help="Where etcd listens.")
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Serve the admin API here.")
+@click.option(
+    "--advertise",
+    metavar="HOST:PORT",
+    help="Where others reach this coordinator, if not at --listen.",
+)
+@click.option("--cluster", default="default", help="The cluster to coordinate.")
+@click.option("--id", "coordinator_id", help="A name for logs; random if left out.")
+@click.option(
+    "--partitions",
+    type=int,
+    default=256,
+    help="A power of two up to 16384, fixed when the cluster is created.",
+)
+@click.option(
+    "--replicas",
+    type=int,
+    default=1,
+    help="Copies besides the primary, fixed when the cluster is created.",
+)
+@click.option(
+    "--bootstrap-nodes",
+    type=int,
+    default=1,
+    help="Place partitions the first time once so many nodes are there.",
+)
+@click.option(
+    "--lease-ttl",
+    type=int,
+    default=3,
+    help="Seconds until a silent node or coordinator counts as gone; fixed as above.",
+)
+@click.option(
+    "--down-grace",
+    type=float,
+    default=PlanSettings().down_grace_seconds,
+    help="Seconds for which a node that is down keeps its place on the ring.",
+)
+@click.option(
+    "--metrics-listen", metavar="HOST:PORT", help="Serve Prometheus metrics here; 0: a free port."
+)
+@click.option(
+    "--insecure",
+    is_flag=True,
+    help="Allow to listen beyond loopback without TLS and authentication.",
+)
+@click.version_option(package_name="shoal-coordinator", prog_name="shoal-coordinator")
+def main(
+    etcd: str,
+    listen: str,
+    advertise: str | None,
+    cluster: str,
+    coordinator_id: str | None,
+    partitions: int,
+    replicas: int,
+    bootstrap_nodes: int,
+    lease_ttl: int,
+    down_grace: float,
+    metrics_listen: str | None,
+    insecure: bool,  # noqa: FBT001
+) -> None:
+    """Run one coordinator of a Shoal cluster. Of several, one leads."""
+    name = coordinator_id or f"coordinator-{uuid.uuid4().hex[:8]}"
+    log_as_json(name)
+    try:
+        settings = CoordinatorSettings(
+            etcd=etcd,
+            listen=parse_host_port(listen),
+            advertise=None if advertise is None else parse_host_port(advertise),
+            metrics_listen=None if metrics_listen is None else parse_host_port(metrics_listen),
+            cluster=cluster,
+            id=name,
+            partitions=partitions,
+            replicas=replicas,
+            bootstrap_nodes=bootstrap_nodes,
+            lease_ttl_seconds=lease_ttl,
+            is_insecure=insecure,
+            plan=_plan(down_grace),
+        )
+        asyncio.run(_run(settings))
+    except CoordinatorError as error:
+        click.echo(f"shoal-coordinator: {error}", err=True)
+        sys.exit(error.exit_status)
+
+
+def _plan(down_grace: float) -> PlanSettings:
+    try:
+        return PlanSettings(down_grace_seconds=down_grace)
+    except ValueError as error:
+        raise BadSettings(f"--down-grace {down_grace:g} is not usable: {error}") from error
+
+
+async def _run(settings: CoordinatorSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _signalled, number, stop)
+    await run_coordinator(settings, stop)
+
+
+def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:
+    if stop.is_set():
+        _log.warning(f"{number.name} again: exiting at once")
+        os._exit(_SIGNALLED + number)
+    _log.info(f"{number.name}: stopping")
+    stop.set()
+
+
+if __name__ == "__main__":
+    main()

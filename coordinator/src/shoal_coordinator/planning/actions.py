@@ -1,0 +1,137 @@
+"""What the leader may do. Each action renders the sentence that is logged and asserted.
+
+Action
+├── AdmitMember        a registered node becomes a member
+├── RefreshMember      a member's weight or zone follows its registration
+├── PlanPartition      the first record of a partition
+├── UpdatePreference   the ring's order for a partition has changed
+├── ClearHandoff       a handoff that cannot or shall not come about
+└── MarkHandoff        the primary shall hand its partition to the wanted one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from shoal_coordinator.registry.port import ABSENT, Revision
+from shoal_coordinator.registry.records import Member, NodeId, PartitionId, PartitionRecord
+from shoal_coordinator.registry.view import HeldPartition
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitMember:
+    member: Member
+
+    def __str__(self) -> str:
+        return f"node {self.member.id} joins with {_described(self.member)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshMember:
+    member: Member
+
+    def __str__(self) -> str:
+        return f"node {self.member.id} now has {_described(self.member)}, as it registered"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPartition:
+    record: PartitionRecord
+
+    @property
+    def expected(self) -> Revision:
+        return ABSENT
+
+    def __str__(self) -> str:
+        return f"partition {self.record.partition} is planned on {_listed(self.record.preference)}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePreference:
+    """A handoff that the new order does not want ends with it."""
+
+    held: HeldPartition
+    preference: tuple[NodeId, ...]
+    replicas: tuple[NodeId, ...]
+
+    @property
+    def record(self) -> PartitionRecord:
+        old = self.held.record
+        wanted = old.handoff_to == self.preference[0]
+        return replace(
+            old,
+            preference=self.preference,
+            replicas=self.replicas,
+            handoff_to=old.handoff_to if wanted else None,
+        )
+
+    @property
+    def expected(self) -> Revision:
+        return self.held.mod_revision
+
+    def __str__(self) -> str:
+        old, new = self.held.record, self.record
+        ended = (
+            f"; its handoff to {old.handoff_to} ends" if old.handoff_to != new.handoff_to else ""
+        )
+        return f"partition {old.partition} is now wanted on {_listed(self.preference)}{ended}"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkHandoff:
+    held: HeldPartition
+    target: NodeId
+
+    @property
+    def record(self) -> PartitionRecord:
+        return replace(self.held.record, handoff_to=self.target)
+
+    @property
+    def expected(self) -> Revision:
+        return self.held.mod_revision
+
+    def __str__(self) -> str:
+        primary = self.held.record.primary
+        source = "nobody" if primary is None else primary.node
+        return (
+            f"partition {self.held.record.partition} shall move from {source} to {self.target}, "
+            "where it starts empty"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClearHandoff:
+    held: HeldPartition
+    why: str
+
+    @property
+    def record(self) -> PartitionRecord:
+        return replace(self.held.record, handoff_to=None)
+
+    @property
+    def expected(self) -> Revision:
+        return self.held.mod_revision
+
+    def __str__(self) -> str:
+        record = self.held.record
+        return f"partition {record.partition} is not handed to {record.handoff_to}: {self.why}"
+
+
+MemberAction: TypeAlias = AdmitMember | RefreshMember
+PartitionAction: TypeAlias = PlanPartition | UpdatePreference | MarkHandoff | ClearHandoff
+Action: TypeAlias = MemberAction | PartitionAction
+
+
+def partition_of(action: PartitionAction) -> PartitionId:
+    return action.record.partition
+
+
+def _described(member: Member) -> str:
+    zone = f"in zone {member.zone}" if member.zone else "in no zone"
+    return f"weight {member.weight} {zone}"
+
+
+def _listed(nodes: Sequence[NodeId]) -> str:
+    return ", then ".join(nodes) if nodes else "no node"

@@ -1,0 +1,203 @@
+"""Registry records <-> the bytes that stand in etcd.
+
+A value is the protobuf JSON form of the message of the same name in
+``shoal/v1/registry.proto``, on one line, in UTF-8, with the proto's own field
+names. The same record always gives the same bytes, which is what lets a writer
+recognise its own write. Fields that a newer release added are ignored.
+
+Non-goal: keeping unknown fields when a record is written again. A record is
+always written whole by the release that decides on it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from shoal.v1 import registry_pb2 as pb
+
+from shoal_coordinator.registry.records import (
+    UNTAKEN,
+    ClusterConfig,
+    CoordinatorLeader,
+    Copy,
+    CopyId,
+    Epoch,
+    Incarnation,
+    Member,
+    MemberState,
+    NodeId,
+    NodeRegistration,
+    PartitionId,
+    PartitionRecord,
+)
+
+_M = TypeVar("_M", bound=Message)
+
+_STATE_TO_PB = {
+    MemberState.JOINING: pb.MEMBER_STATE_JOINING,
+    MemberState.ACTIVE: pb.MEMBER_STATE_ACTIVE,
+    MemberState.DRAINING: pb.MEMBER_STATE_DRAINING,
+    MemberState.LEFT: pb.MEMBER_STATE_LEFT,
+}
+_STATE_FROM_PB = {wire: state for state, wire in _STATE_TO_PB.items()}
+
+
+class RecordCorrupt(ValueError):
+    """A value in etcd that is not the record its key promises."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(
+            f"the value of {key} is not usable: {why}; "
+            "it was written by hand or by a release this one does not understand"
+        )
+        self.key = key
+        self.why = why
+
+
+def _to_bytes(message: Message) -> bytes:
+    fields = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _parse(key: str, value: bytes, message: _M) -> _M:
+    try:
+        fields = json.loads(value)
+        if not isinstance(fields, dict):
+            raise RecordCorrupt(key, "it is not a JSON object")
+        return json_format.ParseDict(fields, message, ignore_unknown_fields=True)
+    except (json_format.ParseError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        if isinstance(error, RecordCorrupt):
+            raise
+        raise RecordCorrupt(key, str(error)) from error
+
+
+def encode_config(config: ClusterConfig) -> bytes:
+    return _to_bytes(
+        pb.ClusterConfig(
+            partition_count=config.partition_count,
+            replica_count=config.replica_count,
+            lease_ttl_seconds=config.lease_ttl_seconds,
+            bootstrap_nodes=config.bootstrap_nodes,
+            cluster_id=config.cluster_id,
+        )
+    )
+
+
+def decode_config(key: str, value: bytes) -> ClusterConfig:
+    message = _parse(key, value, pb.ClusterConfig())
+    if message.partition_count == 0:
+        raise RecordCorrupt(key, "partition_count is 0")
+    return ClusterConfig(
+        partition_count=message.partition_count,
+        replica_count=message.replica_count,
+        lease_ttl_seconds=message.lease_ttl_seconds,
+        bootstrap_nodes=message.bootstrap_nodes,
+        cluster_id=message.cluster_id,
+    )
+
+
+def encode_registration(registration: NodeRegistration) -> bytes:
+    return _to_bytes(
+        pb.NodeRegistration(
+            id=registration.id,
+            address=registration.address,
+            zone=registration.zone,
+            weight=registration.weight,
+            incarnation=registration.incarnation,
+            version=registration.version,
+            metrics_url=registration.metrics_url,
+        )
+    )
+
+
+def decode_registration(key: str, value: bytes) -> NodeRegistration:
+    message = _parse(key, value, pb.NodeRegistration())
+    if not message.id or not message.address or not message.incarnation:
+        raise RecordCorrupt(key, "id, address or incarnation is missing")
+    return NodeRegistration(
+        id=NodeId(message.id),
+        address=message.address,
+        zone=message.zone,
+        weight=message.weight,
+        incarnation=Incarnation(message.incarnation),
+        version=message.version,
+        metrics_url=message.metrics_url,
+    )
+
+
+def encode_member(member: Member) -> bytes:
+    return _to_bytes(
+        pb.Member(
+            id=member.id,
+            state=_STATE_TO_PB[member.state],
+            weight=member.weight,
+            zone=member.zone,
+        )
+    )
+
+
+def decode_member(key: str, value: bytes) -> Member:
+    message = _parse(key, value, pb.Member())
+    state = _STATE_FROM_PB.get(message.state)
+    if not message.id or state is None:
+        raise RecordCorrupt(key, "id is missing or state is none of those known")
+    return Member(id=NodeId(message.id), state=state, weight=message.weight, zone=message.zone)
+
+
+def encode_partition(record: PartitionRecord) -> bytes:
+    return _to_bytes(
+        pb.PartitionRecord(
+            partition=record.partition,
+            epoch=record.epoch,
+            primary=None if record.primary is None else _copy_to_pb(record.primary),
+            primary_incarnation=record.primary_incarnation or "",
+            replicas=record.replicas,
+            in_sync=[_copy_to_pb(copy) for copy in record.in_sync],
+            preference=record.preference,
+            handoff_to=record.handoff_to or "",
+        )
+    )
+
+
+def decode_partition(key: str, value: bytes) -> PartitionRecord:
+    message = _parse(key, value, pb.PartitionRecord())
+    primary = _copy_from_pb(message.primary) if message.HasField("primary") else None
+    in_sync = tuple(_copy_from_pb(copy) for copy in message.in_sync)
+    epoch = Epoch(message.epoch)
+    taken = epoch != UNTAKEN
+    if taken != (primary is not None) or taken != bool(message.primary_incarnation):
+        raise RecordCorrupt(key, "epoch, primary and primary_incarnation contradict each other")
+    if primary is not None and primary not in in_sync:
+        raise RecordCorrupt(key, "the primary's copy is not in sync")
+    return PartitionRecord(
+        partition=PartitionId(message.partition),
+        epoch=epoch,
+        primary=primary,
+        primary_incarnation=Incarnation(message.primary_incarnation) if taken else None,
+        replicas=tuple(NodeId(node) for node in message.replicas),
+        in_sync=in_sync,
+        preference=tuple(NodeId(node) for node in message.preference),
+        handoff_to=NodeId(message.handoff_to) if message.handoff_to else None,
+    )
+
+
+def _copy_to_pb(copy: Copy) -> pb.Copy:
+    return pb.Copy(node=copy.node, copy_id=copy.copy_id)
+
+
+def _copy_from_pb(message: pb.Copy) -> Copy:
+    return Copy(node=NodeId(message.node), copy_id=CopyId(message.copy_id))
+
+
+def encode_leader(leader: CoordinatorLeader) -> bytes:
+    return _to_bytes(pb.CoordinatorLeader(id=leader.id, address=leader.address))
+
+
+def decode_leader(key: str, value: bytes) -> CoordinatorLeader:
+    message = _parse(key, value, pb.CoordinatorLeader())
+    if not message.id:
+        raise RecordCorrupt(key, "id is missing")
+    return CoordinatorLeader(id=message.id, address=message.address)

@@ -1,0 +1,1 @@
+"""Stubs generated from ``coordinator/protos``; nothing here is written by hand."""

@@ -1,0 +1,55 @@
+"""The registry's writes, each one compare-and-swap, used by coordinator and agent alike.
+
+A transaction whose answer was lost is read back before anything else is done
+(``settle``). So each operation tells won from lost, and raises
+
+- StoreUnavailable when nothing was written, certainly;
+- OutcomeUnknown when that could not be found out within some seconds: look at
+  the next view before deciding again;
+- LeaseLost where a lease is named that is gone;
+- StoreWentBack.
+"""
+
+from shoal_coordinator.registry.operations.config import create_config, read_config
+from shoal_coordinator.registry.operations.election import (
+    Elected,
+    NotElected,
+    campaign,
+    resign,
+)
+from shoal_coordinator.registry.operations.members import put_member
+from shoal_coordinator.registry.operations.nodes import (
+    NameTaken,
+    Registered,
+    register_node,
+    remove_registration,
+)
+from shoal_coordinator.registry.operations.outcome import Lost, Won
+from shoal_coordinator.registry.operations.partitions import (
+    PlannedRecord,
+    hand_over,
+    plan_partition,
+    plan_partitions,
+    take_over,
+)
+
+__all__ = [
+    "Elected",
+    "Lost",
+    "NameTaken",
+    "NotElected",
+    "PlannedRecord",
+    "Registered",
+    "Won",
+    "campaign",
+    "create_config",
+    "hand_over",
+    "plan_partition",
+    "plan_partitions",
+    "put_member",
+    "read_config",
+    "register_node",
+    "remove_registration",
+    "resign",
+    "take_over",
+]

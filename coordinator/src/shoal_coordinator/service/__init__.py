@@ -1,0 +1,1 @@
+"""What a coordinator serves: status, health, reflection and metrics. It changes nothing."""

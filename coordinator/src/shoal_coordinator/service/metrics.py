@@ -1,0 +1,86 @@
+"""Prometheus metrics of a coordinator, computed from its view when they are asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from wsgiref.simple_server import WSGIServer
+
+import prometheus_client
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from shoal_coordinator.addresses import HostPort
+from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.registry.records import MemberState
+from shoal_coordinator.registry.view import ClusterView
+from shoal_coordinator.service.status import Tally, tally
+
+
+class Metrics(Collector):
+    """``view`` and ``is_leader`` are asked from the thread that serves metrics."""
+
+    def __init__(
+        self, view: Callable[[], ClusterView | None], is_leader: Callable[[], bool]
+    ) -> None:
+        self._view = view
+        self._is_leader = is_leader
+        self._actions: Counter[str] = Counter()
+
+    def carried_out(self, kind: str, number: int) -> None:
+        self._actions[kind] += number
+
+    def collect(self) -> Iterator[Metric]:
+        view = self._view()
+        counts = Tally(0, 0, 0) if view is None else tally(view)
+        yield _gauge("leader", "1 while this coordinator leads", int(self._is_leader()))
+        yield _gauge("ready", "1 once a view of the registry is there", int(view is not None))
+        yield _gauge("live_nodes", "Nodes that are registered", len(view.nodes) if view else 0)
+        members = GaugeMetricFamily(
+            "shoal_coordinator_members", "Members by state", labels=["state"]
+        )
+        states = Counter(member.state for member in view.members.values()) if view else Counter()
+        for state in MemberState:
+            members.add_metric([state], states[state])
+        yield members
+        yield _gauge("unserved_partitions", "Partitions without a live primary", counts.unserved)
+        yield _gauge(
+            "misplaced_partitions",
+            "Partitions whose primary is not the one that the ring wants",
+            counts.misplaced,
+        )
+        yield _gauge("handoffs", "Partitions on their way to another node", counts.handoffs)
+        actions = CounterMetricFamily(
+            "shoal_coordinator_actions", "Actions carried out, by kind", labels=["kind"]
+        )
+        for kind, number in sorted(self._actions.items()):
+            actions.add_metric([kind], number)
+        yield actions
+
+
+class MetricsServer:
+    """Serves text at ``/metrics`` from a thread of its own."""
+
+    def __init__(self, metrics: Metrics, listen: HostPort) -> None:
+        registry = prometheus_client.CollectorRegistry(auto_describe=False)
+        registry.register(metrics)
+        server: WSGIServer
+        try:
+            server, self._thread = prometheus_client.start_http_server(
+                listen.port, listen.host, registry
+            )
+        except OSError as error:
+            raise CannotListen(
+                f"--metrics-listen {listen} cannot be bound ({error.strerror}); take another"
+            ) from error
+        self._server = server
+        self.address = HostPort(listen.host, server.server_port)
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _gauge(name: str, documentation: str, value: int) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"shoal_coordinator_{name}", documentation, value=value)

@@ -1,0 +1,89 @@
+"""What ``shoal-coordinator`` is told on its command line, checked when it is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shoal_coordinator.addresses import HostPort
+from shoal_coordinator.errors import BadSettings
+from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.registry.etcd import BadEtcdUrl
+from shoal_coordinator.registry.etcd.urls import endpoint_targets
+from shoal_coordinator.registry.keys import BadName, checked_name
+
+PARTITIONS_MAX = 16_384
+_REPLICAS_MAX = 16
+_LEASE_TTL_SECONDS_MAX = 3600
+_NODES_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorSettings:
+    """One coordinator's settings.
+
+    ``partitions`` to ``lease_ttl_seconds`` take effect when the cluster is created.
+    """
+
+    etcd: str
+    listen: HostPort
+    advertise: HostPort | None
+    metrics_listen: HostPort | None
+    cluster: str
+    id: str
+    partitions: int
+    replicas: int
+    bootstrap_nodes: int
+    lease_ttl_seconds: int
+    is_insecure: bool
+    plan: PlanSettings = field(default_factory=PlanSettings)
+
+    def __post_init__(self) -> None:
+        try:
+            endpoint_targets(self.etcd)
+            checked_name("cluster name", self.cluster)
+            checked_name("coordinator id", self.id)
+        except (BadEtcdUrl, BadName) as error:
+            raise BadSettings(str(error)) from error
+        self._check_exposure("--listen", self.listen)
+        if self.metrics_listen is not None:
+            self._check_exposure("--metrics-listen", self.metrics_listen)
+        if self.listen.is_wildcard and self.advertise is None:
+            raise BadSettings(
+                f"--listen {self.listen} is every address of this machine, and nobody can call "
+                "that: say with --advertise HOST:PORT where others reach this coordinator"
+            )
+        self._check_cluster()
+
+    def _check_exposure(self, flag: str, address: HostPort) -> None:
+        if not address.is_loopback and not self.is_insecure:
+            raise BadSettings(
+                f"{flag} {address} can be reached from other machines, without TLS or "
+                "authentication: take a loopback address such as 127.0.0.1, or say --insecure"
+            )
+
+    def _check_cluster(self) -> None:
+        is_power_of_two = self.partitions > 0 and self.partitions & (self.partitions - 1) == 0
+        if not is_power_of_two or self.partitions > PARTITIONS_MAX:
+            raise BadSettings(
+                f"--partitions {self.partitions} is not usable: take a power of two up to "
+                f"{PARTITIONS_MAX}, such as 256"
+            )
+        if not 0 <= self.replicas <= _REPLICAS_MAX:
+            raise BadSettings(
+                f"--replicas {self.replicas} is not usable: take 0 (one copy) to {_REPLICAS_MAX}"
+            )
+        if not 1 <= self.bootstrap_nodes <= _NODES_MAX:
+            raise BadSettings(
+                f"--bootstrap-nodes {self.bootstrap_nodes} is not usable: take 1 to {_NODES_MAX}"
+            )
+        if not 1 <= self.lease_ttl_seconds <= _LEASE_TTL_SECONDS_MAX:
+            raise BadSettings(
+                f"--lease-ttl {self.lease_ttl_seconds} is not usable: take 1 to "
+                f"{_LEASE_TTL_SECONDS_MAX} seconds, such as 3"
+            )
+        if self.plan.down_grace_seconds < 2 * self.lease_ttl_seconds:
+            raise BadSettings(
+                f"--down-grace of {self.plan.down_grace_seconds:g} s is too short for leases of "
+                f"{self.lease_ttl_seconds} s: take at least twice as much, so that a node that "
+                "restarts keeps its place"
+            )
