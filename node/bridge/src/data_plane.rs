@@ -1,0 +1,144 @@
+//! The class `DataPlane`: one data plane and the runtime that it runs on.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use shoal_server as server;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::errors::{value_error, without_gil};
+use crate::settings::DataPlaneSettings;
+use crate::stats::DataPlaneStats;
+
+/// gRPC server and engine of one node. All partitions are closed at first.
+#[pyclass(frozen, module = "shoal_node._bridge")]
+pub(crate) struct DataPlane {
+    plane: server::DataPlane,
+    handle: Handle,
+    /// Taken by `stop`.
+    runtime: Mutex<Option<Runtime>>,
+}
+
+#[pymethods]
+impl DataPlane {
+    #[new]
+    fn new(py: Python<'_>, settings: DataPlaneSettings) -> PyResult<DataPlane> {
+        let threads = settings.worker_threads;
+        if threads == 0 {
+            return Err(value_error("worker_threads is 0: take at least one"));
+        }
+        without_gil(py, || {
+            let plane = server::DataPlane::new(settings.into_settings()).map_err(value_error)?;
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(threads)
+                .thread_name("shoal-data")
+                .enable_all()
+                .build()?;
+            let handle = runtime.handle().clone();
+            Ok(DataPlane {
+                plane,
+                handle,
+                runtime: Mutex::new(Some(runtime)),
+            })
+        })
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<String> {
+        without_gil(py, || {
+            self.running()?;
+            Ok(self.handle.block_on(self.plane.start())?)
+        })
+    }
+
+    fn set_lease_deadline(&self, deadline_boottime_ns: u64) {
+        self.plane.set_lease_deadline(deadline_boottime_ns);
+    }
+
+    fn install_topology(&self, py: Python<'_>, topology: &[u8]) -> PyResult<()> {
+        without_gil(py, || {
+            // Dropping a peer's connection wakes its task.
+            let _runtime = self.handle.enter();
+            self.plane
+                .install_topology(topology)
+                .map(|_| ())
+                .map_err(value_error)
+        })
+    }
+
+    fn open_partition(&self, py: Python<'_>, partition: u32, epoch: u64) -> PyResult<()> {
+        without_gil(py, || {
+            self.plane
+                .open_partition(partition, epoch)
+                .map_err(value_error)
+        })
+    }
+
+    fn freeze_partition(&self, py: Python<'_>, partition: u32) -> PyResult<()> {
+        without_gil(py, || {
+            self.plane.freeze_partition(partition).map_err(value_error)
+        })
+    }
+
+    fn thaw_partition(&self, py: Python<'_>, partition: u32) -> PyResult<()> {
+        without_gil(py, || {
+            self.plane.thaw_partition(partition).map_err(value_error)
+        })
+    }
+
+    fn close_partition(&self, py: Python<'_>, partition: u32) -> PyResult<()> {
+        without_gil(py, || {
+            self.plane.close_partition(partition).map_err(value_error)
+        })
+    }
+
+    fn set_ready(&self, py: Python<'_>, ready: bool) -> PyResult<()> {
+        without_gil(py, || {
+            self.handle.block_on(self.plane.set_ready(ready));
+            Ok(())
+        })
+    }
+
+    fn stats(&self, py: Python<'_>) -> PyResult<DataPlaneStats> {
+        without_gil(py, || Ok(self.plane.stats().into()))
+    }
+
+    fn stop(&self, py: Python<'_>, grace_ms: u64) -> PyResult<()> {
+        without_gil(py, || {
+            let runtime = self.lock().take();
+            let Some(runtime) = runtime else {
+                return Ok(());
+            };
+            runtime.block_on(self.plane.stop(Duration::from_millis(grace_ms)));
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            Ok(())
+        })
+    }
+}
+
+impl DataPlane {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Runtime>> {
+        self.runtime
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn running(&self) -> PyResult<()> {
+        if self.lock().is_some() {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "the data plane was stopped: make a new one",
+        ))
+    }
+}
+
+impl Drop for DataPlane {
+    fn drop(&mut self) {
+        // Python may drop this anywhere: nothing is waited for.
+        if let Some(runtime) = self.lock().take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The settings that the agent gives, read from its dataclass of the same name.
+
+use std::hash::{BuildHasher, RandomState};
+
+use pyo3::prelude::*;
+use shoal_server::{Eviction, Limits, Settings};
+
+/// Mirrors `shoal_node.data_plane.DataPlaneSettings`.
+#[derive(FromPyObject)]
+pub(crate) struct DataPlaneSettings {
+    node_id: String,
+    listen: String,
+    partition_count: u32,
+    maxmemory_bytes: usize,
+    pub(crate) worker_threads: usize,
+    value_bytes_max: usize,
+    key_bytes_max: usize,
+}
+
+impl DataPlaneSettings {
+    pub(crate) fn into_settings(self) -> Settings {
+        let mut limits = Limits::default();
+        // A message holds at least one value of the longest kind.
+        let one = self
+            .value_bytes_max
+            .saturating_add(self.key_bytes_max)
+            .saturating_add(64 << 10);
+        limits.message_bytes_max = limits.message_bytes_max.max(one);
+        Settings {
+            node_id: self.node_id,
+            listen: self.listen,
+            partition_count: self.partition_count,
+            maxmemory_bytes: self.maxmemory_bytes,
+            value_bytes_max: self.value_bytes_max,
+            key_bytes_max: self.key_bytes_max,
+            eviction: Eviction::default(),
+            // The standard library seeds its hashers from the system's randomness.
+            hash_seed: RandomState::new().hash_one(std::process::id()),
+            limits,
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The engine: a place for each partition, each behind a lock of its own.
+//!
+//! This file is the surface and nothing more: it checks limits, takes the lock,
+//! calls the partition, and asks [`crate::fairness`] when memory is short.
+//!
+//! Lock order: nobody ever holds two partitions' locks. Where one partition needs
+//! memory of another, its lock is released first and the operation begins anew
+//! afterwards. The account is an atomic and is taken under any lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use crate::eviction::POLICY_BYTES_MAX;
+use crate::index::Keyed;
+use crate::memory::Account;
+use crate::operations::Stop;
+use crate::partition::Partition;
+use crate::refused::{AlreadyOpen, NotOpen, Refused};
+use crate::request::{Deleted, Entry, Increment, Incremented, Now, SetOutcome, Version, Write};
+use crate::settings::{KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
+use crate::stats::{Stats, Tally};
+
+/// All partitions of a node. Share it behind an `Arc`; every method takes `&self`.
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) account: Arc<Account>,
+    pub(crate) places: Box<[Place]>,
+    pub(crate) open_count: AtomicU32,
+    /// Where the search for a partition that gives memory begins.
+    pub(crate) hand: AtomicUsize,
+    keyed: Keyed,
+}
+
+/// Where a partition is, or may be. Alone on its cache lines, so that two busy
+/// partitions do not slow each other.
+#[repr(align(128))]
+pub(crate) struct Place {
+    pub(crate) state: Mutex<State>,
+    /// What the partition's ledger held when its lock was last released.
+    pub(crate) held_bytes: AtomicUsize,
+}
+
+pub(crate) struct State {
+    pub(crate) open: Option<Partition>,
+    /// What partitions that were here before have counted.
+    retired: Tally,
+}
+
+impl Engine {
+    /// Every partition is closed. Allocates the fixed part of the account.
+    pub fn new(mut settings: Settings) -> Engine {
+        settings.key_bytes_max = settings.key_bytes_max.min(KEY_BYTES_LIMIT);
+        settings.value_bytes_max = settings.value_bytes_max.min(VALUE_BYTES_LIMIT);
+        let places: Box<[Place]> = (0..settings.partition_count)
+            .map(|_| Place::new())
+            .collect();
+        let fixed_bytes = size_of_val(&*places) + places.len() * POLICY_BYTES_MAX;
+        Engine {
+            account: Arc::new(Account::new(settings.maxmemory_bytes, fixed_bytes)),
+            places,
+            open_count: AtomicU32::new(0),
+            hand: AtomicUsize::new(0),
+            keyed: Keyed::new(settings.hash_seed),
+            settings,
+        }
+    }
+
+    /// Opens a partition, empty, for writes under `epoch`. Panics, as every method
+    /// does, where `partition` is not below the partition count.
+    pub fn open(&self, partition: u32, epoch: u64) -> Result<(), AlreadyOpen> {
+        let mut state = self.place(partition).state.lock();
+        if state.open.is_some() {
+            return Err(AlreadyOpen);
+        }
+        let account = Arc::clone(&self.account);
+        let new = Partition::new(epoch, self.settings.eviction, self.keyed.clone(), account);
+        state.open = Some(new);
+        self.open_count.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    /// Closes a partition and drops its data; false where it was closed. The lock is
+    /// released before anything is freed, so nobody waits for that but the caller.
+    pub fn close(&self, partition: u32) -> bool {
+        let place = self.place(partition);
+        let mut state = place.state.lock();
+        let Some(closed) = state.open.take() else {
+            return false;
+        };
+        state.retired += closed.tally;
+        place.held_bytes.store(0, Relaxed);
+        self.open_count.fetch_sub(1, Relaxed);
+        drop(state);
+        drop(closed);
+        true
+    }
+
+    /// The epoch that the partition is open under. None: it is closed.
+    pub fn epoch(&self, partition: u32) -> Option<u64> {
+        self.place(partition)
+            .state
+            .lock()
+            .open
+            .as_ref()
+            .map(|open| open.epoch)
+    }
+
+    /// Reads a key. `read` runs under the partition's lock, on borrowed bytes: copy
+    /// what you need, once, and do not call the engine from it.
+    ///
+    /// Ok(None) is a miss; an entry whose time is over is one.
+    pub fn get<R>(
+        &self,
+        partition: u32,
+        key: &[u8],
+        now: Now,
+        read: impl FnOnce(Entry<'_>) -> R,
+    ) -> Result<Option<R>, NotOpen> {
+        let mut state = self.place(partition).state.lock();
+        let open = state.open.as_mut().ok_or(NotOpen)?;
+        Ok(open.get(key, now).map(read))
+    }
+
+    /// Stores a value, whole.
+    pub fn set(
+        &self,
+        partition: u32,
+        key: &[u8],
+        write: Write<'_>,
+        now: Now,
+    ) -> Result<SetOutcome, Refused> {
+        if write.value.len() > self.settings.value_bytes_max {
+            return Err(Refused::ValueTooLarge);
+        }
+        self.apply(partition, key, now, |open, may_evict| {
+            open.set(key, &write, now, may_evict)
+        })
+    }
+
+    /// Removes a key. Takes a sequence whether or not it was there.
+    pub fn delete(&self, partition: u32, key: &[u8], now: Now) -> Result<Deleted, Refused> {
+        self.apply(partition, key, now, |open, _| Ok(open.delete(key, now)))
+    }
+
+    /// Adds to a decimal integer; a key without a value becomes `initial + delta`.
+    pub fn incr(
+        &self,
+        partition: u32,
+        key: &[u8],
+        add: Increment,
+        now: Now,
+    ) -> Result<Incremented, Refused> {
+        self.apply(partition, key, now, |open, may_evict| {
+            open.incr(key, &add, now, may_evict)
+        })
+    }
+
+    /// Gives an entry a new time to live, 0 for none. Some: its version, unchanged.
+    pub fn touch(
+        &self,
+        partition: u32,
+        key: &[u8],
+        ttl_ms: u64,
+        now: Now,
+    ) -> Result<Option<Version>, Refused> {
+        self.apply(partition, key, now, |open, may_evict| {
+            open.touch(key, ttl_ms, now, may_evict)
+        })
+    }
+
+    /// Removes entries whose time is over; returns how many, at most `budget`. Looks
+    /// at no other entries but those that come nearer in the wheel, at most eight
+    /// times `budget`. An entry is found within 128 ms of its deadline if this is
+    /// called often enough; reads do not depend on it.
+    pub fn reclaim_expired(&self, partition: u32, now: Now, budget: usize) -> usize {
+        let place = self.place(partition);
+        let mut state = place.state.lock();
+        let Some(open) = state.open.as_mut() else {
+            return 0;
+        };
+        let now_ms = open.own_time_ms(now);
+        let reclaimed = open.reclaim(now_ms, budget);
+        place.publish(open);
+        reclaimed
+    }
+
+    /// What was counted so far. Takes each partition's lock for a moment.
+    pub fn stats(&self) -> Stats {
+        let mut tally = Tally::default();
+        let mut stats = Stats {
+            memory_bytes: self.account.used_bytes() as u64,
+            maxmemory_bytes: self.account.max_bytes() as u64,
+            ..Stats::default()
+        };
+        for place in &self.places {
+            let state = place.state.lock();
+            tally += state.retired;
+            if let Some(open) = &state.open {
+                tally += open.tally;
+                stats.entries += open.entries as u64;
+                stats.waste_bytes += open.heap.waste_bytes() as u64;
+                stats.open_partitions += 1;
+            }
+        }
+        stats.hits = tally.hits;
+        stats.misses = tally.misses;
+        stats.evicted = tally.evicted;
+        stats.expired = tally.expired;
+        stats.memory_full = tally.memory_full;
+        stats
+    }
+
+    /// Walks every invariant of a partition; Err tells which one is broken. For tests:
+    /// it holds the lock while it reads everything.
+    pub fn validate(&self, partition: u32) -> Result<(), String> {
+        let place = self.place(partition);
+        let state = place.state.lock();
+        let Some(open) = &state.open else {
+            return Ok(());
+        };
+        if place.held_bytes.load(Relaxed) != open.ledger.held_bytes() {
+            return Err("what the place says is not what the ledger holds".into());
+        }
+        if self.account.used_bytes() > self.account.max_bytes().max(self.fixed_bytes()) {
+            return Err("the account is overdrawn".into());
+        }
+        open.validate()
+    }
+
+    /// What the account holds before the first write.
+    pub fn fixed_bytes(&self) -> usize {
+        size_of_val(&*self.places) + self.places.len() * POLICY_BYTES_MAX
+    }
+
+    pub(crate) fn place(&self, partition: u32) -> &Place {
+        &self.places[partition as usize]
+    }
+
+    fn apply<R>(
+        &self,
+        partition: u32,
+        key: &[u8],
+        now: Now,
+        mut operation: impl FnMut(&mut Partition, bool) -> Result<R, Stop>,
+    ) -> Result<R, Refused> {
+        if key.is_empty() {
+            return Err(Refused::KeyEmpty);
+        }
+        if key.len() > self.settings.key_bytes_max {
+            return Err(Refused::KeyTooLong);
+        }
+        let place = self.place(partition);
+        let mut search = self.search(partition);
+        loop {
+            let mut state = place.state.lock();
+            let open = state.open.as_mut().ok_or(Refused::NotOpen)?;
+            let result = operation(open, search.may_evict_own());
+            place.publish(open);
+            let (why, bytes) = match result {
+                Ok(done) => return Ok(done),
+                Err(Stop::Refused(refused)) => return Err(refused),
+                Err(Stop::Short { why, bytes }) => (why, bytes),
+            };
+            drop(state);
+            if !search.find(why, bytes, now) {
+                if let Some(open) = &mut place.state.lock().open {
+                    open.tally.memory_full += 1;
+                }
+                return Err(Refused::MemoryFull);
+            }
+        }
+    }
+}
+
+impl Place {
+    fn new() -> Place {
+        let state = State {
+            open: None,
+            retired: Tally::default(),
+        };
+        Place {
+            state: Mutex::new(state),
+            held_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn publish(&self, open: &Partition) {
+        self.held_bytes.store(open.ledger.held_bytes(), Relaxed);
+    }
+}

@@ -1,0 +1,48 @@
+//! No eviction: a write that does not fit is refused. The entries are in one queue
+//! all the same, so that the partition treats every policy alike.
+
+use super::Policy;
+use crate::entry::Links;
+use crate::handle::Handle;
+use crate::heap::Heap;
+use crate::lists::Lists;
+
+pub(super) struct Nothing {
+    queue: Lists<1>,
+}
+
+impl Nothing {
+    pub(super) fn new() -> Nothing {
+        Nothing {
+            queue: Lists::new(Links::Queue),
+        }
+    }
+}
+
+impl Policy for Nothing {
+    fn admit(&mut self, heap: &mut Heap, handle: Handle, _hash: u64) {
+        self.queue.push_last(heap, 0, handle);
+    }
+
+    fn hit(&mut self, _heap: &mut Heap, _handle: Handle) {}
+
+    fn forget(&mut self, heap: &mut Heap, handle: Handle) {
+        self.queue.unlink(heap, handle);
+    }
+
+    fn victim(&mut self, _heap: &mut Heap) -> Option<Handle> {
+        None
+    }
+
+    fn evict(&mut self, _heap: &mut Heap, _handle: Handle, _hash: u64) {
+        unreachable!("this policy names no victim");
+    }
+
+    fn moved(&mut self, heap: &mut Heap, handle: Handle) {
+        self.queue.moved(heap, handle);
+    }
+
+    fn validate(&self, heap: &Heap) -> Result<Vec<Handle>, String> {
+        self.queue.validate(heap, 0)
+    }
+}

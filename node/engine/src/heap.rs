@@ -1,0 +1,521 @@
+//! The heap: where the bytes of a partition's entries lie.
+//!
+//! Entries below [`LARGE_FROM_BYTES`] are appended to *segments* of at most 64 KiB;
+//! each larger one has an allocation of its own, of its own size. A removed entry
+//! leaves a hole; *sliding* a segment moves what lives in it down over the holes,
+//! in place, so that making room needs no room. The allocator thus sees few, large
+//! blocks: no header and no rounding for each entry, no fragmentation that the
+//! account does not know, and closing a partition frees hundreds of blocks, not
+//! millions.
+//!
+//! Invariants:
+//! - a segment is a sequence of entries, dead or alive, without gaps;
+//! - `capacity_bytes` and `live_bytes` are the sums over the segments;
+//! - new entries go to the *open* segment; a segment without a live entry is freed
+//!   unless it is the open one;
+//! - everything allocated here was charged to the ledger before;
+//! - a segment has a *base*, and an entry's sequence is
+//!   the base plus its age of 32 bits. The base lies 2^31 below the partition's sequence
+//!   at the segment's creation. An entry whose sequence is out of that range cannot be
+//!   appended or overwritten there; it gets another segment, or an allocation of its
+//!   own, which is a segment of one. So four bytes are exact for ever. A segment that
+//!   was slid gets a new base before it is opened again, if what lives in it is young
+//!   enough.
+//!
+//! Non-goals: it knows nothing of keys, order or time. Whoever slides must relink
+//! what moved.
+//!
+//! Log-structured memory for caches: Rumble, Kejriwal, Ousterhout, "Log-structured
+//! memory for DRAM-based storage", FAST 2014 (here without its two levels: sliding
+//! in place needs no free segment).
+
+use crate::entry::{self, Draft};
+use crate::handle::{Handle, LARGE_MAX, Place, SEGMENT_BYTES, SEGMENTS_MAX};
+use crate::memory::{Ledger, allocated, table_bytes};
+
+/// From this size an entry has an allocation of its own.
+pub(crate) const LARGE_FROM_BYTES: usize = 4 << 10;
+
+/// A segment is as large as this part of the partition, so that at most that is idle at
+/// the end of the open one,
+const SEGMENT_PART: usize = 64;
+/// but not smaller than this.
+const SEGMENT_BYTES_MIN: usize = 4 << 10;
+/// A segment's base is renewed where it is older than today's by this.
+const REBASE_FROM: u64 = 1 << 30;
+/// How many segments are looked at for the one with the most to win.
+const WINDOW: usize = 64;
+
+#[derive(Debug, Default)]
+pub(crate) struct Heap {
+    segments: Vec<Segment>,
+    large: Vec<Large>,
+    open: Option<usize>,
+    vacant_segment: Option<u32>,
+    vacant_large: Option<u32>,
+    /// Charged and empty, for the large entry that comes next.
+    pending: Option<Box<[u8]>>,
+    /// Where the next search for a segment to slide begins.
+    cursor: usize,
+    capacity_bytes: usize,
+    live_bytes: usize,
+    large_bytes: usize,
+}
+
+/// A segment; vacant where it has no bytes.
+#[derive(Debug)]
+struct Segment {
+    bytes: Box<[u8]>,
+    /// What the age of its entries is counted from.
+    base: u64,
+    /// Where the next entry goes.
+    end: u32,
+    /// What lives in it. Where vacant: see `next_vacant`.
+    live_bytes: u32,
+}
+
+#[derive(Debug)]
+enum Large {
+    Held { bytes: Box<[u8]>, base: u64 },
+    Vacant { next: Option<u32> },
+}
+
+impl Heap {
+    /// The entry, and what follows it.
+    #[inline]
+    pub(crate) fn entry(&self, handle: Handle) -> &[u8] {
+        match handle.place() {
+            Place::Small { segment, offset } => &self.segments[segment].bytes[offset..],
+            Place::Large { number } => match &self.large[number] {
+                Large::Held { bytes, .. } => bytes,
+                Large::Vacant { .. } => unreachable!("a handle to a freed entry"),
+            },
+        }
+    }
+
+    #[inline]
+    pub(crate) fn entry_mut(&mut self, handle: Handle) -> &mut [u8] {
+        match handle.place() {
+            Place::Small { segment, offset } => &mut self.segments[segment].bytes[offset..],
+            Place::Large { number } => match &mut self.large[number] {
+                Large::Held { bytes, .. } => bytes,
+                Large::Vacant { .. } => unreachable!("a handle to a freed entry"),
+            },
+        }
+    }
+
+    /// Everything charged for entries, live or not. The tables are extra.
+    pub(crate) fn data_bytes(&self) -> usize {
+        self.capacity_bytes + self.large_bytes
+    }
+
+    /// What sliding could win back.
+    pub(crate) fn waste_bytes(&self) -> usize {
+        self.capacity_bytes - self.live_bytes - self.open_room_bytes()
+    }
+
+    fn open_room_bytes(&self) -> usize {
+        self.open.map_or(0, |open| {
+            let segment = &self.segments[open];
+            segment.bytes.len() - segment.end as usize
+        })
+    }
+
+    /// The sequence of the write that stored the entry.
+    pub(crate) fn sequence(&self, handle: Handle) -> u64 {
+        self.base(handle) + u64::from(entry::age(self.entry(handle)))
+    }
+
+    fn base(&self, handle: Handle) -> u64 {
+        match handle.place() {
+            Place::Small { segment, .. } => self.segments[segment].base,
+            Place::Large { number } => match &self.large[number] {
+                Large::Held { base, .. } => *base,
+                Large::Vacant { .. } => unreachable!("a handle to a freed entry"),
+            },
+        }
+    }
+
+    /// Whether the draft can be written over the entry.
+    pub(crate) fn fits_over(&self, handle: Handle, draft: &Draft<'_>) -> bool {
+        let entry = self.entry(handle);
+        entry::expires(entry) == draft.deadline_ms.is_some()
+            && entry::bytes(entry) == draft.bytes()
+            && age(draft.sequence, self.base(handle)).is_some()
+    }
+
+    pub(crate) fn overwrite(&mut self, handle: Handle, draft: &Draft<'_>) {
+        let age = age(draft.sequence, self.base(handle)).expect("asked by fits_over");
+        draft.overwrite(self.entry_mut(handle), age);
+    }
+
+    /// Whether the draft fits without allocating.
+    pub(crate) fn has_room(&self, draft: &Draft<'_>) -> bool {
+        let size = draft.bytes();
+        size < LARGE_FROM_BYTES
+            && self.open_room_bytes() >= size
+            && self
+                .open
+                .is_some_and(|at| age(draft.sequence, self.segments[at].base).is_some())
+    }
+
+    /// Makes sure that the next `append` of this draft succeeds; false where the memory
+    /// does not allow it. What was set aside and not used is given back by
+    /// [`Heap::cancel`]. `sequence` is the partition's.
+    #[must_use]
+    pub(crate) fn ready(&mut self, draft: &Draft<'_>, sequence: u64, ledger: &mut Ledger) -> bool {
+        let base = fresh_base(sequence);
+        if draft.bytes() >= LARGE_FROM_BYTES || age(draft.sequence, base).is_none() {
+            return self.has_room(draft) || self.ready_large(draft.bytes(), ledger);
+        }
+        self.has_room(draft) || self.add_segment(draft.bytes(), base, ledger)
+    }
+
+    fn ready_large(&mut self, size: usize, ledger: &mut Ledger) -> bool {
+        debug_assert!(self.pending.is_none());
+        if self.vacant_large.is_none()
+            && (self.large.len() == LARGE_MAX || !ledger.room_for_one(&mut self.large))
+        {
+            return false;
+        }
+        let fits = ledger.try_charge(allocated(size));
+        if fits {
+            self.pending = Some(vec![0; size].into());
+        }
+        fits
+    }
+
+    /// Gives back what [`Heap::ready`] set aside.
+    pub(crate) fn cancel(&mut self, ledger: &mut Ledger) {
+        if let Some(pending) = self.pending.take() {
+            ledger.refund(allocated(pending.len()));
+        }
+    }
+
+    fn add_segment(&mut self, size: usize, base: u64, ledger: &mut Ledger) -> bool {
+        if self.vacant_segment.is_none()
+            && (self.segments.len() == SEGMENTS_MAX || !ledger.room_for_one(&mut self.segments))
+        {
+            return false;
+        }
+        // A whole number of entries like this one: where all are alike, no end is idle.
+        let wanted = (self.data_bytes() / SEGMENT_PART).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES);
+        let capacity = wanted / size * size;
+        let capacity = if capacity == 0 { size } else { capacity };
+        if !ledger.try_charge(allocated(capacity)) {
+            return false;
+        }
+        let segment = Segment {
+            bytes: vec![0; capacity].into(),
+            base,
+            end: 0,
+            live_bytes: 0,
+        };
+        let number = match self.vacant_segment {
+            Some(number) => {
+                let slot = &mut self.segments[number as usize];
+                self.vacant_segment = slot.next_vacant();
+                *slot = segment;
+                number as usize
+            }
+            None => {
+                self.segments.push(segment);
+                self.segments.len() - 1
+            }
+        };
+        self.capacity_bytes += capacity;
+        self.set_open(number, ledger);
+        true
+    }
+
+    /// Stores an entry that [`Heap::ready`] made room for: its bytes are copied here,
+    /// once.
+    pub(crate) fn append(&mut self, draft: &Draft<'_>) -> Handle {
+        let size = draft.bytes();
+        if let Some(mut bytes) = self.pending.take() {
+            draft.write(&mut bytes, 0);
+            return self.append_large(bytes, draft.sequence);
+        }
+        let open = self.open.expect("ready was called for this entry");
+        let segment = &mut self.segments[open];
+        let age = age(draft.sequence, segment.base).expect("ready was called for this entry");
+        let offset = segment.end as usize;
+        draft.write(&mut segment.bytes[offset..offset + size], age);
+        segment.end += size as u32;
+        segment.live_bytes += size as u32;
+        self.live_bytes += size;
+        Handle::small(open, offset)
+    }
+
+    fn append_large(&mut self, bytes: Box<[u8]>, base: u64) -> Handle {
+        self.large_bytes += bytes.len();
+        let held = Large::Held { bytes, base };
+        let number = match self.vacant_large {
+            Some(number) => {
+                let slot = &mut self.large[number as usize];
+                let Large::Vacant { next } = *slot else {
+                    unreachable!("vacant, said the list")
+                };
+                self.vacant_large = next;
+                *slot = held;
+                number as usize
+            }
+            None => {
+                self.large.push(held);
+                self.large.len() - 1
+            }
+        };
+        Handle::large(number)
+    }
+
+    /// Removes an entry that nothing links to any more.
+    pub(crate) fn free(&mut self, handle: Handle, ledger: &mut Ledger) {
+        match handle.place() {
+            Place::Small { segment, .. } => {
+                let entry = self.entry_mut(handle);
+                entry::set_dead(entry);
+                let size = entry::bytes(entry);
+                self.live_bytes -= size;
+                self.segments[segment].live_bytes -= size as u32;
+                if self.segments[segment].live_bytes == 0 {
+                    if self.open == Some(segment) {
+                        self.segments[segment].end = 0;
+                    } else {
+                        self.release(segment, ledger);
+                    }
+                }
+            }
+            Place::Large { number } => {
+                let vacant = Large::Vacant {
+                    next: self.vacant_large,
+                };
+                if let Large::Held { bytes, .. } =
+                    std::mem::replace(&mut self.large[number], vacant)
+                {
+                    self.vacant_large = Some(number as u32);
+                    self.large_bytes -= bytes.len();
+                    ledger.refund(allocated(bytes.len()));
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, number: usize, ledger: &mut Ledger) {
+        debug_assert!(self.open != Some(number));
+        let vacant = Segment::vacant(self.vacant_segment);
+        let segment = std::mem::replace(&mut self.segments[number], vacant);
+        self.vacant_segment = Some(number as u32);
+        self.capacity_bytes -= segment.bytes.len();
+        ledger.refund(allocated(segment.bytes.len()));
+    }
+
+    /// The segment, of the next few, that sliding wins the most from, if that is
+    /// `at_least`.
+    pub(crate) fn find_waste(&mut self, at_least: usize) -> Option<usize> {
+        let count = self.segments.len();
+        let mut best = None;
+        let mut most = at_least.max(1);
+        for _ in 0..count.min(WINDOW) {
+            self.cursor = if self.cursor + 1 < count {
+                self.cursor + 1
+            } else {
+                0
+            };
+            let segment = &self.segments[self.cursor];
+            let wins = segment.wins_bytes();
+            if wins >= most && !segment.is_vacant() {
+                (best, most) = (Some(self.cursor), wins);
+            }
+        }
+        best
+    }
+
+    /// Moves the live entries of a segment down over its holes. `relink` is told
+    /// of each move once it is done, and must make everything that points at the
+    /// old handle point at the new one.
+    pub(crate) fn slide(
+        &mut self,
+        segment: usize,
+        mut relink: impl FnMut(&mut Heap, Handle, Handle),
+    ) {
+        let end = self.segments[segment].end as usize;
+        let (mut from, mut to) = (0, 0);
+        while from < end {
+            let bytes = &mut self.segments[segment].bytes;
+            let size = entry::bytes(&bytes[from..]);
+            if !entry::is_dead(&bytes[from..]) {
+                if from != to {
+                    bytes.copy_within(from..from + size, to);
+                    relink(
+                        self,
+                        Handle::small(segment, from),
+                        Handle::small(segment, to),
+                    );
+                }
+                to += size;
+            }
+            from += size;
+        }
+        let segment = &mut self.segments[segment];
+        debug_assert_eq!(to, segment.live_bytes as usize);
+        segment.end = to as u32;
+    }
+
+    /// Gives a segment that was slid a base of today, so that it can take new entries;
+    /// false where something in it is too old for that.
+    pub(crate) fn rebase(&mut self, number: usize, sequence: u64) -> bool {
+        let segment = &mut self.segments[number];
+        let base = fresh_base(sequence);
+        let rise = base - segment.base;
+        if rise < REBASE_FROM {
+            return true;
+        }
+        let end = segment.end as usize;
+        let mut offset = 0;
+        while offset < end {
+            let entry = &segment.bytes[offset..];
+            if u64::from(entry::age(entry)) < rise {
+                return false;
+            }
+            offset += entry::bytes(entry);
+        }
+        offset = 0;
+        while offset < end {
+            let entry = &mut segment.bytes[offset..];
+            let age = u64::from(entry::age(entry)) - rise;
+            entry::set_age(entry, age as u32);
+            offset += entry::bytes(entry);
+        }
+        segment.base = base;
+        true
+    }
+
+    /// Appends go to this segment from now on.
+    pub(crate) fn set_open(&mut self, segment: usize, ledger: &mut Ledger) {
+        let before = self.open.replace(segment);
+        // What was open may hold nothing alive; then nobody else would free it.
+        if let Some(before) = before
+            && before != segment
+            && self.segments[before].live_bytes == 0
+        {
+            self.release(before, ledger);
+        }
+    }
+
+    /// Gives the idle end of a segment that was slid back to the account.
+    pub(crate) fn trim(&mut self, number: usize, ledger: &mut Ledger) {
+        if self.segments[number].live_bytes == 0 {
+            if self.open == Some(number) {
+                self.open = None;
+            }
+            return self.release(number, ledger);
+        }
+        let segment = &mut self.segments[number];
+        let (old, new) = (segment.bytes.len(), segment.end as usize);
+        let mut bytes = std::mem::take(&mut segment.bytes).into_vec();
+        bytes.truncate(new);
+        segment.bytes = bytes.into_boxed_slice();
+        ledger.refund(allocated(old) - allocated(new));
+        self.capacity_bytes -= old - new;
+    }
+
+    /// What the ledger should hold for this heap.
+    pub(crate) fn charged_bytes(&self) -> usize {
+        let segments = self.segments.iter().map(|s| allocated(s.bytes.len()));
+        let large = self.large.iter().map(|l| match l {
+            Large::Held { bytes, .. } => allocated(bytes.len()),
+            Large::Vacant { .. } => 0,
+        });
+        segments.chain(large).sum::<usize>()
+            + table_bytes(&self.segments)
+            + table_bytes(&self.large)
+    }
+
+    /// Checks the module's invariants and returns every live entry.
+    pub(crate) fn validate(&self) -> Result<Vec<Handle>, String> {
+        let mut live = Vec::new();
+        let (mut capacity_bytes, mut live_bytes, mut large_bytes) = (0, 0, 0);
+        for (number, segment) in self.segments.iter().enumerate() {
+            if segment.is_vacant() {
+                continue;
+            }
+            let mut offset = 0;
+            let mut alive = 0;
+            while offset < segment.end as usize {
+                let entry = &segment.bytes[offset..];
+                if !entry::is_dead(entry) {
+                    alive += entry::bytes(entry);
+                    live.push(Handle::small(number, offset));
+                }
+                offset += entry::bytes(entry);
+            }
+            if offset != segment.end as usize || alive != segment.live_bytes as usize {
+                return Err(format!("segment {number} is not what its counters say"));
+            }
+            if alive == 0 && self.open != Some(number) {
+                return Err(format!("segment {number} holds nothing and is not freed"));
+            }
+            capacity_bytes += segment.bytes.len();
+            live_bytes += alive;
+        }
+        for (number, large) in self.large.iter().enumerate() {
+            if let Large::Held { bytes, .. } = large {
+                if entry::bytes(bytes) != bytes.len() || entry::is_dead(bytes) {
+                    return Err(format!("large entry {number} is damaged"));
+                }
+                large_bytes += bytes.len();
+                live.push(Handle::large(number));
+            }
+        }
+        let counted = (capacity_bytes, live_bytes, large_bytes);
+        let kept = (self.capacity_bytes, self.live_bytes, self.large_bytes);
+        if counted != kept {
+            return Err(format!(
+                "the heap holds {counted:?} bytes and says {kept:?}"
+            ));
+        }
+        if self.pending.is_some() {
+            return Err("room for a large entry was set aside and forgotten".into());
+        }
+        Ok(live)
+    }
+}
+
+impl Segment {
+    fn vacant(next: Option<u32>) -> Segment {
+        let live_bytes = next.unwrap_or(u32::MAX);
+        Segment {
+            bytes: Box::default(),
+            base: 0,
+            end: 0,
+            live_bytes,
+        }
+    }
+
+    fn is_vacant(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn next_vacant(&self) -> Option<u32> {
+        debug_assert!(self.is_vacant());
+        (self.live_bytes != u32::MAX).then_some(self.live_bytes)
+    }
+
+    fn wins_bytes(&self) -> usize {
+        if self.is_vacant() {
+            0
+        } else {
+            self.bytes.len() - self.live_bytes as usize
+        }
+    }
+}
+
+/// The base of a segment that is created now.
+fn fresh_base(sequence: u64) -> u64 {
+    sequence.saturating_sub(1 << 31)
+}
+
+/// A sequence counted from a base, if 32 bits can tell it.
+fn age(sequence: u64, base: u64) -> Option<u32> {
+    sequence.checked_sub(base)?.try_into().ok()
+}

@@ -1,0 +1,85 @@
+//! Shoal's engine: a node's data, in memory. No I/O, no clock, no threads, no
+//! randomness of its own: time and seeds are arguments.
+//!
+//! # What is what
+//!
+//! - An **entry** ([`mod@entry`]) is one run of bytes: header, key, value. It says who
+//!   may write which field.
+//! - It lies in the **heap** ([`mod@heap`]) of its **partition** ([`mod@partition`]) and is
+//!   found through a 32-bit **handle** ([`mod@handle`]).
+//! - Three structures link the entries, all through fields of the entry: the **index**
+//!   by key ([`mod@index`]), the **wheel** by deadline ([`mod@expiry`]), the **policy** by
+//!   who goes first ([`mod@eviction`]).
+//! - A **ledger** ([`mod@memory`]) is charged before anything is allocated.
+//! - **Operations** ([`mod@operations`]) are what callers ask for; **room**
+//!   ([`mod@room`]) is what they need first; **fairness** ([`mod@fairness`]) decides whose
+//!   entries go for it. The [`Engine`] is the surface.
+//!
+//! # Invariants
+//!
+//! - One lock a partition; whoever touches an entry holds it. Nobody holds two.
+//! - All writes of a partition are ordered by their sequence; a refused write leaves no
+//!   trace.
+//! - Reads are exact: what has expired or was deleted is never shown. They allocate
+//!   nothing and copy nothing but what the caller copies.
+//! - A value is copied once when it is written, into bytes of its own size. (It may be
+//!   moved later when holes are closed.)
+//! - The account never passes `maxmemory_bytes`, whatever the threads do.
+//! - Bounded work under a lock: one slide of 64 KiB, 256 evictions, one split of a chain.
+//!
+//! # Memory
+//!
+//! ```text
+//! entry       19 + (13 if it expires) + lengths (2 below 128 bytes each) + key + value,
+//!             rounded up to 4; from 4 KiB on rounded as the allocator does
+//! index       2 to 4 an entry (its 4 bytes of chain are in the 19)
+//! heap        at most 1/128 of the data open, holes of up to 1/12 once entries left
+//! policy      s3fifo 2 to 4 an entry once it evicts; the others nothing
+//! wheel       1.9 KiB a partition that ever held an entry that expires
+//! fixed       about 1 KiB a partition, open or not
+//! ```
+//!
+//! A key of 13 bytes and a value of 100 with a time to live take 148 bytes in the heap
+//! and about 151 in all (see `examples/footprint.rs`).
+//!
+//! # Why no `unsafe`
+//!
+//! Because entries are slices of segments and links are numbers, nothing here needs a
+//! raw pointer. One allocation an entry would: a header and a rounding of the
+//! allocator, a pointer of 8 bytes and the table's slack are 45 bytes and more beside
+//! the fields. Segments take none of that, are strict against the process's own memory
+//! (few large blocks do not fragment), and close quickly.
+//!
+//! # Non-goals
+//!
+//! Ownership, epochs and leases (the server), replication, tags and fills (later, on
+//! top of the same entries), persistence.
+#![forbid(unsafe_code)]
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod engine;
+mod entry;
+mod eviction;
+mod expiry;
+mod fairness;
+mod handle;
+mod heap;
+mod index;
+mod lists;
+mod memory;
+mod operations;
+mod partition;
+mod refused;
+mod request;
+mod room;
+mod settings;
+mod stats;
+mod validate;
+
+pub use engine::Engine;
+pub use refused::{AlreadyOpen, NotOpen, Refused};
+pub use request::{
+    Condition, Deleted, Entry, Increment, Incremented, Now, SetOutcome, Version, Write,
+};
+pub use settings::{Eviction, KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
+pub use stats::Stats;

@@ -1,0 +1,74 @@
+//! Storing a whole value, under a condition or not.
+
+use super::Stop;
+use crate::entry::{self, Draft};
+use crate::handle::Handle;
+use crate::partition::{Partition, deadline_ms};
+use crate::request::{Condition, Now, SetOutcome, Version, Write};
+
+impl Partition {
+    pub(crate) fn set(
+        &mut self,
+        key: &[u8],
+        write: &Write<'_>,
+        now: Now,
+        may_evict: bool,
+    ) -> Result<SetOutcome, Stop> {
+        let now_ms = self.own_time_ms(now);
+        let hash = self.index.hash(key);
+        let standing = self.find(hash, key, now_ms);
+        if !self.holds(write.condition, standing) {
+            return Ok(SetOutcome::NotApplied(
+                standing.map(|handle| self.version(handle)),
+            ));
+        }
+        let draft = Draft {
+            key,
+            value: if write.absent { &[] } else { write.value },
+            sequence: self.sequence + 1,
+            deadline_ms: deadline_ms(write.ttl_ms, now_ms),
+            absent: write.absent,
+        };
+        if let Some(handle) = standing
+            && self.heap.fits_over(handle, &draft)
+        {
+            self.overwrite(handle, &draft);
+        } else {
+            self.room_for(&draft, now_ms, may_evict)?;
+            // Making room may have moved the entry, or evicted it.
+            let standing = self.index.find(&self.heap, hash, key);
+            if !self.holds(write.condition, standing) {
+                self.heap.cancel(&mut self.ledger);
+                return Ok(SetOutcome::NotApplied(
+                    standing.map(|handle| self.version(handle)),
+                ));
+            }
+            self.store(hash, &draft, standing);
+        }
+        let seq = self.next_sequence();
+        Ok(SetOutcome::Applied(self.version_of(seq)))
+    }
+
+    pub(super) fn room_for(
+        &mut self,
+        draft: &Draft<'_>,
+        now_ms: u64,
+        may_evict: bool,
+    ) -> Result<(), Stop> {
+        let bytes = draft.bytes();
+        self.make_room(draft, now_ms, may_evict)
+            .map_err(|why| Stop::Short { why, bytes })
+    }
+
+    fn holds(&self, condition: Option<Condition>, standing: Option<Handle>) -> bool {
+        let has_value = || standing.is_some_and(|at| !entry::is_absent(self.heap.entry(at)));
+        let has_version =
+            |wanted: Version| standing.is_some_and(|handle| self.version(handle) == wanted);
+        match condition {
+            None => true,
+            Some(Condition::IfAbsent) => !has_value(),
+            Some(Condition::IfPresent) => has_value(),
+            Some(Condition::IfVersion(wanted)) => has_version(wanted),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Giving a key a new time to live. The entry keeps its version; the operation takes
+//! a sequence of its own when it applies.
+
+use super::Stop;
+use crate::entry::{self, Draft};
+use crate::partition::{Partition, deadline_ms};
+use crate::request::{Now, Version};
+
+impl Partition {
+    pub(crate) fn touch(
+        &mut self,
+        key: &[u8],
+        ttl_ms: u64,
+        now: Now,
+        may_evict: bool,
+    ) -> Result<Option<Version>, Stop> {
+        let now_ms = self.own_time_ms(now);
+        let hash = self.index.hash(key);
+        let Some(handle) = self.find(hash, key, now_ms) else {
+            return Ok(None);
+        };
+        let version = self.version(handle);
+        let deadline_ms = deadline_ms(ttl_ms, now_ms);
+        let expires = entry::expires(self.heap.entry(handle));
+        match deadline_ms {
+            Some(deadline_ms) if expires => {
+                self.set_deadline(handle, deadline_ms);
+                self.policy.hit(&mut self.heap, handle);
+            }
+            None if !expires => self.policy.hit(&mut self.heap, handle),
+            _ => {
+                // An entry with a deadline is longer than one without: it is written
+                // anew, which takes a copy of the value for a moment.
+                let entry = self.heap.entry(handle);
+                let value = entry::value(entry).to_vec();
+                let draft = Draft {
+                    key,
+                    value: &value,
+                    sequence: version.seq,
+                    deadline_ms,
+                    absent: entry::is_absent(entry),
+                };
+                self.room_for(&draft, now_ms, may_evict)?;
+                let Some(standing) = self.index.find(&self.heap, hash, key) else {
+                    // It was itself evicted for the room.
+                    self.heap.cancel(&mut self.ledger);
+                    return Ok(None);
+                };
+                self.store(hash, &draft, Some(standing));
+            }
+        }
+        self.next_sequence();
+        Ok(Some(version))
+    }
+}

@@ -1,0 +1,223 @@
+//! A partition: its entries and everything that knows them, under one lock.
+//!
+//! ```text
+//!              index (key -> handle)
+//!                        │
+//!   policy (queues) ── entry ── wheel (deadlines)
+//!                        │
+//!              heap (the bytes), ledger (what they cost)
+//! ```
+//!
+//! Invariants, walked by [`Partition::validate`]:
+//! - the index, the policy and the heap hold the same entries, the wheel those of
+//!   them that expire;
+//! - `sequence` is the number of operations applied since the partition was opened,
+//!   and no entry's is above it;
+//! - the ledger holds exactly what the parts cost.
+//!
+//! The operations stand in [`crate::operations`], one a file; making room for them
+//! in [`crate::room`]. Whoever removes or adds an entry does it through this file.
+//!
+//! Non-goals: locking, other partitions, limits on keys and values (all in
+//! [`crate::engine`]).
+
+use std::sync::Arc;
+
+use crate::entry::{self, DEADLINE_LIMIT_MS, Draft, Links};
+use crate::eviction::{self, Policy};
+use crate::expiry::Wheel;
+use crate::handle::Handle;
+use crate::heap::Heap;
+use crate::index::{Index, Keyed};
+use crate::memory::{Account, Ledger};
+use crate::request::{Now, Version};
+use crate::settings::Eviction;
+use crate::stats::Tally;
+
+/// The partition's own time starts this long before the first time that it is told,
+/// so that a thread which read the clock a little earlier is still exact.
+const START_MARGIN_MS: u64 = 24 * 3600 * 1000;
+
+pub(crate) struct Partition {
+    pub(crate) epoch: u64,
+    pub(crate) sequence: u64,
+    pub(crate) entries: usize,
+    pub(crate) heap: Heap,
+    pub(crate) index: Index,
+    /// None until the first entry that expires.
+    pub(crate) wheel: Option<Box<Wheel>>,
+    pub(crate) policy: Box<dyn Policy>,
+    /// Whether the policy has what it asked for.
+    pub(crate) is_provisioned: bool,
+    pub(crate) tally: Tally,
+    /// Dropped last: what is above is paid for until it is gone.
+    pub(crate) ledger: Ledger,
+    start_ms: Option<u64>,
+}
+
+/// Why an entry leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    Deleted,
+    Expired,
+    Evicted,
+}
+
+impl Partition {
+    pub(crate) fn new(epoch: u64, eviction: Eviction, keyed: Keyed, account: Arc<Account>) -> Self {
+        Partition {
+            epoch,
+            sequence: 0,
+            entries: 0,
+            heap: Heap::default(),
+            policy: eviction::policy(eviction, keyed.hash(&epoch.to_le_bytes())),
+            index: Index::new(keyed),
+            wheel: None,
+            is_provisioned: true,
+            tally: Tally::default(),
+            ledger: Ledger::new(account),
+            start_ms: None,
+        }
+    }
+
+    /// `now` in the partition's own time.
+    pub(crate) fn own_time_ms(&mut self, now: Now) -> u64 {
+        let start_ms = *self
+            .start_ms
+            .get_or_insert(now.0.saturating_sub(START_MARGIN_MS));
+        now.0.saturating_sub(start_ms)
+    }
+
+    pub(crate) fn version(&self, handle: Handle) -> Version {
+        self.version_of(self.heap.sequence(handle))
+    }
+
+    pub(crate) fn version_of(&self, seq: u64) -> Version {
+        Version {
+            epoch: self.epoch,
+            seq,
+        }
+    }
+
+    /// The sequence of an operation that is being applied.
+    pub(crate) fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// The entry of a key. One whose time is over is removed first.
+    pub(crate) fn find(&mut self, hash: u64, key: &[u8], now_ms: u64) -> Option<Handle> {
+        let handle = self.index.find(&self.heap, hash, key)?;
+        if is_expired(self.heap.entry(handle), now_ms) {
+            self.remove(handle, hash, Leaves::Expired);
+            return None;
+        }
+        Some(handle)
+    }
+
+    /// Overwrites an entry without moving it, where the heap says that it fits.
+    pub(crate) fn overwrite(&mut self, handle: Handle, draft: &Draft<'_>) {
+        self.unlink_deadline(handle);
+        self.heap.overwrite(handle, draft);
+        self.link_deadline(handle);
+        self.policy.hit(&mut self.heap, handle);
+    }
+
+    /// Adds an entry that room was made for, in the place of `standing` in every
+    /// queue and chain if there is one.
+    pub(crate) fn store(&mut self, hash: u64, draft: &Draft<'_>, standing: Option<Handle>) {
+        let new = self.heap.append(draft);
+        match standing {
+            None => {
+                self.index.insert(&mut self.heap, hash, new);
+                self.policy.admit(&mut self.heap, new, hash);
+                self.entries += 1;
+                self.index
+                    .adapt(&mut self.heap, self.entries, &mut self.ledger);
+            }
+            Some(old) => {
+                self.unlink_deadline(old);
+                let (old_bytes, new_bytes) = self.inherit(old, new);
+                self.index.moved(&mut self.heap, hash, old, new);
+                self.policy.moved(&mut self.heap, new);
+                self.policy.resized(&self.heap, new, old_bytes, new_bytes);
+                self.policy.hit(&mut self.heap, new);
+                self.heap.free(old, &mut self.ledger);
+            }
+        }
+        self.link_deadline(new);
+    }
+
+    /// Copies the links and the rank of one entry to another; returns their sizes.
+    fn inherit(&mut self, old: Handle, new: Handle) -> (usize, usize) {
+        let entry = self.heap.entry(old);
+        let (chain, rank) = (entry::chain(entry), entry::rank(entry));
+        let before = entry::before(entry, Links::Queue);
+        let after = entry::after(entry, Links::Queue);
+        let old_bytes = entry::bytes(entry);
+        let entry = self.heap.entry_mut(new);
+        entry::set_chain(entry, chain);
+        entry::set_rank(entry, rank);
+        entry::set_before(entry, Links::Queue, before);
+        entry::set_after(entry, Links::Queue, after);
+        (old_bytes, entry::bytes(entry))
+    }
+
+    pub(crate) fn remove(&mut self, handle: Handle, hash: u64, why: Leaves) {
+        self.index.remove(&mut self.heap, hash, handle);
+        self.unlink_deadline(handle);
+        match why {
+            Leaves::Evicted => self.policy.evict(&mut self.heap, handle, hash),
+            Leaves::Expired | Leaves::Deleted => self.policy.forget(&mut self.heap, handle),
+        }
+        match why {
+            Leaves::Evicted => self.tally.evicted += 1,
+            Leaves::Expired => self.tally.expired += 1,
+            Leaves::Deleted => {}
+        }
+        self.heap.free(handle, &mut self.ledger);
+        self.entries -= 1;
+        self.index
+            .adapt(&mut self.heap, self.entries, &mut self.ledger);
+    }
+
+    pub(crate) fn hash_of(&self, handle: Handle) -> u64 {
+        self.index.hash(entry::key(self.heap.entry(handle)))
+    }
+
+    /// Changes the deadline of an entry that has one.
+    pub(crate) fn set_deadline(&mut self, handle: Handle, deadline_ms: u64) {
+        self.unlink_deadline(handle);
+        entry::set_deadline_ms(self.heap.entry_mut(handle), deadline_ms);
+        self.link_deadline(handle);
+    }
+
+    fn link_deadline(&mut self, handle: Handle) {
+        if entry::expires(self.heap.entry(handle)) {
+            let wheel = self
+                .wheel
+                .as_mut()
+                .expect("room was made for an entry that expires");
+            wheel.link(&mut self.heap, handle);
+        }
+    }
+
+    fn unlink_deadline(&mut self, handle: Handle) {
+        if entry::expires(self.heap.entry(handle)) {
+            let wheel = self
+                .wheel
+                .as_mut()
+                .expect("an entry that expires is in the wheel");
+            wheel.unlink(&mut self.heap, handle);
+        }
+    }
+}
+
+/// None where there is no time to live. Times past the limit are cut to it.
+pub(crate) fn deadline_ms(ttl_ms: u64, now_ms: u64) -> Option<u64> {
+    (ttl_ms > 0).then(|| now_ms.saturating_add(ttl_ms).min(DEADLINE_LIMIT_MS - 1))
+}
+
+pub(crate) fn is_expired(entry: &[u8], now_ms: u64) -> bool {
+    entry::deadline_ms(entry).is_some_and(|deadline_ms| deadline_ms <= now_ms)
+}

@@ -1,0 +1,292 @@
+//! The data plane of one node: made, told what to do, and stopped.
+//!
+//! This is what the agent drives through the bridge. Nothing here decides
+//! anything: which partitions to serve, under which epoch and until when, is said
+//! from outside.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::clock::{Clock, SystemClock};
+use crate::expiry;
+use crate::node::Node;
+use crate::ownership::{IsClosed, IsOpen};
+use crate::service::SERVICE;
+use crate::settings::{BadSetting, Settings};
+use crate::topology::BadTopology;
+use crate::transport::{self, Listener, Standard};
+
+/// gRPC server and engine of one node. All partitions are closed at first.
+pub struct DataPlane {
+    node: Arc<Node>,
+    listen: String,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    health: HealthReporter,
+    server: JoinHandle<()>,
+    expiry: JoinHandle<()>,
+}
+
+/// A partition that cannot be opened, frozen or closed as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum BadPartition {
+    NoSuch { partition: u32, count: u32 },
+    IsOpen { partition: u32, epoch: u64 },
+    IsClosed { partition: u32 },
+    NoEpoch { partition: u32 },
+}
+
+impl fmt::Display for BadPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadPartition::NoSuch { partition, count } => {
+                write!(
+                    f,
+                    "there is no partition {partition}: the cluster has {count}"
+                )
+            }
+            BadPartition::IsOpen { partition, epoch } => {
+                write!(
+                    f,
+                    "partition {partition} is open under epoch {epoch}: close it first"
+                )
+            }
+            BadPartition::IsClosed { partition } => {
+                write!(f, "partition {partition} is not open: open it first")
+            }
+            BadPartition::NoEpoch { partition } => write!(
+                f,
+                "partition {partition} cannot be opened under epoch 0, which means that nobody \
+                 has taken it"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BadPartition {}
+
+/// Counters since the start, and gauges as they are now.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Stats {
+    pub requests: Vec<(&'static str, u64)>,
+    pub failures: Vec<(&'static str, u64)>,
+    pub hits: u64,
+    pub misses: u64,
+    pub evicted: u64,
+    pub expired: u64,
+    pub forwarded: u64,
+    pub moved: u64,
+    pub connections: usize,
+    pub entries: u64,
+    pub memory_bytes: u64,
+    pub maxmemory_bytes: u64,
+    pub open_partitions: u32,
+    pub lease_remaining_ms: u64,
+}
+
+impl DataPlane {
+    /// Make one; it serves nothing yet.
+    ///
+    /// # Errors
+    /// Where the settings cannot be used.
+    pub fn new(settings: Settings) -> Result<DataPlane, BadSetting> {
+        DataPlane::with_clock(settings, Arc::new(SystemClock))
+    }
+
+    /// As [`DataPlane::new`], with another clock.
+    ///
+    /// # Errors
+    /// Where the settings cannot be used.
+    pub fn with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<DataPlane, BadSetting> {
+        settings.check()?;
+        let listen = settings.listen.clone();
+        let node = Arc::new(Node::new(settings, clock));
+        Ok(DataPlane {
+            node,
+            listen,
+            running: Mutex::new(None),
+        })
+    }
+
+    /// Bind and serve; returns HOST:PORT as bound. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Where it cannot bind, or was started before.
+    pub async fn start(&self) -> io::Result<String> {
+        let started = || io::Error::other("the data plane was started before: make a new one");
+        if self.running.lock().is_some() || *self.node.stopping.borrow() {
+            return Err(started());
+        }
+        let listener = Listener::bind(&self.listen).await?;
+        let address = listener.address()?.to_string();
+        let standard = Standard::new().await;
+        let mut running = self.running.lock();
+        if running.is_some() {
+            return Err(started());
+        }
+        let health = standard.health();
+        let node = self.node.clone();
+        *running = Some(Running {
+            health,
+            server: tokio::spawn(async move {
+                transport::serve(listener, node, &standard).await;
+            }),
+            expiry: tokio::spawn(expiry::reclaim(self.node.clone())),
+        });
+        Ok(address)
+    }
+
+    /// Past this time every write and primary read is refused. 0 fences at once.
+    pub fn set_lease_deadline(&self, boottime_ns: u64) {
+        self.node.fence.set_deadline(boottime_ns);
+    }
+
+    /// Take a serialized, complete `shoal.v1.Topology`. Returns whether it was newer.
+    ///
+    /// # Errors
+    /// [`BadTopology`], and then nothing has changed.
+    pub fn install_topology(&self, serialized: &[u8]) -> Result<bool, BadTopology> {
+        let newer = self.node.topology.install(serialized)?;
+        if newer {
+            self.node
+                .peers
+                .keep_only(&self.node.topology.current().addresses);
+        }
+        Ok(newer)
+    }
+
+    /// Serve as primary under this epoch, starting empty.
+    ///
+    /// # Errors
+    /// Where the partition is open, or is none.
+    pub fn open_partition(&self, partition: u32, epoch: u64) -> Result<(), BadPartition> {
+        self.checked(partition)?;
+        if epoch == 0 {
+            return Err(BadPartition::NoEpoch { partition });
+        }
+        let open = |epoch| BadPartition::IsOpen { partition, epoch };
+        self.node
+            .engine
+            .open(partition, epoch)
+            .map_err(|_| open(self.node.engine.epoch(partition).unwrap_or_default()))?;
+        self.node
+            .ownership
+            .open(partition, epoch)
+            .map_err(|IsOpen { epoch }| open(epoch))
+    }
+
+    /// Let requests for it wait until it is thawed or closed. Returns once none is
+    /// between its evaluation and its answer; blocks for as long as one evaluation.
+    ///
+    /// # Errors
+    /// Where the partition is not open, or is none.
+    pub fn freeze_partition(&self, partition: u32) -> Result<(), BadPartition> {
+        self.checked(partition)?;
+        let frozen = self.node.ownership.freeze(partition);
+        frozen.map_err(|IsClosed| BadPartition::IsClosed { partition })
+    }
+
+    /// Let requests go on. Does nothing to a partition that is not frozen.
+    ///
+    /// # Errors
+    /// Where there is no such partition.
+    pub fn thaw_partition(&self, partition: u32) -> Result<(), BadPartition> {
+        self.checked(partition)?;
+        self.node.ownership.thaw(partition);
+        Ok(())
+    }
+
+    /// Stop serving and drop the data. Does nothing to a closed partition.
+    ///
+    /// # Errors
+    /// Where there is no such partition.
+    pub fn close_partition(&self, partition: u32) -> Result<(), BadPartition> {
+        self.checked(partition)?;
+        self.node.ownership.close(partition);
+        self.node.engine.close(partition);
+        Ok(())
+    }
+
+    /// What the health service says of `shoal.v1.Cache`.
+    pub async fn set_ready(&self, ready: bool) {
+        let health = self
+            .running
+            .lock()
+            .as_ref()
+            .map(|running| running.health.clone());
+        let status = if ready {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        if let Some(health) = health {
+            health.set_service_status(SERVICE, status).await;
+        }
+    }
+
+    /// What happened and how things are.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let node = &self.node;
+        let engine = node.engine.stats();
+        Stats {
+            requests: node.counters.requests().collect(),
+            failures: node.counters.failures().collect(),
+            hits: engine.hits,
+            misses: engine.misses,
+            evicted: engine.evicted,
+            expired: engine.expired,
+            forwarded: node.counters.forwarded_total(),
+            moved: node.counters.moved_total(),
+            connections: node.counters.connections.load(Ordering::Relaxed),
+            entries: engine.entries,
+            memory_bytes: engine.memory_bytes,
+            maxmemory_bytes: engine.maxmemory_bytes,
+            open_partitions: engine.open_partitions,
+            lease_remaining_ms: node.fence.remaining_ms(node.clock.boottime_ns()),
+        }
+    }
+
+    /// Take no more connections, let running requests end within the grace, stop.
+    pub async fn stop(&self, grace: Duration) {
+        let running = self.running.lock().take();
+        let Some(Running {
+            health,
+            mut server,
+            expiry,
+        }) = running
+        else {
+            return;
+        };
+        health
+            .set_service_status(SERVICE, ServingStatus::NotServing)
+            .await;
+        self.node.stopping.send_replace(true);
+        if tokio::time::timeout(grace, &mut server).await.is_err() {
+            server.abort();
+            let _ = server.await;
+        }
+        expiry.abort();
+    }
+
+    fn checked(&self, partition: u32) -> Result<(), BadPartition> {
+        let count = self.node.partition_count;
+        if partition < count {
+            Ok(())
+        } else {
+            Err(BadPartition::NoSuch { partition, count })
+        }
+    }
+}

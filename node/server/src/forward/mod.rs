@@ -1,0 +1,167 @@
+//! Requests that another node answers: sent on to it, and its answer given back.
+//!
+//! Connections are pooled, one a peer, and dropped when the peer leaves the
+//! topology. What is known of a failed forward is kept apart: a request that was
+//! never sent is `NOT_APPLIED`; a write that was sent may have been applied.
+
+mod answer;
+mod link;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tonic::client::Grpc;
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Status};
+
+pub(crate) use answer::owner_told;
+
+use crate::failure::{Failure, Outcome};
+use crate::forward::link::{Call, Link};
+use crate::node::Node;
+use crate::routing::{Context, Permit};
+use crate::service::Method;
+use crate::settings::Limits;
+use crate::topology::Owner;
+use crate::transport::RawCodec;
+
+/// The connections to other nodes.
+pub(crate) struct Peers {
+    limits: Limits,
+    links: Mutex<HashMap<String, Arc<Link>>>,
+    under_way: AtomicUsize,
+}
+
+/// How a request travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Changes nothing, so that a lost answer is no unknown outcome.
+    Read,
+    /// May have been applied once it was sent.
+    Write,
+}
+
+impl Peers {
+    pub(crate) fn new(limits: &Limits) -> Peers {
+        Peers {
+            limits: limits.clone(),
+            links: Mutex::new(HashMap::new()),
+            under_way: AtomicUsize::new(0),
+        }
+    }
+
+    /// Drop the connections to whoever is not among these.
+    pub(crate) fn keep_only(&self, addresses: &HashSet<String>) {
+        self.links
+            .lock()
+            .retain(|address, _| addresses.contains(address));
+    }
+
+    fn link(&self, address: &str) -> Arc<Link> {
+        let mut links = self.links.lock();
+        if let Some(link) = links.get(address) {
+            return link.clone();
+        }
+        let link = Arc::new(Link::new(address.to_owned(), self.limits.clone()));
+        links.insert(address.to_owned(), link.clone());
+        link
+    }
+}
+
+/// Send one request message to the owner and wait for its one answer.
+pub(crate) async fn call(
+    node: &Node,
+    owner: &Owner,
+    method: Method,
+    request: Bytes,
+    effect: Effect,
+    context: Context,
+) -> Result<Bytes, Failure> {
+    let peers = &node.peers;
+    let _permit = Permit::take(&peers.under_way, peers.limits.forwards_max).ok_or(
+        Failure::TooManyRequests {
+            what: "forwarded requests",
+        },
+    )?;
+    let left = context
+        .remaining(node)
+        .ok_or(Failure::DeadlineExceeded(Outcome::NotApplied))?;
+    node.counters.forwarded();
+    let mut sent = false;
+    let answer = tokio::time::timeout(left, async {
+        let link = peers.link(&owner.node.address);
+        let fail = |outcome| Failure::ForwardFailed {
+            peer: owner.node.id.clone(),
+            outcome,
+        };
+        // Twice, because an old connection may turn out to be dead without
+        // having taken the request.
+        for last in [false, true] {
+            let call = link.call().await.map_err(|_| fail(Outcome::NotApplied))?;
+            let left = context.remaining(node).unwrap_or_default();
+            let mut message =
+                Request::from_parts(MetadataMap::new(), Extensions::new(), request.clone());
+            message.set_timeout(left);
+            sent = true;
+            match send(call, &owner.node.address, method, message, &peers.limits).await {
+                Err(status) if link::was_never_sent(&status) => {
+                    sent = false;
+                    link.forget();
+                    if last {
+                        return Err(fail(Outcome::NotApplied));
+                    }
+                }
+                Err(status) => return Err(answer::failure(&status, fail(effect.outcome()))),
+                Ok(bytes) => return Ok(bytes),
+            }
+        }
+        Err(fail(Outcome::NotApplied))
+    })
+    .await;
+    answer.unwrap_or_else(|_| {
+        let outcome = if sent {
+            effect.outcome()
+        } else {
+            Outcome::NotApplied
+        };
+        Err(Failure::DeadlineExceeded(outcome))
+    })
+}
+
+async fn send(
+    call: Call,
+    address: &str,
+    method: Method,
+    message: Request<Bytes>,
+    limits: &Limits,
+) -> Result<Bytes, Status> {
+    let origin = http::Uri::builder()
+        .scheme("http")
+        .authority(address)
+        .path_and_query("/")
+        .build()
+        .map_err(|_| Status::unavailable("the peer's address is no HOST:PORT"))?;
+    let mut grpc = Grpc::with_origin(call, origin)
+        .max_decoding_message_size(limits.response_bytes_max + limits.message_bytes_max);
+    let path = http::uri::PathAndQuery::from_static(method.path());
+    let answer = if method == Method::Execute {
+        grpc.client_streaming(message.map(tokio_stream::once), path, RawCodec)
+            .await
+    } else {
+        grpc.unary(message, path, RawCodec).await
+    };
+    answer.map(tonic::Response::into_inner)
+}
+
+impl Effect {
+    /// What a lost answer means.
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Effect::Read => Outcome::NotApplied,
+            Effect::Write => Outcome::MaybeApplied,
+        }
+    }
+}

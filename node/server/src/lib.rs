@@ -1,0 +1,42 @@
+//! The server of Shoal's data plane.
+//!
+//! The rooms, from the wire inwards; each knows only those below it:
+//!
+//! ```text
+//! data_plane   what the agent drives: start, open, freeze, stop, stats
+//! transport    HTTP/2 and gRPC framing, health, reflection; knows no message
+//! service      one verb a file: bytes in, bytes or a failure out; knows no HTTP/2
+//! forward      what another node answers
+//! routing      where a partition is: here, there, or nowhere for now
+//! node         the way to the engine: enter, check, evaluate, check again, answer
+//!   fence      until when this node may act as a primary
+//!   ownership  which partitions it serves, and which are frozen
+//!   topology   who serves the others
+//! failure, reasons   everything that can go wrong, drawn once
+//! ```
+//!
+//! Non-goals: deciding who owns what (the agent does), and keeping data (the
+//! engine does).
+
+mod clock;
+mod counters;
+mod data_plane;
+mod expiry;
+pub mod failure;
+mod fence;
+mod forward;
+mod node;
+mod ownership;
+pub mod reasons;
+mod routing;
+pub mod service;
+mod settings;
+pub mod slot;
+pub mod topology;
+mod transport;
+
+pub use clock::{Clock, SystemClock, boottime_ns};
+pub use data_plane::{BadPartition, DataPlane, Stats};
+pub use node::Node;
+pub use settings::{BadSetting, Limits, Settings};
+pub use shoal_engine::Eviction;

@@ -1,0 +1,193 @@
+//! One node, as its requests see it: everything they share, and the two ways to
+//! the engine.
+//!
+//! [`Node::read`] and [`Node::write`] are the only ways, because they keep the
+//! order that makes an answer true: enter the partition, check the fence,
+//! evaluate, check fence and epoch again, answer.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use shoal_engine::{Engine, NotOpen, Now, Refused};
+use tokio::sync::watch;
+
+use crate::clock::{Clock, engine_now};
+use crate::counters::Counters;
+use crate::failure::{Failure, Outcome};
+use crate::fence::Fence;
+use crate::forward::Peers;
+use crate::ownership::{Ownership, State};
+use crate::settings::{Limits, Settings};
+use crate::slot::partition_of;
+use crate::topology::Topology;
+
+/// The parts that every request shares.
+pub struct Node {
+    pub(crate) id: String,
+    pub(crate) partition_count: u32,
+    pub(crate) key_bytes_max: usize,
+    pub(crate) value_bytes_max: usize,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) engine: Engine,
+    pub(crate) fence: Fence,
+    pub(crate) ownership: Ownership,
+    pub(crate) topology: Topology,
+    pub(crate) counters: Counters,
+    pub(crate) peers: Peers,
+    pub(crate) parked: AtomicUsize,
+    pub(crate) watchers: AtomicUsize,
+    /// Turns true once, when the node stops.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+/// Why an operation was not answered here.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The partition is frozen, or not served here: look where it is.
+    Elsewhere,
+    /// It failed, here and for good.
+    Failed(Failure),
+}
+
+/// Which copies may answer a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The primary under its lease.
+    Primary,
+    /// Whoever has the partition, lease or not.
+    Any,
+}
+
+/// When and how an evaluation takes place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) now: Now,
+    /// The lease has run out: what is read may be stale.
+    pub(crate) fenced: bool,
+}
+
+/// Completes when the node stops.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+impl Node {
+    pub(crate) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Node {
+        Node {
+            engine: Engine::new(shoal_engine::Settings {
+                partition_count: settings.partition_count,
+                maxmemory_bytes: settings.maxmemory_bytes,
+                eviction: settings.eviction,
+                key_bytes_max: settings.key_bytes_max,
+                value_bytes_max: settings.value_bytes_max,
+                hash_seed: settings.hash_seed,
+            }),
+            id: settings.node_id,
+            partition_count: settings.partition_count,
+            key_bytes_max: settings.key_bytes_max,
+            value_bytes_max: settings.value_bytes_max,
+            clock,
+            fence: Fence::default(),
+            ownership: Ownership::new(settings.partition_count),
+            topology: Topology::new(settings.partition_count),
+            counters: Counters::default(),
+            peers: Peers::new(&settings.limits),
+            limits: settings.limits,
+            parked: AtomicUsize::new(0),
+            watchers: AtomicUsize::new(0),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn partition_of(&self, key: &[u8]) -> u32 {
+        partition_of(key, self.partition_count)
+    }
+
+    /// Read from the partition.
+    ///
+    /// What `evaluate` has written is void unless this returns `Ok`.
+    pub(crate) fn read<R>(
+        &self,
+        partition: u32,
+        reader: Reader,
+        evaluate: impl FnOnce(Moment) -> Result<R, NotOpen>,
+    ) -> Result<R, Fault> {
+        if reader == Reader::Any {
+            return self.read_any(partition, evaluate);
+        }
+        let guard = self.ownership.enter(partition).ok_or(Fault::Elsewhere)?;
+        let expired = || Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied));
+        let moment = self.moment();
+        if moment.fenced {
+            return Err(expired());
+        }
+        let answer = evaluate(moment).map_err(|NotOpen| Fault::Elsewhere)?;
+        if self.moment().fenced || !guard.holds() {
+            return Err(expired());
+        }
+        Ok(answer)
+    }
+
+    /// May be stale, so that neither a frozen partition nor the fence matters.
+    fn read_any<R>(
+        &self,
+        partition: u32,
+        evaluate: impl FnOnce(Moment) -> Result<R, NotOpen>,
+    ) -> Result<R, Fault> {
+        if self.ownership.state(partition) == State::Closed {
+            return Err(Fault::Elsewhere);
+        }
+        evaluate(self.moment()).map_err(|NotOpen| Fault::Elsewhere)
+    }
+
+    /// Write to the partition.
+    pub(crate) fn write<R>(
+        &self,
+        partition: u32,
+        evaluate: impl FnOnce(Now) -> Result<R, Refused>,
+    ) -> Result<R, Fault> {
+        let guard = self.ownership.enter(partition).ok_or(Fault::Elsewhere)?;
+        let moment = self.moment();
+        if moment.fenced {
+            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)));
+        }
+        let answer = evaluate(moment.now).map_err(|refused| match refused {
+            Refused::NotOpen => Fault::Elsewhere,
+            refused => Fault::Failed(self.refusal(refused)),
+        })?;
+        if self.moment().fenced || !guard.holds() {
+            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));
+        }
+        Ok(answer)
+    }
+
+    fn moment(&self) -> Moment {
+        let now = self.clock.boottime_ns();
+        Moment {
+            now: engine_now(now),
+            fenced: !self.fence.stands(now),
+        }
+    }
+
+    fn refusal(&self, refused: Refused) -> Failure {
+        match refused {
+            Refused::NotAnInteger => Failure::NotAnInteger,
+            Refused::Overflow => Failure::Overflow(
+                "the sum leaves the range of 64 bits: Set the key to a smaller number first".into(),
+            ),
+            Refused::MemoryFull => Failure::MemoryFull,
+            Refused::KeyEmpty => Failure::KeyEmpty,
+            // Lengths were checked before; the engine has the last word.
+            Refused::KeyTooLong => Failure::KeyTooLong {
+                bytes: self.key_bytes_max + 1,
+                max: self.key_bytes_max,
+            },
+            Refused::ValueTooLarge => Failure::ValueTooLarge {
+                bytes: self.value_bytes_max + 1,
+                max: self.value_bytes_max,
+            },
+            Refused::NotOpen => Failure::NoOwner { partition: 0 },
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Which partitions this node serves as primary, and whether they are frozen.
+//!
+//! One word of state a partition: open, frozen, and how many requests are between
+//! their evaluation and their answer. Requests enter and leave without a lock.
+//!
+//! Invariants:
+//! - After `freeze` has returned, and until `thaw`, nobody is inside.
+//! - Nobody stays inside across an await: a [`Guard`] is not `Send`, so a future
+//!   that held one would not compile into a task.
+//!
+//! Not here: the data (the engine has it) and who else owns what (the topology).
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+const OPEN: u64 = 1 << 63;
+const FROZEN: u64 = 1 << 62;
+const INSIDE: u64 = FROZEN - 1;
+
+/// What a partition is to this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not served here.
+    Closed,
+    /// Served here.
+    Open,
+    /// Served here, and handed over or thawed in a moment.
+    Frozen,
+}
+
+/// The partition cannot be opened: it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IsOpen {
+    /// The epoch under which it is served.
+    pub epoch: u64,
+}
+
+/// The partition is not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IsClosed;
+
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Place {
+    state: AtomicU64,
+    epoch: AtomicU64,
+    changed: Notify,
+}
+
+/// The state of every partition of the cluster on this node.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    places: Box<[Place]>,
+}
+
+/// A request that is inside a partition: it is evaluated and answered, then
+/// dropped. The partition is not frozen meanwhile.
+#[derive(Debug)]
+pub(crate) struct Guard<'a> {
+    place: &'a Place,
+    epoch: u64,
+    /// Makes the guard `!Send`.
+    _stays_on_its_thread: PhantomData<*const ()>,
+}
+
+impl Ownership {
+    /// All partitions closed.
+    #[must_use]
+    pub(crate) fn new(partition_count: u32) -> Ownership {
+        Ownership {
+            places: (0..partition_count).map(|_| Place::default()).collect(),
+        }
+    }
+
+    /// Go inside, if the partition is open and not frozen.
+    #[must_use]
+    pub(crate) fn enter(&self, partition: u32) -> Option<Guard<'_>> {
+        let place = self.place(partition);
+        let before = place.state.fetch_add(1, Ordering::SeqCst);
+        let guard = Guard {
+            place,
+            epoch: place.epoch.load(Ordering::SeqCst),
+            _stays_on_its_thread: PhantomData,
+        };
+        (before & (OPEN | FROZEN) == OPEN).then_some(guard)
+    }
+
+    /// What the partition is now.
+    #[must_use]
+    pub(crate) fn state(&self, partition: u32) -> State {
+        match self.place(partition).state.load(Ordering::SeqCst) & (OPEN | FROZEN) {
+            OPEN => State::Open,
+            state if state & OPEN != 0 => State::Frozen,
+            _ => State::Closed,
+        }
+    }
+
+    /// Completes at the next change of the partition's state. Enable it before
+    /// looking at the state.
+    pub(crate) fn changed(&self, partition: u32) -> Notified<'_> {
+        self.place(partition).changed.notified()
+    }
+
+    /// Serve the partition under this epoch. Its data must be in place.
+    ///
+    /// # Errors
+    /// [`IsOpen`] if it is served already.
+    pub(crate) fn open(&self, partition: u32, epoch: u64) -> Result<(), IsOpen> {
+        let place = self.place(partition);
+        if place.state.load(Ordering::SeqCst) & OPEN != 0 {
+            return Err(IsOpen {
+                epoch: place.epoch.load(Ordering::SeqCst),
+            });
+        }
+        place.epoch.store(epoch, Ordering::SeqCst);
+        place.state.fetch_or(OPEN, Ordering::SeqCst);
+        place.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Let nobody in any more, and return once nobody is inside. That takes as
+    /// long as one evaluation, which never waits for anything.
+    ///
+    /// # Errors
+    /// [`IsClosed`] if the partition is not served here.
+    pub(crate) fn freeze(&self, partition: u32) -> Result<(), IsClosed> {
+        let place = self.place(partition);
+        let mut state = place.state.load(Ordering::SeqCst);
+        loop {
+            if state & OPEN == 0 {
+                return Err(IsClosed);
+            }
+            let frozen = state | FROZEN;
+            match place.state.compare_exchange_weak(
+                state,
+                frozen,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            ) {
+                Ok(_) => break,
+                Err(now) => state = now,
+            }
+        }
+        while place.state.load(Ordering::SeqCst) & INSIDE != 0 {
+            std::thread::sleep(Duration::from_micros(20));
+        }
+        Ok(())
+    }
+
+    /// Let requests in again. Does nothing to a partition that is not frozen.
+    pub(crate) fn thaw(&self, partition: u32) {
+        let place = self.place(partition);
+        place.state.fetch_and(!FROZEN, Ordering::SeqCst);
+        place.changed.notify_waiters();
+    }
+
+    /// Serve the partition no longer. Whoever waited looks where it went; whoever
+    /// is inside finds out before answering. Returns whether it was served.
+    pub(crate) fn close(&self, partition: u32) -> bool {
+        let place = self.place(partition);
+        let before = place.state.fetch_and(INSIDE, Ordering::SeqCst);
+        place.changed.notify_waiters();
+        before & OPEN != 0
+    }
+
+    fn place(&self, partition: u32) -> &Place {
+        &self.places[partition as usize]
+    }
+}
+
+impl Guard<'_> {
+    /// Whether the partition is still served under the epoch of the entry.
+    #[must_use]
+    pub(crate) fn holds(&self) -> bool {
+        self.place.state.load(Ordering::SeqCst) & OPEN != 0
+            && self.place.epoch.load(Ordering::SeqCst) == self.epoch
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.place.state.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IsClosed, IsOpen, Ownership, State};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn only_an_open_partition_lets_in() {
+        let ownership = Ownership::new(2);
+        assert!(ownership.enter(1).is_none());
+        ownership.open(1, 7).unwrap();
+        assert!(ownership.enter(1).is_some_and(|guard| guard.holds()));
+        assert!(ownership.enter(0).is_none());
+        assert_eq!(ownership.open(1, 8), Err(IsOpen { epoch: 7 }));
+    }
+
+    #[test]
+    fn who_is_inside_notices_a_close_and_a_new_epoch() {
+        let ownership = Ownership::new(1);
+        ownership.open(0, 7).unwrap();
+        let guard = ownership.enter(0).unwrap();
+        assert!(ownership.close(0));
+        assert!(!guard.holds());
+        ownership.open(0, 8).unwrap();
+        assert!(!guard.holds());
+        assert!(ownership.enter(0).unwrap().holds());
+    }
+
+    #[test]
+    fn freezing_waits_for_who_is_inside_and_keeps_others_out() {
+        let ownership = Ownership::new(1);
+        assert_eq!(ownership.freeze(0), Err(IsClosed));
+        ownership.open(0, 1).unwrap();
+        let frozen = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let guard = ownership.enter(0).unwrap();
+            let freezer = scope.spawn(|| {
+                ownership.freeze(0).unwrap();
+                frozen.store(true, Ordering::SeqCst);
+            });
+            while ownership.state(0) != State::Frozen {
+                std::thread::yield_now();
+            }
+            assert!(ownership.enter(0).is_none());
+            assert!(guard.holds(), "who is inside may answer");
+            assert!(
+                !frozen.load(Ordering::SeqCst),
+                "freeze returned with a request inside"
+            );
+            drop(guard);
+            freezer.join().unwrap();
+        });
+        ownership.thaw(0);
+        assert!(ownership.enter(0).is_some());
+    }
+
+    #[test]
+    fn under_contention_nobody_is_inside_after_a_freeze() {
+        let ownership = Ownership::new(1);
+        let inside = AtomicBool::new(false);
+        let done = AtomicBool::new(false);
+        ownership.open(0, 1).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    if let Some(_guard) = ownership.enter(0) {
+                        inside.store(true, Ordering::SeqCst);
+                        inside.store(false, Ordering::SeqCst);
+                    }
+                }
+            });
+            for _ in 0..200 {
+                ownership.freeze(0).unwrap();
+                assert!(!inside.load(Ordering::SeqCst));
+                ownership.thaw(0);
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+    }
+}

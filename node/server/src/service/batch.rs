@@ -1,0 +1,224 @@
+//! Many operations answered together, in the order asked.
+//!
+//! What is here is done at once and written straight into the response. What is
+//! not waits for [`resolve`], and whatever follows it in the same partition waits
+//! too, so that a partition's operations keep their order.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use shoal_protos::v1;
+
+use crate::failure::Failure;
+use crate::forward::Effect;
+use crate::node::{Fault, Node};
+use crate::routing::Context;
+use crate::service::Begun;
+use crate::service::del::{self, Deletion, as_del};
+use crate::service::key_error::told;
+use crate::service::operation::Operation;
+use crate::service::resolve::{Deferred, Place, resolve};
+use crate::service::wire::Frame;
+
+/// How the response holds its answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    MGet,
+    MSet,
+    Execute,
+}
+
+/// A response under way.
+pub(super) struct Batch {
+    node: Arc<Node>,
+    kind: Kind,
+    /// What stands before the answers, then the answers written so far.
+    out: BytesMut,
+    prefix: usize,
+    /// For each operation where its answer stands; empty while it waits.
+    answers: Vec<Range<usize>>,
+    deferred: Vec<Deferred>,
+    /// Partitions of what waits.
+    waiting: HashSet<u32>,
+    /// Dels of which some keys wait.
+    deletions: HashMap<usize, Deletion>,
+}
+
+impl Batch {
+    pub(super) fn new(node: &Arc<Node>, kind: Kind, prefix: BytesMut, operations: usize) -> Batch {
+        Batch {
+            node: node.clone(),
+            kind,
+            prefix: prefix.len(),
+            out: prefix,
+            answers: Vec::with_capacity(operations),
+            deferred: Vec::new(),
+            waiting: HashSet::new(),
+            deletions: HashMap::new(),
+        }
+    }
+
+    /// The next operation, on one key.
+    pub(super) fn add<O: Operation>(&mut self, asked: O) {
+        let start = self.out.len();
+        let partition = self.node.partition_of(asked.key());
+        match self.attempt(&asked, partition) {
+            Ok(()) => self.answers.push(start..self.out.len()),
+            Err(Fault::Failed(failure)) => {
+                self.out.truncate(start);
+                self.put(Err(failure));
+            }
+            Err(Fault::Elsewhere) => {
+                self.out.truncate(start);
+                let place = Place {
+                    operation: self.answers.len(),
+                    key: 0,
+                };
+                self.answers.push(start..start);
+                self.waiting.insert(partition);
+                self.deferred.push(Deferred {
+                    place,
+                    partition,
+                    piece: asked.into(),
+                });
+            }
+        }
+    }
+
+    fn attempt<O: Operation>(&mut self, asked: &O, partition: u32) -> Result<(), Fault> {
+        asked.check(&self.node).map_err(Fault::Failed)?;
+        if !self.waiting.is_empty() && self.waiting.contains(&partition) {
+            return Err(Fault::Elsewhere);
+        }
+        if O::EFFECT == Effect::Read && self.out.len() > self.node.limits.response_bytes_max {
+            return Err(Fault::Failed(too_large(&self.node)));
+        }
+        let frame = match self.kind {
+            Kind::MGet | Kind::MSet => Frame::Entry,
+            Kind::Execute => Frame::Result(O::RESULT_FIELD),
+        };
+        asked.answer(&self.node, partition, frame, &mut self.out)
+    }
+
+    /// The next operation, a Del.
+    pub(super) fn add_del(&mut self, asked: v1::DelRequest) {
+        if let Err(failure) = del::check(&self.node, &asked) {
+            return self.put(Err(failure));
+        }
+        let operation = self.answers.len();
+        let mut deletion = Deletion::of(asked.keys.len());
+        let deferred = deletion.apply(&self.node, operation, asked.keys, &mut self.waiting);
+        if deferred.is_empty() {
+            return self.put(deletion.finish().map(v1::result::Result::Del));
+        }
+        self.answers.push(self.out.len()..self.out.len());
+        self.deferred.extend(deferred);
+        self.deletions.insert(operation, deletion);
+    }
+
+    /// The next operation cannot be done at all.
+    pub(super) fn add_failure(&mut self, failure: Failure) {
+        self.put(Err(failure));
+    }
+
+    fn put(&mut self, outcome: Result<v1::result::Result, Failure>) {
+        let start = self.out.len();
+        put(&self.node, self.kind, outcome, &mut self.out);
+        self.answers.push(start..self.out.len());
+    }
+
+    /// The response, at once if nothing waits.
+    pub(super) fn finish(self, routed: bool, timeout: Option<Duration>) -> Begun {
+        if self.deferred.is_empty() {
+            return Begun::Done(Ok(self.out.freeze()));
+        }
+        let context = Context::new(&self.node, timeout);
+        Begun::Later(Box::pin(
+            async move { Ok(self.resolved(routed, context).await) },
+        ))
+    }
+
+    async fn resolved(mut self, routed: bool, context: Context) -> Bytes {
+        let deferred = std::mem::take(&mut self.deferred);
+        let mut late: HashMap<usize, Result<v1::result::Result, Failure>> = HashMap::new();
+        for (place, result) in resolve(&self.node, deferred, routed, context).await {
+            match self.deletions.get_mut(&place.operation) {
+                Some(deletion) => {
+                    let response = result.map(|result| as_del(result).unwrap_or_default());
+                    deletion.take(place.key, response);
+                }
+                None => {
+                    late.insert(place.operation, result);
+                }
+            }
+        }
+        for (operation, deletion) in self.deletions.drain() {
+            late.insert(operation, deletion.finish().map(v1::result::Result::Del));
+        }
+        let mut whole = BytesMut::with_capacity(self.out.len());
+        whole.extend_from_slice(&self.out[..self.prefix]);
+        for (operation, written) in self.answers.into_iter().enumerate() {
+            match late.remove(&operation) {
+                None => whole.extend_from_slice(&self.out[written]),
+                Some(Ok(v1::result::Result::Get(_)))
+                    if whole.len() > self.node.limits.response_bytes_max =>
+                {
+                    put(
+                        &self.node,
+                        self.kind,
+                        Err(too_large(&self.node)),
+                        &mut whole,
+                    );
+                }
+                Some(outcome) => put(&self.node, self.kind, outcome, &mut whole),
+            }
+        }
+        whole.freeze()
+    }
+}
+
+/// Write one answer as this kind of response holds it.
+fn put(node: &Node, kind: Kind, outcome: Result<v1::result::Result, Failure>, out: &mut BytesMut) {
+    use v1::result::Result::{Del, Error, Get, Incr, Set, Touch};
+    let result = outcome.unwrap_or_else(|failure| {
+        node.counters.failure(&failure);
+        Error(told(&failure))
+    });
+    match (kind, result) {
+        (Kind::MGet, Get(entry)) => Frame::Entry.put(&entry, out),
+        (Kind::MGet, Error(error)) => {
+            let status = v1::Status::Failed as i32;
+            let entry = v1::GetResponse {
+                status,
+                error: Some(error),
+                ..Default::default()
+            };
+            Frame::Entry.put(&entry, out);
+        }
+        (Kind::MSet, Set(entry)) => Frame::Entry.put(&entry, out),
+        (Kind::MSet, Error(error)) => {
+            let entry = v1::SetResponse {
+                error: Some(error),
+                ..Default::default()
+            };
+            Frame::Entry.put(&entry, out);
+        }
+        (Kind::MGet | Kind::MSet, _) => unreachable!("a batch of one verb holds no other"),
+        (Kind::Execute, Get(message)) => Frame::Result(1).put(&message, out),
+        (Kind::Execute, Set(message)) => Frame::Result(2).put(&message, out),
+        (Kind::Execute, Del(message)) => Frame::Result(3).put(&message, out),
+        (Kind::Execute, Incr(message)) => Frame::Result(4).put(&message, out),
+        (Kind::Execute, Touch(message)) => Frame::Result(5).put(&message, out),
+        (Kind::Execute, Error(message)) => Frame::Result(15).put(&message, out),
+    }
+}
+
+fn too_large(node: &Node) -> Failure {
+    Failure::BatchTooLarge(format!(
+        "the answer is full at {} bytes: ask for fewer keys at once",
+        node.limits.response_bytes_max
+    ))
+}

@@ -1,0 +1,108 @@
+//! What is checked of every request before anything is done for it.
+
+use shoal_engine::Condition;
+use shoal_protos::v1;
+
+use crate::failure::Failure;
+use crate::node::{Node, Reader};
+
+pub(super) fn key(node: &Node, key: &[u8]) -> Result<(), Failure> {
+    if key.is_empty() {
+        return Err(Failure::KeyEmpty);
+    }
+    if key.len() > node.key_bytes_max {
+        return Err(Failure::KeyTooLong {
+            bytes: key.len(),
+            max: node.key_bytes_max,
+        });
+    }
+    Ok(())
+}
+
+pub(super) fn value(node: &Node, value: &[u8]) -> Result<(), Failure> {
+    if value.len() > node.value_bytes_max {
+        return Err(Failure::ValueTooLarge {
+            bytes: value.len(),
+            max: node.value_bytes_max,
+        });
+    }
+    Ok(())
+}
+
+/// A time in ms that may be none, as the engine takes it.
+pub(super) fn ttl(node: &Node, field: &'static str, ms: i64) -> Result<u64, Failure> {
+    let max = node.limits.ttl_ms_max;
+    match u64::try_from(ms) {
+        Err(_) => Err(Failure::TtlNegative { field, ms }),
+        Ok(_) if ms > max => Err(Failure::Overflow(format!(
+            "{field} is {ms} and may be {max}, a hundred years: leave it out to keep the entry"
+        ))),
+        Ok(ms) => Ok(ms),
+    }
+}
+
+/// There is one copy now, so both levels are reached when the primary has applied.
+pub(super) fn ack(ack: i32) -> Result<(), Failure> {
+    v1::Ack::try_from(ack)
+        .map(|_| ())
+        .map_err(|_| unknown("ack", ack))
+}
+
+pub(super) fn reader(read: i32) -> Result<Reader, Failure> {
+    match v1::ReadMode::try_from(read) {
+        Ok(v1::ReadMode::Unspecified | v1::ReadMode::Primary) => Ok(Reader::Primary),
+        Ok(v1::ReadMode::Any) => Ok(Reader::Any),
+        Err(_) => Err(unknown("read", read)),
+    }
+}
+
+pub(super) fn condition(asked: Option<&v1::Condition>) -> Result<Option<Condition>, Failure> {
+    use v1::condition::Test;
+    let Some(asked) = asked else { return Ok(None) };
+    match asked.test {
+        Some(Test::IfAbsent(true)) => Ok(Some(Condition::IfAbsent)),
+        Some(Test::IfPresent(true)) => Ok(Some(Condition::IfPresent)),
+        Some(Test::IfAbsent(false) | Test::IfPresent(false)) => Err(Failure::BadCondition(
+            "if_absent and if_present are true or left out: to ask for the contrary, name the \
+             other one",
+        )),
+        Some(Test::IfVersion(version)) if version.epoch == 0 => Err(Failure::BadCondition(
+            "if_version has epoch 0, which no entry has: give a version that a node answered, or \
+             ask if_absent",
+        )),
+        Some(Test::IfVersion(v1::Version { epoch, seq })) => {
+            Ok(Some(Condition::IfVersion(shoal_engine::Version {
+                epoch,
+                seq,
+            })))
+        }
+        None => Err(Failure::BadCondition(
+            "the condition tests nothing: leave it out, or set if_absent, if_present or if_version",
+        )),
+    }
+}
+
+/// A field of the contract that this release does not act upon.
+pub(super) fn not_served(field: &'static str, is_set: bool) -> Result<(), Failure> {
+    if is_set {
+        Err(Failure::NotServed { field })
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn batch(node: &Node, what: &str, count: usize) -> Result<(), Failure> {
+    let max = node.limits.batch_max;
+    if count > max {
+        return Err(Failure::BatchTooLarge(format!(
+            "the request has {count} {what} and may have {max}: send it in parts"
+        )));
+    }
+    Ok(())
+}
+
+fn unknown(field: &str, value: i32) -> Failure {
+    Failure::Malformed(format!(
+        "{field} is {value}, which names nothing: use a value of the enum"
+    ))
+}

@@ -1,0 +1,166 @@
+//! Del: removes keys, of any number of partitions.
+//!
+//! A key that was not there is not an error. Where a part failed the whole fails,
+//! and says whether another part may have been applied.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+use shoal_protos::v1;
+
+use crate::failure::{Failure, Outcome};
+use crate::node::{Fault, Node};
+use crate::routing::Context;
+use crate::service::operation::Piece;
+use crate::service::resolve::{Deferred, Place, resolve};
+use crate::service::{Begun, check, malformed, wire};
+
+const KEYS_FIELD: u32 = 1;
+
+/// Delete one key here.
+pub(super) fn one(node: &Node, partition: u32, key: &[u8]) -> Result<v1::DelResponse, Fault> {
+    let gone = node.write(partition, |now| node.engine.delete(partition, key, now))?;
+    let version = v1::Version {
+        epoch: gone.version.epoch,
+        seq: gone.version.seq,
+    };
+    Ok(v1::DelResponse {
+        deleted: gone.existed.into(),
+        versions: vec![version],
+    })
+}
+
+/// Look at the whole request.
+pub(super) fn check(node: &Node, asked: &v1::DelRequest) -> Result<(), Failure> {
+    check::batch(node, "keys", asked.keys.len())?;
+    check::ack(asked.ack)?;
+    asked.keys.iter().try_for_each(|key| check::key(node, key))
+}
+
+/// A Del under way.
+#[derive(Debug)]
+pub(super) struct Deletion {
+    deleted: i64,
+    versions: Vec<v1::Version>,
+    applied: bool,
+    failed: Option<Failure>,
+}
+
+impl Deletion {
+    pub(super) fn of(keys: usize) -> Deletion {
+        Deletion {
+            deleted: 0,
+            versions: vec![v1::Version::default(); keys],
+            applied: false,
+            failed: None,
+        }
+    }
+
+    /// Delete what is here and not behind something that waits. The rest waits.
+    pub(super) fn apply(
+        &mut self,
+        node: &Node,
+        operation: usize,
+        keys: Vec<Bytes>,
+        waiting: &mut HashSet<u32>,
+    ) -> Vec<Deferred> {
+        let mut deferred = Vec::new();
+        for (at, key) in keys.into_iter().enumerate() {
+            let partition = node.partition_of(&key);
+            let outcome = if waiting.contains(&partition) {
+                Err(Fault::Elsewhere)
+            } else {
+                one(node, partition, &key)
+            };
+            match outcome {
+                Ok(response) => self.take(at, Ok(response)),
+                Err(Fault::Failed(failure)) => self.take(at, Err(failure)),
+                Err(Fault::Elsewhere) => {
+                    waiting.insert(partition);
+                    let place = Place { operation, key: at };
+                    deferred.push(Deferred {
+                        place,
+                        partition,
+                        piece: Piece::Del(key),
+                    });
+                }
+            }
+        }
+        deferred
+    }
+
+    /// Note what became of one key.
+    pub(super) fn take(&mut self, at: usize, outcome: Result<v1::DelResponse, Failure>) {
+        match outcome {
+            Ok(response) => {
+                self.applied = true;
+                self.deleted += response.deleted;
+                self.versions[at] = response.versions.first().copied().unwrap_or_default();
+            }
+            Err(failure) => {
+                self.applied |= failure.outcome() == Outcome::MaybeApplied;
+                self.failed.get_or_insert(failure);
+            }
+        }
+    }
+
+    /// What became of it all.
+    pub(super) fn finish(self) -> Result<v1::DelResponse, Failure> {
+        match self.failed {
+            Some(failure) if self.applied => Err(failure.with_outcome(Outcome::MaybeApplied)),
+            Some(failure) => Err(failure),
+            None => Ok(v1::DelResponse {
+                deleted: self.deleted,
+                versions: self.versions,
+            }),
+        }
+    }
+}
+
+pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
+    let asked = match decode(node, request) {
+        Ok(asked) => asked,
+        Err(failure) => return Begun::Done(Err(failure)),
+    };
+    let mut deletion = Deletion::of(asked.keys.len());
+    let deferred = deletion.apply(node, 0, asked.keys, &mut HashSet::new());
+    if deferred.is_empty() {
+        return Begun::Done(encoded(deletion));
+    }
+    let context = Context::new(node, timeout);
+    let node = node.clone();
+    Begun::Later(Box::pin(async move {
+        for (place, result) in resolve(&node, deferred, asked.routed, context).await {
+            deletion.take(
+                place.key,
+                result.map(|result| as_del(result).unwrap_or_default()),
+            );
+        }
+        encoded(deletion)
+    }))
+}
+
+/// The response of a piece of a Del.
+pub(super) fn as_del(result: v1::result::Result) -> Option<v1::DelResponse> {
+    match result {
+        v1::result::Result::Del(response) => Some(response),
+        _ => None,
+    }
+}
+
+fn decode(node: &Node, request: Bytes) -> Result<v1::DelRequest, Failure> {
+    let count = wire::count(KEYS_FIELD, &request).map_err(|_| malformed("DelRequest"))?;
+    check::batch(node, "keys", count)?;
+    let asked = v1::DelRequest::decode(request).map_err(|_| malformed("DelRequest"))?;
+    check(node, &asked)?;
+    Ok(asked)
+}
+
+fn encoded(deletion: Deletion) -> Result<Bytes, Failure> {
+    deletion
+        .finish()
+        .map(|response| response.encode_to_vec().into())
+}

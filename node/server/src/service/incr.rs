@@ -1,0 +1,58 @@
+//! Incr: adds to a decimal integer, atomically.
+
+use shoal_engine::Increment;
+use shoal_protos::v1;
+
+use crate::failure::Failure;
+use crate::forward::Effect;
+use crate::node::{Fault, Node};
+use crate::service::operation::{Operation, Piece};
+use crate::service::{Method, check};
+
+impl Operation for v1::IncrRequest {
+    type Response = v1::IncrResponse;
+    const METHOD: Method = Method::Incr;
+    const ROUTED_FIELD: u32 = 7;
+    const RESULT_FIELD: u32 = 4;
+    const EFFECT: Effect = Effect::Write;
+
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    fn is_routed(&self) -> bool {
+        self.routed
+    }
+
+    fn check(&self, node: &Node) -> Result<(), Failure> {
+        check::key(node, &self.key)?;
+        check::ttl(node, "ttl_ms", self.ttl_ms)?;
+        check::ack(self.ack)?;
+        check::not_served("request_id", !self.request_id.is_empty())
+    }
+
+    fn evaluate(&self, node: &Node, partition: u32) -> Result<v1::IncrResponse, Fault> {
+        let add = Increment {
+            delta: self.delta.unwrap_or(1),
+            initial: self.initial,
+            ttl_ms: check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?,
+        };
+        let sum = node.write(partition, |now| {
+            node.engine.incr(partition, &self.key, add, now)
+        })?;
+        let version = v1::Version {
+            epoch: sum.version.epoch,
+            seq: sum.version.seq,
+        };
+        Ok(v1::IncrResponse {
+            value: sum.value,
+            version: Some(version),
+        })
+    }
+}
+
+impl From<v1::IncrRequest> for Piece {
+    fn from(asked: v1::IncrRequest) -> Piece {
+        Piece::Incr(asked)
+    }
+}

@@ -1,0 +1,14 @@
+//! InvalidateTag: in the contract, and not served yet.
+
+use bytes::Bytes;
+use prost::Message;
+use shoal_protos::v1;
+
+use crate::failure::Failure;
+use crate::service::{Outcome, malformed};
+
+pub(super) fn handle(request: &Bytes) -> Outcome {
+    v1::InvalidateTagRequest::decode(request.clone())
+        .map_err(|_| malformed("InvalidateTagRequest"))?;
+    Err(Failure::NotServed { field: "tag" })
+}

@@ -1,0 +1,50 @@
+//! MGet: many keys, of any number of partitions, in the order asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use prost::Message;
+use shoal_protos::v1;
+
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::service::batch::{Batch, Kind};
+use crate::service::{Begun, check, malformed, wire};
+
+const KEYS_FIELD: u32 = 1;
+
+pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
+    let asked = match decode(node, request) {
+        Ok(asked) => asked,
+        Err(failure) => return Begun::Done(Err(failure)),
+    };
+    let mut batch = Batch::new(node, Kind::MGet, BytesMut::new(), asked.keys.len());
+    let mut at_least = asked.at_least.into_iter();
+    for key in asked.keys {
+        // A version without an epoch is none.
+        let at_least = at_least.next().filter(|version| version.epoch != 0);
+        batch.add(v1::GetRequest {
+            key,
+            read: asked.read,
+            at_least,
+            ..Default::default()
+        });
+    }
+    batch.finish(asked.routed, timeout)
+}
+
+fn decode(node: &Node, request: Bytes) -> Result<v1::MGetRequest, Failure> {
+    let count = wire::count(KEYS_FIELD, &request).map_err(|_| malformed("MGetRequest"))?;
+    check::batch(node, "keys", count)?;
+    let asked = v1::MGetRequest::decode(request).map_err(|_| malformed("MGetRequest"))?;
+    check::reader(asked.read)?;
+    if !asked.at_least.is_empty() && asked.at_least.len() != asked.keys.len() {
+        return Err(Failure::Malformed(format!(
+            "at_least has {} versions for {} keys: give none, or one for each",
+            asked.at_least.len(),
+            asked.keys.len()
+        )));
+    }
+    Ok(asked)
+}

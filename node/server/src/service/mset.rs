@@ -1,0 +1,33 @@
+//! MSet: many values. Each key stands for itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use prost::Message;
+use shoal_protos::v1;
+
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::service::batch::{Batch, Kind};
+use crate::service::{Begun, check, malformed, wire};
+
+const ENTRIES_FIELD: u32 = 1;
+
+pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
+    let asked = match decode(node, request) {
+        Ok(asked) => asked,
+        Err(failure) => return Begun::Done(Err(failure)),
+    };
+    let mut batch = Batch::new(node, Kind::MSet, BytesMut::new(), asked.entries.len());
+    for entry in asked.entries {
+        batch.add(entry);
+    }
+    batch.finish(asked.routed, timeout)
+}
+
+fn decode(node: &Node, request: Bytes) -> Result<v1::MSetRequest, Failure> {
+    let count = wire::count(ENTRIES_FIELD, &request).map_err(|_| malformed("MSetRequest"))?;
+    check::batch(node, "entries", count)?;
+    v1::MSetRequest::decode(request).map_err(|_| malformed("MSetRequest"))
+}

@@ -1,0 +1,100 @@
+//! One operation on one key: what the verbs `get`, `set`, `incr` and `touch` are
+//! made of, and the form in which an operation waits or travels.
+
+use bytes::{Bytes, BytesMut};
+use prost::Message;
+use shoal_protos::v1;
+
+use crate::failure::Failure;
+use crate::forward::Effect;
+use crate::node::{Fault, Node};
+use crate::service::wire::Frame;
+use crate::service::{Method, del};
+
+/// A request that names one key.
+pub(super) trait Operation: Message + Default + Into<Piece> + 'static {
+    type Response: Message;
+    /// Its method when it comes alone.
+    const METHOD: Method;
+    /// The field `routed` of the request.
+    const ROUTED_FIELD: u32;
+    /// The field of `Result` that answers it in a batch.
+    const RESULT_FIELD: u32;
+    const EFFECT: Effect;
+
+    fn key(&self) -> &[u8];
+
+    fn is_routed(&self) -> bool;
+
+    /// Look at the whole request, before anything is done for it.
+    fn check(&self, node: &Node) -> Result<(), Failure>;
+
+    /// Do it here, if this node serves the partition.
+    fn evaluate(&self, node: &Node, partition: u32) -> Result<Self::Response, Fault>;
+
+    /// As `evaluate`, writing the response. What was written is void after an error.
+    fn answer(
+        &self,
+        node: &Node,
+        partition: u32,
+        frame: Frame,
+        out: &mut BytesMut,
+    ) -> Result<(), Fault> {
+        frame.put(&self.evaluate(node, partition)?, out);
+        Ok(())
+    }
+}
+
+/// An operation that could not be done at once.
+#[derive(Clone, Debug)]
+pub(super) enum Piece {
+    Get(v1::GetRequest),
+    Set(v1::SetRequest),
+    /// One key of a Del.
+    Del(Bytes),
+    Incr(v1::IncrRequest),
+    Touch(v1::TouchRequest),
+}
+
+impl Piece {
+    /// Do it here, if this node serves the partition.
+    pub(super) fn evaluate(
+        &self,
+        node: &Node,
+        partition: u32,
+    ) -> Result<v1::result::Result, Fault> {
+        use v1::result::Result::{Del, Get, Incr, Set, Touch};
+        Ok(match self {
+            Piece::Get(asked) => Get(asked.evaluate(node, partition)?),
+            Piece::Set(asked) => Set(asked.evaluate(node, partition)?),
+            Piece::Del(key) => Del(del::one(node, partition, key)?),
+            Piece::Incr(asked) => Incr(asked.evaluate(node, partition)?),
+            Piece::Touch(asked) => Touch(asked.evaluate(node, partition)?),
+        })
+    }
+
+    /// As another node takes it.
+    pub(super) fn to_operation(&self) -> v1::Operation {
+        use v1::operation::Operation::{Del, Get, Incr, Set, Touch};
+        let operation = match self.clone() {
+            Piece::Get(asked) => Get(asked),
+            Piece::Set(asked) => Set(asked),
+            Piece::Del(key) => Del(v1::DelRequest {
+                keys: vec![key],
+                ..Default::default()
+            }),
+            Piece::Incr(asked) => Incr(asked),
+            Piece::Touch(asked) => Touch(asked),
+        };
+        v1::Operation {
+            operation: Some(operation),
+        }
+    }
+
+    pub(super) fn effect(&self) -> Effect {
+        match self {
+            Piece::Get(_) => Effect::Read,
+            _ => Effect::Write,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Touch: gives a key a new time to live.
+
+use shoal_protos::v1;
+
+use crate::failure::Failure;
+use crate::forward::Effect;
+use crate::node::{Fault, Node};
+use crate::service::operation::{Operation, Piece};
+use crate::service::{Method, check};
+
+impl Operation for v1::TouchRequest {
+    type Response = v1::TouchResponse;
+    const METHOD: Method = Method::Touch;
+    const ROUTED_FIELD: u32 = 4;
+    const RESULT_FIELD: u32 = 5;
+    const EFFECT: Effect = Effect::Write;
+
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    fn is_routed(&self) -> bool {
+        self.routed
+    }
+
+    fn check(&self, node: &Node) -> Result<(), Failure> {
+        check::key(node, &self.key)?;
+        check::ttl(node, "ttl_ms", self.ttl_ms)?;
+        check::ack(self.ack)
+    }
+
+    fn evaluate(&self, node: &Node, partition: u32) -> Result<v1::TouchResponse, Fault> {
+        let ttl_ms = check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?;
+        let version = node.write(partition, |now| {
+            node.engine.touch(partition, &self.key, ttl_ms, now)
+        })?;
+        let version = version.map(|v| v1::Version {
+            epoch: v.epoch,
+            seq: v.seq,
+        });
+        Ok(v1::TouchResponse {
+            applied: version.is_some(),
+            version,
+        })
+    }
+}
+
+impl From<v1::TouchRequest> for Piece {
+    fn from(asked: v1::TouchRequest) -> Piece {
+        Piece::Touch(asked)
+    }
+}

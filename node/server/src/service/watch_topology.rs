@@ -1,0 +1,80 @@
+//! WatchTopology: who owns what, now and whenever it changes.
+//!
+//! Every update is complete. A slow watcher misses what was replaced meanwhile and
+//! gets the newest; revisions only rise.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use prost::Message;
+use shoal_protos::v1;
+use tokio::sync::watch;
+
+use crate::failure::Failure;
+use crate::node::{Node, stopped};
+use crate::service::{Outcome, Responses, malformed};
+use crate::topology::Revision;
+
+/// One of a bounded number of watchers.
+struct Watcher {
+    node: Arc<Node>,
+    revisions: watch::Receiver<Arc<Revision>>,
+    stopping: watch::Receiver<bool>,
+    known: u64,
+}
+
+pub(super) fn handle(node: &Arc<Node>, request: &Bytes) -> Result<Responses, Failure> {
+    let asked = v1::WatchTopologyRequest::decode(request.clone())
+        .map_err(|_| malformed("WatchTopologyRequest"))?;
+    let mut watcher = Watcher::new(node.clone(), asked.known_revision)?;
+    watcher.revisions.mark_changed();
+    Ok(Box::pin(unfold(Some(watcher), |watcher| async move {
+        let mut watcher = watcher?;
+        match watcher.next().await {
+            Ok(update) => Some((Ok(update), Some(watcher))),
+            Err(failure) => Some((Err(failure), None)),
+        }
+    })))
+}
+
+impl Watcher {
+    fn new(node: Arc<Node>, known: u64) -> Result<Watcher, Failure> {
+        let watchers = node.watchers.fetch_add(1, Ordering::Relaxed);
+        let watcher = Watcher {
+            revisions: node.topology.subscribe(),
+            stopping: node.stopping.subscribe(),
+            node,
+            known,
+        };
+        if watchers >= watcher.node.limits.watchers_max {
+            return Err(Failure::TooManyRequests {
+                what: "topology watchers",
+            });
+        }
+        Ok(watcher)
+    }
+
+    /// The next revision above what the watcher knows.
+    async fn next(&mut self) -> Outcome {
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.stopping) => return Err(Failure::Stopping),
+                changed = self.revisions.changed() => changed.map_err(|_| Failure::Stopping)?,
+            }
+            let revision = self.revisions.borrow_and_update().clone();
+            if revision.number > self.known {
+                self.known = revision.number;
+                return Ok(revision.update.clone());
+            }
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.node.watchers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,162 @@
+//! What a data plane is made with, and every bound that it keeps.
+
+use std::fmt;
+use std::time::Duration;
+
+use shoal_engine::{Eviction, KEY_BYTES_LIMIT, VALUE_BYTES_LIMIT};
+
+use crate::slot::SLOTS;
+
+/// Settings of one node's data plane, fixed for its lifetime.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This node, as the topology names it.
+    pub node_id: String,
+    /// HOST:PORT; port 0 takes a free one.
+    pub listen: String,
+    /// Partitions of the cluster: a power of two, at most 16384.
+    pub partition_count: u32,
+    /// What the engine may use.
+    pub maxmemory_bytes: usize,
+    /// The longest value.
+    pub value_bytes_max: usize,
+    /// The longest key.
+    pub key_bytes_max: usize,
+    /// What to drop when memory is full.
+    pub eviction: Eviction,
+    /// Keys the engine's table hash: random, secret, new at every start.
+    pub hash_seed: u64,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// Bounds, and what happens at each.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections. One more is closed as soon as it is accepted.
+    pub connections_max: usize,
+    /// Streams of one connection at a time. HTTP/2 tells the client.
+    pub streams_per_connection_max: u32,
+    /// Bytes of a request's headers. Beyond: the stream is refused.
+    pub header_list_bytes_max: u32,
+    /// Streams reset for a client's errors before its connection is closed.
+    pub local_error_resets_max: usize,
+    /// Streams a client reset before they were accepted, before it is closed.
+    pub pending_accept_resets_max: usize,
+    /// Bytes of one request message. Beyond: an error.
+    pub message_bytes_max: usize,
+    /// Bytes of one batch's answer. Keys beyond fail one by one.
+    pub response_bytes_max: usize,
+    /// Keys or operations of one request. Beyond: `BATCH_TOO_LARGE`.
+    pub batch_max: usize,
+    /// The longest time to live. Beyond: `OVERFLOW`.
+    pub ttl_ms_max: i64,
+    /// Requests that wait for a partition to move or to find an owner. Beyond:
+    /// answered at once.
+    pub parked_max: usize,
+    /// How long a request waits for a frozen partition. Beyond: `PARTITION_MOVING`.
+    pub frozen_wait: Duration,
+    /// How long a request waits for a partition to have an owner. Beyond: `NO_OWNER`.
+    pub owner_wait: Duration,
+    /// Requests on their way to other nodes. Beyond: `TOO_MANY_REQUESTS`.
+    pub forwards_max: usize,
+    /// Wrong-owner answers that a forwarded request follows.
+    pub hops_max: u32,
+    /// Time to reach another node.
+    pub connect_timeout: Duration,
+    /// The deadline of a request that came without one.
+    pub default_deadline: Duration,
+    /// `WatchTopology` streams. Beyond: `TOO_MANY_REQUESTS`.
+    pub watchers_max: usize,
+    /// A connection must bring its first request within this time.
+    pub handshake_timeout: Duration,
+    /// A connection without a request for so long is asked to go.
+    pub idle_timeout: Duration,
+    /// Pings to clients and to other nodes, and how long their answer may take.
+    pub keepalive_interval: Duration,
+    /// See above.
+    pub keepalive_timeout: Duration,
+    /// Bytes of answers that wait for one client's socket before its streams wait.
+    pub outbox_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections_max: 10_000,
+            streams_per_connection_max: 1024,
+            header_list_bytes_max: 16 * 1024,
+            local_error_resets_max: 1024,
+            pending_accept_resets_max: 64,
+            message_bytes_max: 16 * 1024 * 1024,
+            response_bytes_max: 64 * 1024 * 1024,
+            batch_max: 10_000,
+            ttl_ms_max: 100 * 366 * 24 * 3_600_000,
+            parked_max: 10_000,
+            frozen_wait: Duration::from_secs(2),
+            owner_wait: Duration::from_millis(200),
+            forwards_max: 10_000,
+            hops_max: 3,
+            connect_timeout: Duration::from_secs(1),
+            default_deadline: Duration::from_secs(5),
+            watchers_max: 10_000,
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(3600),
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(10),
+            outbox_bytes_max: 128 * 1024,
+        }
+    }
+}
+
+/// A setting cannot be used, and what to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadSetting(pub String);
+
+impl fmt::Display for BadSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadSetting {}
+
+impl Settings {
+    /// Look at the settings together.
+    ///
+    /// # Errors
+    /// [`BadSetting`] with a sentence that says what to change.
+    pub fn check(&self) -> Result<(), BadSetting> {
+        let refuse = |sentence: String| Err(BadSetting(sentence));
+        if !self.partition_count.is_power_of_two() || self.partition_count > SLOTS {
+            return refuse(format!(
+                "partition_count is {}: take a power of two, at most {SLOTS}",
+                self.partition_count
+            ));
+        }
+        if self.node_id.is_empty() {
+            return refuse("node_id is empty: name the node".into());
+        }
+        let message_max = self.limits.message_bytes_max;
+        if self.key_bytes_max == 0 || self.key_bytes_max > KEY_BYTES_LIMIT {
+            return refuse(format!(
+                "key_bytes_max is {}: take 1 to {KEY_BYTES_LIMIT}",
+                self.key_bytes_max
+            ));
+        }
+        if self.value_bytes_max > VALUE_BYTES_LIMIT {
+            return refuse(format!(
+                "value_bytes_max is {}: take at most {VALUE_BYTES_LIMIT}",
+                self.value_bytes_max
+            ));
+        }
+        if self.value_bytes_max + self.key_bytes_max + 1024 > message_max {
+            return refuse(format!(
+                "value_bytes_max is {}: a message holds {message_max} bytes, so take at most {}",
+                self.value_bytes_max,
+                message_max.saturating_sub(self.key_bytes_max + 1024)
+            ));
+        }
+        Ok(())
+    }
+}

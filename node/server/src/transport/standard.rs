@@ -1,0 +1,43 @@
+//! What every gRPC server is expected to serve: health and reflection.
+
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_reflection::server::Builder;
+
+use crate::service::SERVICE;
+
+/// Health (`""`: the process lives; the cache: it is ready) and reflection.
+pub(crate) struct Standard {
+    pub(super) routes: Routes,
+    pub(super) health: HealthReporter,
+}
+
+impl Standard {
+    pub(crate) async fn new() -> Standard {
+        let (health, service) = health_reporter();
+        health
+            .set_service_status(SERVICE, ServingStatus::NotServing)
+            .await;
+        let reflection = || {
+            Builder::configure()
+                .register_encoded_file_descriptor_set(shoal_protos::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let v1 = reflection()
+            .build_v1()
+            .expect("the descriptors were compiled with this crate");
+        let v1alpha = reflection()
+            .build_v1alpha()
+            .expect("the descriptors were compiled with this crate");
+        let routes = Routes::new(service)
+            .add_service(v1)
+            .add_service(v1alpha)
+            .prepare();
+        Standard { routes, health }
+    }
+
+    pub(crate) fn health(&self) -> HealthReporter {
+        self.health.clone()
+    }
+}

@@ -1,0 +1,241 @@
+"""One node from its start to its end: everything made, connected, and taken down.
+
+    etcd's config -> data plane bound -> metrics -> agent joins and serves
+    SIGTERM -> hand over -> fence -> lease given back -> data plane stopped
+
+The data plane stops listening only after it is fenced: who binds the port next may
+count on that (``identity``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import structlog
+
+from shoal_coordinator.registry.codec import RecordCorrupt
+from shoal_coordinator.registry.etcd import EtcdStore, open_store
+from shoal_coordinator.registry.keys import Keys
+from shoal_coordinator.registry.operations import read_config
+from shoal_coordinator.registry.port import (
+    Lease,
+    StoreRefused,
+    StoreUnavailable,
+    StoreWentBack,
+)
+from shoal_coordinator.registry.records import ClusterConfig, CopyId, NodeId, NodeRegistration
+from shoal_coordinator.registry.upkeep import LeaseUpkeep, UpkeepCallbacks
+from shoal_node._bridge import DataPlane, boottime_ns
+from shoal_node.agent import Agent, AgentPorts
+from shoal_node.data_plane import DataPlaneSettings
+from shoal_node.errors import CannotListen, ClusterChanged, NoRegistry
+from shoal_node.fence import Fence
+from shoal_node.identity import default_id, listener_mark, new_incarnation
+from shoal_node.logs import log_as_json
+from shoal_node.membership import MembershipPorts
+from shoal_node.metrics import MetricsServer, NodeCollector, serve_metrics
+from shoal_node.probe import DataPathProbe, probe_target
+from shoal_node.settings import HostPort, NodeSettings, parse_host_port
+from shoal_node.timing import Timing, timing_for
+
+_log = structlog.get_logger(__name__)
+
+_CONFIG_PAUSE_SECONDS = 0.2
+_HAND_OVER_SECONDS = 5.0
+_GRACE_MS = 2_000
+_COPY_ID_BYTES = 8
+
+
+async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set, then leave cleanly. Raises NodeError."""
+    keys = Keys(settings.cluster)
+    async with contextlib.AsyncExitStack() as stack:
+        store = await stack.enter_async_context(_opened(settings))
+        config = await _unless_stopped(_configured(store, keys, settings), stop)
+        if config is None:
+            return
+        timing = timing_for(config.lease_ttl_seconds)
+        listening = _listen(settings, config)
+        stack.callback(listening.data_plane.stop, _GRACE_MS)
+        log_as_json(listening.node)
+        probe = DataPathProbe(probe_target(listening.bound), timing.probe_timeout_seconds)
+        stack.callback(probe.close)
+        fence = Fence(listening.data_plane.set_lease_deadline, boottime_ns)
+        metrics = stack.enter_context(_metrics(settings, listening, fence))
+        membership = _membership_ports(store, keys, probe, timing)
+        agent = Agent(
+            AgentPorts(membership, listening.data_plane, fence, _copy_id),
+            _registration(settings, listening, metrics.port),
+            config,
+            timing.policy,
+        )
+        _log.info(f"listening on {listening.bound}", cluster=settings.cluster)
+        await _serve(agent, stop)
+
+
+async def _serve(agent: Agent, stop: asyncio.Event) -> None:
+    running = asyncio.create_task(agent.run(), name="agent")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            _log.info("stopping: handing over what can be")
+            left = await agent.hand_over_everything(_HAND_OVER_SECONDS)
+            _log.info("handed over", partitions_left=left)
+            running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    finally:
+        stopping.cancel()
+        await agent.leave()
+        _log.info("left the cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A data plane that is bound, and who it is."""
+
+    data_plane: DataPlane
+    node: NodeId
+    bound: str
+    """HOST:PORT of the socket."""
+    reachable: HostPort
+    """Where others reach it."""
+
+
+def _listen(settings: NodeSettings, config: ClusterConfig) -> Listening:
+    node = settings.id or default_id(socket.gethostname(), settings.listen.port)
+    data_plane = DataPlane(
+        DataPlaneSettings(
+            node_id=node,
+            listen=str(settings.listen),
+            partition_count=config.partition_count,
+            maxmemory_bytes=settings.maxmemory_bytes,
+            worker_threads=settings.threads,
+        )
+    )
+    try:
+        bound = data_plane.start()
+    except OSError as error:
+        raise CannotListen(
+            f"cannot listen on {settings.listen}: {error.strerror or error}. "
+            "Stop what listens there, or take another --listen"
+        ) from error
+    reachable = settings.advertise or parse_host_port(bound)
+    if reachable.is_wildcard:
+        reachable = HostPort(socket.gethostname(), reachable.port)
+    return Listening(data_plane, NodeId(node), bound, reachable)
+
+
+def _registration(
+    settings: NodeSettings, listening: Listening, metrics_port: int
+) -> NodeRegistration:
+    host = settings.metrics_listen
+    metrics = HostPort(listening.reachable.host if host.is_wildcard else host.host, metrics_port)
+    return NodeRegistration(
+        id=listening.node,
+        address=str(listening.reachable),
+        zone=settings.zone,
+        weight=settings.weight,
+        incarnation=new_incarnation(listener_mark(listening.bound)),
+        version=_version(),
+        metrics_url=f"http://{metrics}/metrics",
+    )
+
+
+def _membership_ports(
+    store: EtcdStore, keys: Keys, probe: DataPathProbe, timing: Timing
+) -> MembershipPorts:
+    def make_upkeep(lease: Lease, granted_ns: int, callbacks: UpkeepCallbacks) -> LeaseUpkeep:
+        return LeaseUpkeep(store.lease_keeper(), lease, granted_ns, callbacks, timing.upkeep)
+
+    return MembershipPorts(
+        store=store,
+        keys=keys,
+        is_well=probe.is_well,
+        make_upkeep=make_upkeep,
+        clock_ns=boottime_ns,
+        offload=asyncio.to_thread,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _opened(settings: NodeSettings) -> AsyncIterator[EtcdStore]:
+    store = open_store(settings.etcd)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _configured(store: EtcdStore, keys: Keys, settings: NodeSettings) -> ClusterConfig:
+    """The cluster's configuration, as soon as a coordinator has created it."""
+    has_answered = False
+    while True:
+        try:
+            config = await read_config(store, keys)
+        except (StoreUnavailable, StoreRefused) as error:
+            if not has_answered:
+                raise NoRegistry(
+                    f"etcd at {settings.etcd} does not answer: {error}. Start it, or correct --etcd"
+                ) from error
+            config = None
+        except StoreWentBack as error:
+            raise ClusterChanged(str(error)) from error
+        except RecordCorrupt as error:
+            raise NoRegistry(str(error)) from error
+        if config is not None:
+            return config
+        if not has_answered:
+            has_answered = True
+            _log.info(f"waiting for a coordinator to create {keys.config} in etcd")
+        await asyncio.sleep(_CONFIG_PAUSE_SECONDS)
+
+
+async def _unless_stopped(
+    work: Coroutine[Any, Any, ClusterConfig], stop: asyncio.Event
+) -> ClusterConfig | None:
+    """The result of ``work``, or None when ``stop`` is set first."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _metrics(settings: NodeSettings, listening: Listening, fence: Fence) -> Iterator[MetricsServer]:
+    collector = NodeCollector(listening.data_plane.stats, fence.times, boottime_ns)
+    try:
+        server = serve_metrics(settings.metrics_listen, collector)
+    except OSError as error:
+        raise CannotListen(
+            f"cannot listen on {settings.metrics_listen} for metrics: "
+            f"{error.strerror or error}. Take another --metrics-listen"
+        ) from error
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _copy_id() -> CopyId:
+    return CopyId(secrets.token_hex(_COPY_ID_BYTES))
+
+
+def _version() -> str:
+    try:
+        return version("shoal-node")
+    except PackageNotFoundError:
+        return "unpackaged"

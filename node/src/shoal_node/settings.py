@@ -1,0 +1,134 @@
+"""What ``shoal-node`` is told on its command line, checked when it is loaded.
+
+Relations between settings are checked here, with a sentence that says what to
+change. What depends on the cluster's configuration (the lease's TTL) is checked in
+``timing`` once that is known.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from shoal_coordinator.registry.etcd import BadEtcdUrl
+from shoal_coordinator.registry.etcd.urls import endpoint_targets
+from shoal_coordinator.registry.keys import BadName, checked_name
+from shoal_node.errors import BadSettings
+
+_UNITS_BYTES = {
+    "": 1,
+    "b": 1,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+    "tib": 1 << 40,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+VALUE_BYTES_MAX = 1 << 20
+_MAXMEMORY_BYTES_MIN = 16 * VALUE_BYTES_MAX
+_THREADS_MAX = 256
+_WEIGHT_MAX = 100_000
+_PORT_MAX = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """An address to listen on or to be reached at. Port 0 takes a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def is_wildcard(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """One node's settings. ``id`` and ``advertise``: None where the listener gives them."""
+
+    etcd: str
+    listen: HostPort
+    advertise: HostPort | None
+    metrics_listen: HostPort
+    cluster: str
+    id: str | None
+    zone: str
+    weight: int
+    maxmemory_bytes: int
+    threads: int
+    is_insecure: bool
+
+    def __post_init__(self) -> None:
+        try:
+            endpoint_targets(self.etcd)
+            checked_name("cluster name", self.cluster)
+            if self.id is not None:
+                checked_name("node id", self.id)
+        except (BadEtcdUrl, BadName) as error:
+            raise BadSettings(str(error)) from error
+        self._check_exposure("--listen", self.listen)
+        self._check_exposure("--metrics-listen", self.metrics_listen)
+        if not 0 <= self.weight <= _WEIGHT_MAX:
+            raise BadSettings(
+                f"--weight {self.weight} is not usable: take 0 (a proxy that owns nothing) "
+                f"to {_WEIGHT_MAX}"
+            )
+        if not 1 <= self.threads <= _THREADS_MAX:
+            raise BadSettings(f"--threads {self.threads} is not usable: take 1 to {_THREADS_MAX}")
+        if self.maxmemory_bytes < _MAXMEMORY_BYTES_MIN:
+            raise BadSettings(
+                f"--maxmemory of {self.maxmemory_bytes} bytes is too little for values of up to "
+                f"{VALUE_BYTES_MAX} bytes: take at least {_MAXMEMORY_BYTES_MIN >> 20}MiB"
+            )
+
+    def _check_exposure(self, flag: str, address: HostPort) -> None:
+        if not address.is_loopback and not self.is_insecure:
+            raise BadSettings(
+                f"{flag} {address} can be reached from other machines, without TLS or "
+                "authentication: take a loopback address such as 127.0.0.1, or say --insecure"
+            )
+
+
+def parse_size(text: str) -> int:
+    """Bytes in ``1GiB``, ``512MiB``, ``1.5GB`` or ``1048576``."""
+    match = _SIZE.fullmatch(text)
+    unit_bytes = None if match is None else _UNITS_BYTES.get(match[2].lower())
+    if match is None or unit_bytes is None:
+        raise BadSettings(
+            f"{text!r} is not a size: write a number of bytes, or one with KiB, MiB, GiB, TiB, "
+            "KB, MB, GB or TB, such as 512MiB"
+        )
+    return int(float(match[1]) * unit_bytes)
+
+
+def parse_host_port(text: str) -> HostPort:
+    """``HOST:PORT``; IPv6 addresses in brackets."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > _PORT_MAX:
+        raise BadSettings(
+            f"{text!r} is not an address: write HOST:PORT, such as 127.0.0.1:7400 or [::1]:7400"
+        )
+    return HostPort(host, int(port))
