@@ -1,0 +1,133 @@
+"""Client of Shoal, the distributed in-memory cache that protects the database behind it.
+
+    >>> import shoal
+    >>> with shoal.Client.from_url("shoal://cache-1:7400,cache-2:7400") as cache:
+    ...     cache.set("product:42", b"...", ttl="10m")
+    ...     cache.get("product:42")
+
+``shoal.Client`` blocks and may be shared by threads; ``shoal.asyncio.Client`` is its
+twin with the same names. Names are loaded when they are first used, so that importing
+this package costs next to nothing and does not import grpc.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shoal import asyncio as asyncio
+    from shoal._client import Client as Client
+    from shoal._core.durations import Duration as Duration
+    from shoal._core.topology import Node as Node
+    from shoal._core.topology import Partition as Partition
+    from shoal._core.topology import Topology as Topology
+    from shoal._errors import ClientClosed as ClientClosed
+    from shoal._errors import ClientMisuse as ClientMisuse
+    from shoal._errors import ConfigurationError as ConfigurationError
+    from shoal._errors import DeadlineExceeded as DeadlineExceeded
+    from shoal._errors import ForkedClient as ForkedClient
+    from shoal._errors import InvalidRequest as InvalidRequest
+    from shoal._errors import NotServed as NotServed
+    from shoal._errors import Outcome as Outcome
+    from shoal._errors import OutcomeUnknown as OutcomeUnknown
+    from shoal._errors import ResourceExhausted as ResourceExhausted
+    from shoal._errors import ServerError as ServerError
+    from shoal._errors import ShoalError as ShoalError
+    from shoal._errors import Unavailable as Unavailable
+    from shoal._errors import WrongEventLoop as WrongEventLoop
+    from shoal._values import ABSENT as ABSENT
+    from shoal._values import MISSING as MISSING
+    from shoal._values import AbsentType as AbsentType
+    from shoal._values import Ack as Ack
+    from shoal._values import Entry as Entry
+    from shoal._values import Key as Key
+    from shoal._values import MissingType as MissingType
+    from shoal._values import SetResult as SetResult
+    from shoal._values import Value as Value
+    from shoal._values import Version as Version
+
+_HOMES = {
+    "shoal._client": ("Client",),
+    "shoal._core.durations": ("Duration",),
+    "shoal._core.topology": ("Node", "Partition", "Topology"),
+    "shoal._errors": (
+        "ClientClosed",
+        "ClientMisuse",
+        "ConfigurationError",
+        "DeadlineExceeded",
+        "ForkedClient",
+        "InvalidRequest",
+        "NotServed",
+        "Outcome",
+        "OutcomeUnknown",
+        "ResourceExhausted",
+        "ServerError",
+        "ShoalError",
+        "Unavailable",
+        "WrongEventLoop",
+    ),
+    "shoal._values": (
+        "ABSENT",
+        "MISSING",
+        "AbsentType",
+        "Ack",
+        "Entry",
+        "Key",
+        "MissingType",
+        "SetResult",
+        "Value",
+        "Version",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ABSENT",
+    "MISSING",
+    "AbsentType",
+    "Ack",
+    "Client",
+    "ClientClosed",
+    "ClientMisuse",
+    "ConfigurationError",
+    "DeadlineExceeded",
+    "Duration",
+    "Entry",
+    "ForkedClient",
+    "InvalidRequest",
+    "Key",
+    "MissingType",
+    "Node",
+    "NotServed",
+    "Outcome",
+    "OutcomeUnknown",
+    "Partition",
+    "ResourceExhausted",
+    "ServerError",
+    "SetResult",
+    "ShoalError",
+    "Topology",
+    "Unavailable",
+    "Value",
+    "Version",
+    "WrongEventLoop",
+    "asyncio",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "asyncio":
+        return import_module("shoal.asyncio")
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'shoal' has no attribute {name!r}")
+    found = getattr(import_module(home), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

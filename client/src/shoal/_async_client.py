@@ -1,0 +1,182 @@
+"""``shoal.asyncio.Client``: the surface to be awaited. What it does is in ``shoal._core``."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from shoal._core import operations
+from shoal._core.durations import Duration
+from shoal._core.settings import (
+    DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_MAX_MESSAGE_BYTES,
+    DEFAULT_RETRY_BUDGET,
+    DEFAULT_TIMEOUT,
+    checked_settings,
+)
+from shoal._core.topology import Topology
+from shoal._core.urls import settings_from_url
+from shoal._drivers.aio import AioDriver
+from shoal._values import (
+    AbsentType,
+    Ack,
+    Entry,
+    Key,
+    MissingType,
+    SetResult,
+    Value,
+    Version,
+)
+
+_K = TypeVar("_K", bound=Key)
+
+
+class Client:
+    """A connection to a Shoal cluster, for asyncio.
+
+    Everything that ``shoal.Client`` says holds here, with ``await``. A client belongs to
+    the event loop and the process in which it is first used; elsewhere it raises
+    WrongEventLoop or ForkedClient. Many tasks may share it.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[str],
+        *,
+        timeout: Duration = DEFAULT_TIMEOUT,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        retry_budget: int = DEFAULT_RETRY_BUDGET,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
+        """Set up a client; see ``shoal.Client``. Needs no event loop yet."""
+        settings = checked_settings(
+            seeds,
+            timeout=timeout,
+            max_attempts=max_attempts,
+            retry_budget=retry_budget,
+            max_message_bytes=max_message_bytes,
+        )
+        self._driver = AioDriver(settings)
+        self._core = self._driver.core
+        self._finalizer = weakref.finalize(self, self._driver.abandon)
+
+    @classmethod
+    def from_url(cls, url: str, **overrides: Any) -> Self:
+        """Set up a client from ``shoal://host:port,host:port?timeout=250ms``."""
+        settings = settings_from_url(url, overrides)
+        return cls(settings.seeds, **settings.keywords())
+
+    async def get(
+        self, key: Key, *, timeout: Duration | None = None
+    ) -> bytes | MissingType | AbsentType:
+        """See ``shoal.Client.get``."""
+        return await self._driver.run(operations.get(self._core, key, timeout))
+
+    async def get_entry(
+        self, key: Key, *, timeout: Duration | None = None
+    ) -> Entry | MissingType | AbsentType:
+        """See ``shoal.Client.get_entry``."""
+        return await self._driver.run(operations.get_entry(self._core, key, timeout))
+
+    async def set(
+        self,
+        key: Key,
+        value: Value,
+        *,
+        ttl: Duration | None = None,
+        if_absent: bool = False,
+        if_present: bool = False,
+        if_version: Version | None = None,
+        ack: Ack | str | None = None,
+        timeout: Duration | None = None,
+    ) -> SetResult:
+        """See ``shoal.Client.set``."""
+        return await self._driver.run(
+            operations.set_(
+                self._core,
+                key,
+                value,
+                ttl=ttl,
+                if_absent=if_absent,
+                if_present=if_present,
+                if_version=if_version,
+                ack=ack,
+                timeout=timeout,
+            )
+        )
+
+    async def delete(
+        self, *keys: Key, ack: Ack | str | None = None, timeout: Duration | None = None
+    ) -> int:
+        """See ``shoal.Client.delete``."""
+        return await self._driver.run(operations.delete(self._core, keys, ack=ack, timeout=timeout))
+
+    async def incr(
+        self,
+        key: Key,
+        delta: int = 1,
+        *,
+        initial: int = 0,
+        ttl: Duration | None = None,
+        ack: Ack | str | None = None,
+        timeout: Duration | None = None,
+    ) -> int:
+        """See ``shoal.Client.incr``."""
+        return await self._driver.run(
+            operations.incr(
+                self._core, key, delta, initial=initial, ttl=ttl, ack=ack, timeout=timeout
+            )
+        )
+
+    async def get_many(
+        self, keys: Iterable[_K], *, timeout: Duration | None = None
+    ) -> dict[_K, bytes | MissingType | AbsentType]:
+        """See ``shoal.Client.get_many``."""
+        return await self._driver.run(operations.get_many(self._core, keys, timeout))
+
+    async def set_many(
+        self,
+        values: Mapping[_K, Value],
+        *,
+        ttl: Duration | None = None,
+        timeout: Duration | None = None,
+    ) -> dict[_K, SetResult]:
+        """See ``shoal.Client.set_many``."""
+        return await self._driver.run(
+            operations.set_many(self._core, values, ttl=ttl, timeout=timeout)
+        )
+
+    async def touch(
+        self,
+        key: Key,
+        ttl: Duration | None,
+        *,
+        ack: Ack | str | None = None,
+        timeout: Duration | None = None,
+    ) -> bool:
+        """See ``shoal.Client.touch``."""
+        return await self._driver.run(
+            operations.touch(self._core, key, ttl, ack=ack, timeout=timeout)
+        )
+
+    async def topology(self, *, timeout: Duration | None = None) -> Topology:
+        """See ``shoal.Client.topology``."""
+        return await self._driver.run(operations.topology(self._core, timeout))
+
+    async def close(self) -> None:
+        """Close all connections. Calls under way raise ClientClosed. Idempotent."""
+        self._finalizer.detach()
+        await self._driver.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,202 @@
+"""``shoal.Client``: the blocking surface. What it does is in ``shoal._core``."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from shoal._core import operations
+from shoal._core.durations import Duration
+from shoal._core.settings import (
+    DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_MAX_MESSAGE_BYTES,
+    DEFAULT_RETRY_BUDGET,
+    DEFAULT_TIMEOUT,
+    checked_settings,
+)
+from shoal._core.topology import Topology
+from shoal._core.urls import settings_from_url
+from shoal._drivers.blocking import BlockingDriver
+from shoal._values import (
+    AbsentType,
+    Ack,
+    Entry,
+    Key,
+    MissingType,
+    SetResult,
+    Value,
+    Version,
+)
+
+_K = TypeVar("_K", bound=Key)
+
+
+class Client:
+    """A connection to a Shoal cluster, for blocking code.
+
+    Safe to share by any number of threads. Make one per process, after a fork: a client
+    that was used before a fork raises ForkedClient in the child. Close it, or use it as a
+    context manager; one that is merely dropped closes itself when it is collected.
+
+    Every call takes ``timeout``, for the call with all its attempts, and raises
+    ``shoal.ShoalError``: see ``shoal._errors`` for the tree. Reads, deletes and touches
+    are repeated until the timeout when a node fails; a set without condition is repeated
+    unless an attempt of it may still be on its way; ``incr`` and sets with a condition
+    only when it is certain that nothing was applied (``OutcomeUnknown`` otherwise).
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[str],
+        *,
+        timeout: Duration = DEFAULT_TIMEOUT,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        retry_budget: int = DEFAULT_RETRY_BUDGET,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
+        """Set up a client. Connects at its first call.
+
+        ``seeds`` are HOST:PORT of any nodes; the rest is learnt from them. ``timeout``
+        holds for each call that has none of its own. ``max_attempts`` bounds one call,
+        ``retry_budget`` the retries that all calls together make in a burst. Raises
+        ConfigurationError.
+        """
+        settings = checked_settings(
+            seeds,
+            timeout=timeout,
+            max_attempts=max_attempts,
+            retry_budget=retry_budget,
+            max_message_bytes=max_message_bytes,
+        )
+        self._driver = BlockingDriver(settings)
+        self._core = self._driver.core
+        self._finalizer = weakref.finalize(self, self._driver.close)
+
+    @classmethod
+    def from_url(cls, url: str, **overrides: Any) -> Self:
+        """Set up a client from ``shoal://host:port,host:port?timeout=250ms``.
+
+        The query takes the names of the constructor's settings; ``overrides`` win over it.
+        Raises ConfigurationError.
+        """
+        settings = settings_from_url(url, overrides)
+        return cls(settings.seeds, **settings.keywords())
+
+    def get(self, key: Key, *, timeout: Duration | None = None) -> bytes | MissingType | AbsentType:
+        """Return the value, MISSING, or ABSENT where the origin is known to have none."""
+        return self._driver.run(operations.get(self._core, key, timeout))
+
+    def get_entry(
+        self, key: Key, *, timeout: Duration | None = None
+    ) -> Entry | MissingType | AbsentType:
+        """Return the value with its version and remaining time to live."""
+        return self._driver.run(operations.get_entry(self._core, key, timeout))
+
+    def set(
+        self,
+        key: Key,
+        value: Value,
+        *,
+        ttl: Duration | None = None,
+        if_absent: bool = False,
+        if_present: bool = False,
+        if_version: Version | None = None,
+        ack: Ack | str | None = None,
+        timeout: Duration | None = None,
+    ) -> SetResult:
+        """Store a value; ``ttl=None`` keeps it until it is evicted or deleted.
+
+        One condition may be given; where it does not hold, ``applied`` is False.
+        """
+        return self._driver.run(
+            operations.set_(
+                self._core,
+                key,
+                value,
+                ttl=ttl,
+                if_absent=if_absent,
+                if_present=if_present,
+                if_version=if_version,
+                ack=ack,
+                timeout=timeout,
+            )
+        )
+
+    def delete(
+        self, *keys: Key, ack: Ack | str | None = None, timeout: Duration | None = None
+    ) -> int:
+        """Remove keys; return how many were there.
+
+        After a lost answer the delete is made again, and keys that the first attempt
+        removed are then not counted.
+        """
+        return self._driver.run(operations.delete(self._core, keys, ack=ack, timeout=timeout))
+
+    def incr(
+        self,
+        key: Key,
+        delta: int = 1,
+        *,
+        initial: int = 0,
+        ttl: Duration | None = None,
+        ack: Ack | str | None = None,
+        timeout: Duration | None = None,
+    ) -> int:
+        """Add to a decimal integer; return what it is now.
+
+        A key that is not there counts as ``initial`` and is given ``ttl``; one that is
+        there keeps its own.
+        """
+        return self._driver.run(
+            operations.incr(
+                self._core, key, delta, initial=initial, ttl=ttl, ack=ack, timeout=timeout
+            )
+        )
+
+    def get_many(
+        self, keys: Iterable[_K], *, timeout: Duration | None = None
+    ) -> dict[_K, bytes | MissingType | AbsentType]:
+        """Return the values of many keys, in the order asked: one request per node."""
+        return self._driver.run(operations.get_many(self._core, keys, timeout))
+
+    def set_many(
+        self,
+        values: Mapping[_K, Value],
+        *,
+        ttl: Duration | None = None,
+        timeout: Duration | None = None,
+    ) -> dict[_K, SetResult]:
+        """Store many values: one request per node, each key for itself, no transaction."""
+        return self._driver.run(operations.set_many(self._core, values, ttl=ttl, timeout=timeout))
+
+    def touch(
+        self,
+        key: Key,
+        ttl: Duration | None,
+        *,
+        ack: Ack | str | None = None,
+        timeout: Duration | None = None,
+    ) -> bool:
+        """Give a key a new time to live, None for no end; return whether it was there."""
+        return self._driver.run(operations.touch(self._core, key, ttl, ack=ack, timeout=timeout))
+
+    def topology(self, *, timeout: Duration | None = None) -> Topology:
+        """Return the client's map of the cluster, waiting for the first one."""
+        return self._driver.run(operations.topology(self._core, timeout))
+
+    def close(self) -> None:
+        """Close all connections. Calls under way raise ClientClosed. Idempotent."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,56 @@
+"""From what a node answers to what callers get.
+
+Functions return a ``Failure`` for an answer that breaks the contract, so that it is
+reported, never guessed at.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shoal._core.failures import Failure, bad_answer, failure_from_key_error
+from shoal._values import ABSENT, MISSING, AbsentType, Entry, MissingType, SetResult, Version
+from shoal.v1 import cache_pb2
+
+_HIT = cache_pb2.HIT
+_MISS = cache_pb2.MISS
+_STALE = cache_pb2.STALE
+_ABSENT = cache_pb2.ABSENT
+_FAILED = cache_pb2.FAILED
+
+
+def value_of(answer: cache_pb2.GetResponse) -> bytes | MissingType | AbsentType | Failure:
+    """Read the answer to a Get, or one entry of an MGet."""
+    status = answer.status
+    if status == _HIT:
+        return answer.value
+    if status == _MISS:
+        return MISSING
+    if status == _ABSENT:
+        return ABSENT
+    if status == _STALE:
+        return answer.value
+    if status == _FAILED:
+        return failure_from_key_error(answer.error)
+    return bad_answer(f"a node answered a read with the status {status}")
+
+
+def entry_of(answer: cache_pb2.GetResponse) -> Entry | MissingType | AbsentType | Failure:
+    """Read the answer to a Get with everything that it says."""
+    value = value_of(answer)
+    if not isinstance(value, bytes):
+        return value
+    ttl = timedelta(milliseconds=answer.ttl_ms) if answer.ttl_ms else None
+    return Entry(value, version_of(answer.version), ttl)
+
+
+def set_result_of(answer: cache_pb2.SetResponse) -> SetResult | Failure:
+    """Read the answer to a Set, or one result of an MSet."""
+    if answer.HasField("error"):
+        return failure_from_key_error(answer.error)
+    return SetResult(answer.applied, version_of(answer.version))
+
+
+def version_of(version: cache_pb2.Version) -> Version:
+    """Read a version."""
+    return Version(version.epoch, version.seq)

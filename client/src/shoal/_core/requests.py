@@ -1,0 +1,116 @@
+"""From what callers pass to what travels: keys, values, conditions, requests.
+
+Everything that can be known to be wrong without asking a node is refused here, with the
+reason that a node would give.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shoal._core.durations import Duration, duration_ms
+from shoal._errors import InvalidRequest
+from shoal._values import Ack, Key, Value, Version
+from shoal.v1 import cache_pb2
+
+LONGEST_KEY_BYTES: Final = 1024
+_LEAST_INT64 = -(2**63)
+_LARGEST_INT64 = 2**63 - 1
+
+_ACKS: dict[Ack, cache_pb2.Ack.ValueType] = {
+    Ack.PRIMARY: cache_pb2.ACK_PRIMARY,
+    Ack.IN_SYNC: cache_pb2.ACK_IN_SYNC,
+}
+
+
+def wire_key(key: Key) -> bytes:
+    """Return a key's bytes. Raises InvalidRequest (KEY_EMPTY, KEY_TOO_LONG)."""
+    if type(key) is str:
+        encoded = _utf8(key, "key")
+    elif isinstance(key, bytes):
+        encoded = key
+    elif isinstance(key, str):
+        encoded = _utf8(key, "key")
+    else:
+        raise InvalidRequest(f"a key must be str or bytes, not {type(key).__name__}")
+    if not encoded:
+        raise InvalidRequest("a key must hold at least one byte", reason="KEY_EMPTY")
+    if len(encoded) > LONGEST_KEY_BYTES:
+        raise InvalidRequest(
+            f"a key may hold {LONGEST_KEY_BYTES} bytes, this one holds {len(encoded)}: "
+            "store a hash of it instead",
+            reason="KEY_TOO_LONG",
+        )
+    return encoded
+
+
+def wire_value(value: Value) -> bytes:
+    """Return a value's bytes. Raises InvalidRequest for what is no bytes and no text."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return _utf8(value, "value")
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    raise InvalidRequest(
+        f"a value must be bytes or str, not {type(value).__name__}: encode it first, "
+        "for instance with json.dumps"
+    )
+
+
+def wire_ttl(ttl: Duration | None) -> int:
+    """Return milliseconds; 0 for none. Raises InvalidRequest."""
+    return 0 if ttl is None else duration_ms(ttl)
+
+
+def wire_ack(ack: Ack | str | None) -> cache_pb2.Ack.ValueType:
+    """Return the ack level; None leaves it to the operation's default."""
+    if ack is None:
+        return cache_pb2.ACK_UNSPECIFIED
+    try:
+        return _ACKS[Ack(ack)]
+    except ValueError as error:
+        raise InvalidRequest(f"ack must be 'primary' or 'in_sync', not {ack!r}") from error
+
+
+def wire_condition(
+    *, if_absent: bool, if_present: bool, if_version: Version | None
+) -> cache_pb2.Condition | None:
+    """Return the condition of a set, if there is one. Raises InvalidRequest for several."""
+    if not (if_absent or if_present or if_version is not None):
+        return None
+    if if_absent + if_present + (if_version is not None) > 1:
+        raise InvalidRequest(
+            "take one of if_absent, if_present and if_version", reason="BAD_CONDITION"
+        )
+    if if_version is not None:
+        return cache_pb2.Condition(if_version=wire_version(if_version))
+    return (
+        cache_pb2.Condition(if_absent=True) if if_absent else cache_pb2.Condition(if_present=True)
+    )
+
+
+def wire_version(version: Version) -> cache_pb2.Version:
+    """Return a version as a message."""
+    if not isinstance(version, Version):
+        raise InvalidRequest(
+            f"if_version must be a shoal.Version, not {type(version).__name__}",
+            reason="BAD_CONDITION",
+        )
+    return cache_pb2.Version(epoch=version.epoch, seq=version.seq)
+
+
+def wire_int64(number: int, what: str) -> int:
+    """Return a whole number that fits 64 bits. Raises InvalidRequest."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise InvalidRequest(f"{what} must be a whole number, not {number!r}")
+    if not _LEAST_INT64 <= number <= _LARGEST_INT64:
+        raise InvalidRequest(f"{what} {number} does not fit 64 bits", reason="OVERFLOW")
+    return number
+
+
+def _utf8(text: str, what: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"the {what} is no valid text: {error.reason}") from error

@@ -1,0 +1,90 @@
+"""One channel per node, and its methods ready to be called.
+
+Invariant: a channel is in ``_methods`` from its first use until its node has left.
+Readers take no lock; ``_methods`` is changed under one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from threading import RLock, Timer
+from typing import Any
+
+import grpc
+
+from shoal._core.effects import METHODS
+from shoal._core.settings import Settings
+from shoal._drivers.channels import RETIRE_AFTER_SECONDS, channel_options
+from shoal._errors import ClientClosed
+from shoal.v1.cache_pb2_grpc import CacheStub
+
+
+class BlockingPool:
+    """The channels of a sync client."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._options = channel_options(settings)
+        self._methods: dict[str, dict[str, Any]] = {}
+        self._channels: dict[str, grpc.Channel] = {}
+        self._retired: set[grpc.Channel] = set()
+        # Reentrant, because a collected client closes itself wherever that happens.
+        self._lock = RLock()
+        self._closed = False
+
+    def method(self, address: str, name: str) -> Any:
+        """Return a callable of the stub, connecting at its first use."""
+        methods = self._methods.get(address)
+        if methods is None:
+            methods = self._open(address)
+        return methods[name]
+
+    def retain(self, addresses: Collection[str]) -> None:
+        """Close the channels to all other addresses, after a grace for what is under way."""
+        with self._lock:
+            left = [address for address in self._channels if address not in addresses]
+            for address in left:
+                self._methods.pop(address, None)
+                channel = self._channels.pop(address, None)
+                if channel is None:
+                    return  # Closed meanwhile, by this very thread's garbage collection.
+                self._retired.add(channel)
+                timer = Timer(RETIRE_AFTER_SECONDS, self._close_retired, (channel,))
+                timer.daemon = True
+                timer.start()
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Where there are channels to."""
+        return frozenset(self._channels)
+
+    def close(self) -> None:
+        """Close every channel. Calls under way fail as cancelled."""
+        with self._lock:
+            self._closed = True
+            channels = [*self._channels.values(), *self._retired]
+            self._channels.clear()
+            self._methods.clear()
+            self._retired.clear()
+        for channel in channels:
+            channel.close()
+
+    def _open(self, address: str) -> dict[str, Any]:
+        with self._lock:
+            if self._closed:
+                raise ClientClosed("this client is closed: make a new one")
+            methods = self._methods.get(address)
+            if methods is None:
+                channel = grpc.insecure_channel(address, self._options)
+                stub = CacheStub(channel)
+                methods = {name: getattr(stub, name) for name in METHODS}
+                methods["WatchTopology"] = stub.WatchTopology
+                self._channels[address] = channel
+                self._methods[address] = methods
+            return methods
+
+    def _close_retired(self, channel: grpc.Channel) -> None:
+        with self._lock:
+            if channel not in self._retired:
+                return
+            self._retired.discard(channel)
+        channel.close()

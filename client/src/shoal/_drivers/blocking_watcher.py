@@ -1,0 +1,77 @@
+"""The thread that keeps a sync client's topology up to date."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from threading import Event, Thread, current_thread
+from typing import Any
+
+import grpc
+
+from shoal._core.core import Core
+from shoal._core.watching import Watching
+from shoal._drivers.blocking_pool import BlockingPool
+from shoal._errors import ClientClosed
+from shoal.v1 import cache_pb2
+
+_JOIN_SECONDS = 1.0
+
+
+class BlockingWatcher:
+    """Runs ``Watching`` over streams of grpc. Holds no reference to the client."""
+
+    def __init__(self, core: Core, pool: BlockingPool) -> None:
+        self._core = core
+        self._pool = pool
+        self._watching = Watching(core)
+        self._thread: Thread | None = None
+        self._stream: Any = None
+        self._known = Event()
+        self._closing = Event()
+
+    def start(self) -> None:
+        """Start the thread. A daemon: it must never keep an interpreter from ending."""
+        self._thread = Thread(target=self._run, name="shoal-topology", daemon=True)
+        self._thread.start()
+
+    def refresh(self) -> None:
+        """Ask another node, unless that was done just now. Does not wait."""
+        if self._watching.wants_refresh():
+            self._cancel()
+
+    def wait_for_topology(self, timeout_seconds: float) -> None:
+        """Block until a topology is known, or the time is over."""
+        self._known.wait(timeout_seconds)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closing.set()
+        self._cancel()
+        thread = self._thread
+        if thread is not None and thread is not current_thread():
+            thread.join(_JOIN_SECONDS)
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            # Whatever ends a stream, another node is asked. ValueError is a closed channel,
+            # ClientClosed the end of the loop.
+            with suppress(grpc.RpcError, ValueError, ClientClosed):
+                self._watch(self._watching.next_address())
+            if self._closing.wait(self._watching.pause_seconds()):
+                return
+
+    def _watch(self, address: str) -> None:
+        request = cache_pb2.WatchTopologyRequest(known_revision=self._watching.known_revision)
+        self._stream = self._pool.method(address, "WatchTopology")(request)
+        if self._closing.is_set():
+            self._stream.cancel()
+        for update in self._stream:
+            self._watching.note_update()
+            if self._core.learn(update.topology):
+                self._known.set()
+                self._pool.retain(self._core.candidates())
+
+    def _cancel(self) -> None:
+        stream = self._stream
+        if stream is not None:
+            stream.cancel()

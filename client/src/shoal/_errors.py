@@ -1,0 +1,123 @@
+"""Everything that the client raises.
+
+    ShoalError
+    ├── InvalidRequest        the request itself is wrong; also a ValueError
+    ├── NotServed             the cluster does not serve what was asked for (yet)
+    ├── Unavailable           nobody could serve it; nothing was applied: safe to repeat
+    ├── ResourceExhausted     a bound was reached: memory, requests, message size
+    ├── DeadlineExceeded      the call's time ran out; also a TimeoutError
+    ├── OutcomeUnknown        the write may or may not have been applied
+    ├── ServerError           an answer outside the contract
+    ├── ConfigurationError    a URL or setting cannot be used; also a ValueError
+    └── ClientMisuse
+        ├── ClientClosed      used after close()
+        ├── ForkedClient      used in a child of the process that it was first used in
+        └── WrongEventLoop    used in another event loop than it was first used in
+
+Every error carries ``reason``, a word in capitals that programs may compare (on the
+wire it is google.rpc.ErrorInfo's), and ``outcome``. This module imports no gRPC; codes
+are mapped to these classes in ``_core/failures.py`` alone.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What is known about the effect of a request that failed."""
+
+    NOT_APPLIED = "NOT_APPLIED"
+    """It had no effect. Repeating it is safe."""
+
+    MAYBE_APPLIED = "MAYBE_APPLIED"
+    """It may have had its effect. Repeating it may have it twice."""
+
+
+class ShoalError(Exception):
+    """Base of everything that the client raises."""
+
+    default_reason = "UNKNOWN"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        outcome: Outcome = Outcome.NOT_APPLIED,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason if reason is not None else self.default_reason
+        self.outcome = outcome
+
+
+class InvalidRequest(ShoalError, ValueError):
+    """The request can never succeed as it is: fix the key, value, TTL or condition."""
+
+    default_reason = "MALFORMED_REQUEST"
+
+
+class NotServed(ShoalError):
+    """The cluster does not serve this method or field (yet)."""
+
+    default_reason = "NOT_SERVED"
+
+
+class Unavailable(ShoalError):
+    """Nobody could serve the request in time, and it was not applied."""
+
+    default_reason = "UNREACHABLE"
+
+
+class ResourceExhausted(ShoalError):
+    """A bound was reached, such as the cluster's memory. Not applied."""
+
+    default_reason = "TOO_MANY_REQUESTS"
+
+
+class DeadlineExceeded(ShoalError, TimeoutError):
+    """The call's timeout ran out. ``outcome`` says whether it may have been applied."""
+
+    default_reason = "DEADLINE_EXCEEDED"
+
+
+class OutcomeUnknown(ShoalError):
+    """The answer to a write was lost: it may or may not have been applied."""
+
+    default_reason = "CONNECTION_LOST"
+
+
+class ServerError(ShoalError):
+    """A node answered outside the contract, for instance with an internal error."""
+
+    default_reason = "INTERNAL"
+
+
+class ConfigurationError(ShoalError, ValueError):
+    """A URL, seed or setting cannot be used."""
+
+    default_reason = "BAD_CONFIGURATION"
+
+
+class ClientMisuse(ShoalError):
+    """The client object was used where it cannot work."""
+
+    default_reason = "CLIENT_MISUSE"
+
+
+class ClientClosed(ClientMisuse):
+    """The client was used after ``close()``."""
+
+    default_reason = "CLIENT_CLOSED"
+
+
+class ForkedClient(ClientMisuse):
+    """The client was used before a fork and again in the child."""
+
+    default_reason = "FORKED_CLIENT"
+
+
+class WrongEventLoop(ClientMisuse):
+    """The asyncio client was used in another loop than it was first used in."""
+
+    default_reason = "WRONG_EVENT_LOOP"

@@ -1,0 +1,7 @@
+"""The asyncio twin of ``shoal.Client``: the same names, to be awaited."""
+
+from __future__ import annotations
+
+from shoal._async_client import Client
+
+__all__ = ["Client"]

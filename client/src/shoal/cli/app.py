@@ -1,0 +1,52 @@
+"""The root of the command line: the commands there are, and where each stands."""
+
+from __future__ import annotations
+
+import click
+
+from shoal.cli import exit_codes
+from shoal.cli.lazy_group import LazyCommand, LazyGroup
+
+COMMANDS = {
+    "up": LazyCommand("shoal.cli.commands.up:up", "Start a cluster on this machine, until Ctrl-C."),
+    "demo": LazyCommand("shoal.cli.commands.demo:demo", "Watch the cache protect a database."),
+    "status": LazyCommand(
+        "shoal.cli.commands.status:status", "Show nodes, partitions, and what is not served."
+    ),
+    "get": LazyCommand("shoal.cli.commands.get:get", "Print the value of a key."),
+    "set": LazyCommand("shoal.cli.commands.set:set_", "Store a value."),
+    "del": LazyCommand("shoal.cli.commands.delete:delete", "Remove keys."),
+    "incr": LazyCommand("shoal.cli.commands.incr:incr", "Add to an integer and print it."),
+    "touch": LazyCommand("shoal.cli.commands.touch:touch", "Give a key a new time to live."),
+}
+
+
+def print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"shoal {version('shoal')}")
+    ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=exit_codes.HELP,
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=print_version,
+    help="Show the version and exit.",
+)
+def shoal() -> None:
+    """Shoal, the in-memory cache that protects the database behind it.
+
+    Start a cluster with `shoal up`; talk to one with the other commands, which
+    find it by --url or $SHOAL_URL.
+    """

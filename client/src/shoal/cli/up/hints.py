@@ -1,0 +1,58 @@
+"""What to paste to talk to the cluster: a shell's lines, grpcurl's, and Python's."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+
+from shoal.cli.up.plan import ClusterPlan
+
+KEY = "product:42"
+VALUE = "a blue teapot"
+TTL_MS = 600_000
+
+
+def grpcurl_line(address: str) -> str:
+    """Set, then Get. grpcurl's JSON spells bytes in base64."""
+    key, value = (base64.b64encode(text.encode()).decode() for text in (KEY, VALUE))
+    requests = (
+        ("Set", {"key": key, "value": value, "ttlMs": TTL_MS}),
+        ("Get", {"key": key}),
+    )
+    return " && ".join(
+        f"grpcurl -plaintext -d {shlex.quote(json.dumps(body, separators=(',', ':')))} "
+        f"{address} shoal.v1.Cache/{method}"
+        for method, body in requests
+    )
+
+
+def python_snippet(url: str) -> str:
+    """Works at the prompt as well as in a file: no block to end."""
+    return "\n".join(
+        (
+            "import shoal",
+            f'cache = shoal.Client.from_url("{url}")',
+            f'cache.set("{KEY}", b"{VALUE}", ttl="10m")',
+            f'print(cache.get("{KEY}"))',
+            "cache.close()",
+        )
+    )
+
+
+def hints(plan: ClusterPlan, shoal_command: str, python: str) -> str:
+    """All of it. ``shoal_command`` stands as the caller's shell takes it, ``python`` is a path."""
+    return "\n".join(
+        (
+            "From another terminal:",
+            f"export SHOAL_URL={shlex.quote(plan.url)}",
+            f"{shoal_command} set {KEY} {shlex.quote(VALUE)} --ttl 10m",
+            f"{shoal_command} get {KEY}",
+            "",
+            "With grpcurl (bytes are base64):",
+            grpcurl_line(plan.nodes[0].address),
+            "",
+            f"In {shlex.quote(python)}:",
+            python_snippet(plan.url),
+        )
+    )

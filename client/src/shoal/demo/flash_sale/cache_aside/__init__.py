@@ -1,0 +1,47 @@
+"""How an application uses its cache: one strategy a file, behind ``port.CacheAside``."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import assert_never
+
+from shoal.demo.flash_sale.cache_aside.guarded import GuardedCache
+from shoal.demo.flash_sale.cache_aside.jittered import JitteredCacheAside, longest_jittered_ms
+from shoal.demo.flash_sale.cache_aside.loader import Loader
+from shoal.demo.flash_sale.cache_aside.naive import NaiveCacheAside
+from shoal.demo.flash_sale.cache_aside.port import Answer, CacheAside, Outcome
+from shoal.demo.flash_sale.settings import Mode
+
+__all__ = [
+    "Answer",
+    "CacheAside",
+    "GuardedCache",
+    "Loader",
+    "Outcome",
+    "longest_ttl_ms",
+    "strategy_for",
+]
+
+
+def strategy_for(
+    mode: Mode, cache: GuardedCache, loader: Loader, *, ttl_ms: int, random: Random
+) -> CacheAside:
+    """The strategy of a mode, for one process."""
+    match mode:
+        case Mode.NAIVE:
+            return NaiveCacheAside(cache, loader, ttl_ms=ttl_ms)
+        case Mode.JITTERED:
+            return JitteredCacheAside(cache, loader, ttl_ms=ttl_ms, random=random)
+        case _:
+            assert_never(mode)
+
+
+def longest_ttl_ms(mode: Mode, ttl_ms: int) -> int:
+    """No value is stored for longer; the staleness window rests on it."""
+    match mode:
+        case Mode.NAIVE:
+            return ttl_ms
+        case Mode.JITTERED:
+            return longest_jittered_ms(ttl_ms)
+        case _:
+            assert_never(mode)

@@ -1,0 +1,59 @@
+"""What is done to the system at marked moments, and the marks that the chart shows.
+
+The sale's start is the first of them. An event that acts (a node is killed, a node is
+added) is one more ``Scheduled`` entry with its own ``act``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    SALE_STARTS = "sale starts"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. ``label`` stands in the chart."""
+
+    kind: EventKind
+    at_ns: int
+    label: str
+
+
+def _nothing() -> None:
+    """For what happens by itself, such as the sale, which the workers start by the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """``act`` is called in the run's main loop and must return at once."""
+
+    at_seconds: float
+    kind: EventKind
+    label: str
+    act: Callable[[], None] = _nothing
+
+
+class Schedule:
+    """Runs each entry once, when its time has come, in order."""
+
+    def __init__(self, entries: Sequence[Scheduled], *, begin_ns: int) -> None:
+        self._waiting = sorted(entries, key=lambda entry: entry.at_seconds)
+        self._begin_ns = begin_ns
+
+    def run_due(self, now_ns: int) -> list[Event]:
+        """Acts on what is due. An event's time is when its action began."""
+        events: list[Event] = []
+        while self._waiting and self._due_ns(self._waiting[0]) <= now_ns:
+            entry = self._waiting.pop(0)
+            entry.act()
+            at_ns = self._due_ns(entry) if entry.act is _nothing else now_ns
+            events.append(Event(entry.kind, at_ns, entry.label))
+        return events
+
+    def _due_ns(self, entry: Scheduled) -> int:
+        return self._begin_ns + round(entry.at_seconds * 1e9)

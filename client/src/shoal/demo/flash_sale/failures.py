@@ -1,0 +1,35 @@
+"""What can go wrong in the demo. Every message is a sentence for the person at the screen.
+
+DemoFailed
+├── ClusterFailed      the cluster did not start, or cannot be reached
+├── OriginFailed       the database refused; nothing can be answered from it
+├── CacheFailed        the cache did not answer; the origin can answer instead
+├── ProcessFailed      a worker or the updater ended before its time
+└── ChartUnavailable   matplotlib is missing; the numbers stand without it
+"""
+
+from __future__ import annotations
+
+
+class DemoFailed(Exception):
+    """Base of everything that the demo raises."""
+
+
+class ClusterFailed(DemoFailed):
+    """The cluster did not start, or cannot be reached."""
+
+
+class OriginFailed(DemoFailed):
+    """The database refused a query or a change."""
+
+
+class CacheFailed(DemoFailed):
+    """The cache did not answer. Whether a change was applied is not known."""
+
+
+class ProcessFailed(DemoFailed):
+    """A worker or the updater ended before its time."""
+
+
+class ChartUnavailable(DemoFailed):
+    """The chart cannot be drawn here."""

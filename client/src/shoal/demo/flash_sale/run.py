@@ -1,0 +1,193 @@
+"""One run, from nothing to its report, and back to nothing.
+
+Everything that is started or created here is entered into one stack, and undone in
+reverse order at the end: when the run is over, when it fails, and on Ctrl-C or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from uuid import uuid4
+
+from shoal.demo.flash_sale.cache_shoal import ShoalCache
+from shoal.demo.flash_sale.catalog import CatalogShape, ProductId
+from shoal.demo.flash_sale.cluster import own_cluster, url_when_ready
+from shoal.demo.flash_sale.crew import Crew
+from shoal.demo.flash_sale.events import EventKind, Schedule, Scheduled
+from shoal.demo.flash_sale.failures import ProcessFailed
+from shoal.demo.flash_sale.ledger import Ledger
+from shoal.demo.flash_sale.live import Display
+from shoal.demo.flash_sale.messages import Message, UpdaterTick, WorkerTick
+from shoal.demo.flash_sale.origin import SQLITE, Catalog, OriginAddress, open_catalog
+from shoal.demo.flash_sale.report import Report, report_of
+from shoal.demo.flash_sale.settings import NS_PER_MS, NS_PER_SECOND, Settings
+from shoal.demo.flash_sale.updater import UpdaterPlan, updater_main
+from shoal.demo.flash_sale.worker import WorkerPlan, worker_main
+
+_NODES = 3
+_LEAD_NS = 300 * NS_PER_MS
+"""Between telling the processes when to begin and beginning."""
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_GRACE_SECONDS = 45.0
+"""How long after the end of the load the last ticks may take."""
+
+
+def run(settings: Settings, *, cache_url: str | None, origin_url: str, display: Display) -> Report:
+    """Raises ``DemoFailed``; leaves nothing behind, also then."""
+    with _stopped_by_signals(), ExitStack() as stack:
+        stack.callback(display.close)
+        try:
+            return _run(settings, cache_url, origin_url, stack, display)
+        finally:
+            # From here on all is being stopped; to interrupt that would leave something.
+            for number in _STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+            display.close()
+            display.step("Stopping and removing everything ...")
+
+
+def _run(
+    settings: Settings,
+    cache_url: str | None,
+    origin_url: str,
+    stack: ExitStack,
+    display: Display,
+) -> Report:
+    launcher = None
+    if cache_url is None:
+        display.step(f"Starting a cluster of {_NODES} nodes (shoal up --json) ...")
+        launcher = stack.enter_context(own_cluster(_NODES))
+    else:
+        ShoalCache.connect(cache_url).close()  # before anything else is begun
+    address = stack.enter_context(_place_for_the_origin(origin_url))
+    catalog = _prepared_catalog(address, settings, stack, display)
+    if launcher is not None:
+        cache_url = url_when_ready(launcher)
+        display.step(f"The cluster serves at {cache_url}")
+    assert cache_url is not None
+    crew = Crew()
+    stack.callback(crew.stop)
+    return _load(settings, cache_url, address, catalog, crew, display)
+
+
+def _prepared_catalog(
+    address: OriginAddress, settings: Settings, stack: ExitStack, display: Display
+) -> Catalog:
+    shape = CatalogShape(
+        products=settings.products,
+        orders=settings.products * 4,
+        viral_orders=min(28_000, settings.products),
+    )
+    display.step(
+        f"Filling {_origin_name(address)}: {shape.products:,} products, {shape.orders:,} orders, "
+        f"{shape.viral_orders:,} of them for one product ..."
+    )
+    started = time.monotonic()
+    catalog = open_catalog(address)
+    stack.callback(catalog.drop)
+    catalog.prepare(shape)
+    display.step(f"The database is ready after {time.monotonic() - started:.1f} s")
+    return catalog
+
+
+def _load(
+    settings: Settings,
+    cache_url: str,
+    address: OriginAddress,
+    catalog: Catalog,
+    crew: Crew,
+    display: Display,
+) -> Report:
+    display.step(f"Starting {settings.workers} workers x {settings.threads} threads ...")
+    for index in range(settings.workers):
+        crew.spawn(f"worker {index}", worker_main, WorkerPlan(index, settings, cache_url, address))
+    crew.spawn("updater", updater_main, UpdaterPlan(settings, cache_url, address))
+    crew.wait_until_ready()
+    begin_ns = time.monotonic_ns() + _LEAD_NS
+    crew.begin(begin_ns)
+    ledger = Ledger(settings, begin_ns=begin_ns)
+    schedule = Schedule(
+        [Scheduled(settings.sale_at_seconds, EventKind.SALE_STARTS, "sale starts")],
+        begin_ns=begin_ns,
+    )
+    _listen(crew, ledger, schedule, catalog, display)
+    ledger.finish()
+    display.close()
+    staleness = ledger.oracle.verdict(
+        longest_load_ns=ledger.longest_load_ns,
+        latest_version=lambda product_id: catalog.latest_version(ProductId(product_id)),
+    )
+    return report_of(ledger, staleness, origin=_origin_name(address))
+
+
+def _listen(
+    crew: Crew, ledger: Ledger, schedule: Schedule, catalog: Catalog, display: Display
+) -> None:
+    """Until every process has sent its last tick: takes ticks, acts, shows each second."""
+    end_ns = ledger.begin_ns + round(ledger.settings.seconds * NS_PER_SECOND)
+    next_second_ns = ledger.begin_ns + NS_PER_SECOND
+    while not crew.is_done:
+        now_ns = time.monotonic_ns()
+        if now_ns > end_ns + _GRACE_SECONDS * NS_PER_SECOND:
+            raise ProcessFailed(f"Not every process ended within {_GRACE_SECONDS:.0f} s.")
+        for event in schedule.run_due(now_ns):
+            ledger.events.append(event)
+            display.event(event)
+        if now_ns >= next_second_ns:
+            display.second(ledger.close_second(now_ns))
+            next_second_ns += NS_PER_SECOND
+        for _name, message in crew.receive(min(0.1, (next_second_ns - now_ns) / NS_PER_SECOND)):
+            _take(message, ledger, catalog)
+
+
+def _take(message: Message, ledger: Ledger, catalog: Catalog) -> None:
+    if isinstance(message, WorkerTick):
+        ledger.take_worker(message)
+    elif isinstance(message, UpdaterTick):
+        # Read after the tick came: it says what the history holds by now, at the least.
+        ledger.take_updater(message, catalog.history(ledger.price_changes_learned))
+
+
+def _origin_name(address: OriginAddress) -> str:
+    return "SQLite" if address.url.startswith(SQLITE) else "PostgreSQL"
+
+
+@contextmanager
+def _place_for_the_origin(origin_url: str) -> Iterator[OriginAddress]:
+    schema = f"shoal_demo_{uuid4().hex[:12]}"
+    if origin_url != SQLITE:
+        yield OriginAddress(origin_url, schema)
+        return
+    descriptor, path = tempfile.mkstemp(prefix="shoal-demo-", suffix=".db")
+    os.close(descriptor)
+    try:
+        yield OriginAddress(f"{SQLITE}:{path}", schema)
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does; both signals are as before afterwards.
+
+    A SIGINT that was ignored from the start stays ignored: so it is for jobs in the
+    background of a script.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

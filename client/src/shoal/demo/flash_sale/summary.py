@@ -1,0 +1,60 @@
+"""The report for people: one table, then what is to be noted or complained about."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from shoal.demo.flash_sale.report import Report
+
+
+def rows_of(report: Report) -> list[tuple[str, str]]:
+    reads, load, stale = report.reads, report.origin_load, report.staleness
+    return [
+        ("reads", f"{reads.total:,} ({reads.per_second:,.0f}/s)"),
+        ("hit ratio", f"{reads.hit_ratio:.1%}"),
+        ("latency", f"p50 {reads.p50_ms:.2f} ms, p99 {reads.p99_ms:.2f} ms"),
+        ("origin queries", f"{load.queries:,} ({load.queries_per_second:,.0f}/s)"),
+        ("... for the viral key", f"{load.viral_queries:,}"),
+        (
+            "viral reloads in the sale",
+            f"{load.viral_reloads_in_sale}, {load.mean_herd:.1f} queries each on average",
+        ),
+        ("worst herd", f"{load.worst_herd} identical queries for one reload"),
+        ("longest load", f"{load.longest_load_ms:.0f} ms"),
+        ("price changes", f"{report.price_changes.changes:,}"),
+        (
+            "stale answers",
+            f"{stale.stale:,} of {stale.judged:,} judged, "
+            f"{stale.stale_after_delete:,} of them after the delete",
+        ),
+        ("worst staleness", f"{stale.worst_ms:,.2f} ms"),
+        (
+            "beyond the window",
+            f"{stale.beyond_window} (window: {stale.window_ms / 1_000:.2f} s)",
+        ),
+        ("cache failures", f"{report.cache_failures:,}, answered from the origin"),
+        ("reads not answered", f"{reads.failed:,}"),
+    ]
+
+
+def summary_of(report: Report) -> RenderableType:
+    table = Table(
+        title=f"flash sale, {report.settings.mode}",
+        title_justify="left",
+        box=SIMPLE,
+        show_header=False,
+    )
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(no_wrap=True)
+    for name, figures in rows_of(report):
+        table.add_row(name, figures)
+    lines: list[RenderableType] = [Padding(table, (1, 0, 0, 0))]
+    if report.first_failure is not None:
+        lines.append(Text(f"First failure: {report.first_failure}"))
+    lines += [Text(f"Note: {note}") for note in report.notes]
+    lines += [Text(f"WRONG: {complaint}", style="bold red") for complaint in report.complaints]
+    return Group(*lines)
