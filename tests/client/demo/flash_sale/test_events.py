@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from shoal.demo.flash_sale.events import Event, EventKind, Schedule, Scheduled
+
+SECOND = 1_000_000_000
+SALE = EventKind.SALE_STARTS
+
+
+def test_each_entry_runs_once_and_in_order() -> None:
+    acts: list[str] = []
+    schedule = Schedule(
+        [
+            Scheduled(2.0, SALE, "later", lambda: acts.append("later")),
+            Scheduled(1.0, SALE, "sooner", lambda: acts.append("sooner")),
+        ],
+        begin_ns=10 * SECOND,
+    )
+    assert schedule.run_due(10 * SECOND) == []
+    assert [event.label for event in schedule.run_due(13 * SECOND)] == ["sooner", "later"]
+    assert schedule.run_due(99 * SECOND) == []
+    assert acts == ["sooner", "later"]
+
+
+def test_what_happens_by_itself_is_marked_when_it_was_due() -> None:
+    schedule = Schedule([Scheduled(1.0, SALE, "sale starts")], begin_ns=0)
+    assert schedule.run_due(SECOND + 70) == [Event(SALE, SECOND, "sale starts")]
+
+
+def test_an_action_is_marked_when_it_was_done() -> None:
+    schedule = Schedule([Scheduled(1.0, SALE, "kill", lambda: None)], begin_ns=0)
+    assert schedule.run_due(SECOND + 70) == [Event(SALE, SECOND + 70, "kill")]

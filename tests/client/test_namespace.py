@@ -1,0 +1,85 @@
+"""What ``import shoal`` gives, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import shoal
+
+PUBLIC = [
+    "ABSENT",
+    "MISSING",
+    "AbsentType",
+    "Ack",
+    "Client",
+    "ClientClosed",
+    "ClientMisuse",
+    "ConfigurationError",
+    "DeadlineExceeded",
+    "Duration",
+    "Entry",
+    "ForkedClient",
+    "InvalidRequest",
+    "Key",
+    "MissingType",
+    "Node",
+    "NotServed",
+    "Outcome",
+    "OutcomeUnknown",
+    "Partition",
+    "ResourceExhausted",
+    "ServerError",
+    "SetResult",
+    "ShoalError",
+    "Topology",
+    "Unavailable",
+    "Value",
+    "Version",
+    "WrongEventLoop",
+    "asyncio",
+]
+
+
+def test_the_public_names():
+    assert shoal.__all__ == PUBLIC
+    assert set(PUBLIC) <= set(dir(shoal))
+    for name in PUBLIC:
+        assert getattr(shoal, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Cluster'"):
+        shoal.Cluster  # noqa: B018
+
+
+def test_public_means_public():
+    from shoal import asyncio
+
+    assert asyncio.__all__ == ["Client"]
+    assert asyncio.Client is not shoal.Client
+
+
+@pytest.mark.parametrize("code", ["import shoal", "import shoal; shoal.MISSING; shoal.ShoalError"])
+def test_importing_is_cheap(code):
+    check = (
+        f"{code}; import sys; print(sorted({{'grpc', 'google', 'tenacity'}} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True
+    ).stdout
+    assert loaded.strip() == "[]"
+
+
+def test_missing_is_falsy_and_its_own():
+    assert not shoal.MISSING
+    assert not shoal.ABSENT
+    assert shoal.MISSING is not shoal.ABSENT
+    assert shoal.MISSING != shoal.ABSENT
+    assert shoal.MISSING is not None
+    assert repr(shoal.MISSING) == "MISSING"
+    assert repr(shoal.ABSENT) == "ABSENT"
+    assert isinstance(shoal.MISSING, shoal.MissingType)
+
+
+def test_versions_are_ordered():
+    assert shoal.Version(1, 9) < shoal.Version(2, 1) < shoal.Version(2, 2)
+    assert str(shoal.Version(2, 1)) == "2.1"

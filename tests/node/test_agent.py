@@ -1,0 +1,319 @@
+"""An agent's life, told in virtual time: joining, losing, moving, stopping.
+
+The same world as the simulation's, without faults but those that a story tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any
+
+import pytest
+from simulated_cluster import NODES, PARTITIONS, TTL_SECONDS, World
+from simulated_store import KEYS, Mutant, SimulatedStore
+from virtual_time import VirtualLoop, run_virtually
+
+from shoal_coordinator.registry.codec import decode_partition, encode_config, encode_partition
+from shoal_coordinator.registry.port import Delete, Events, Put, Revision, StoreWentBack
+from shoal_coordinator.registry.records import NodeId, PartitionId, PartitionRecord
+from shoal_node.errors import ClusterChanged, IdInUse
+
+Story = Callable[[World], Coroutine[Any, Any, None]]
+N0, N1, N2, N3 = NODES
+
+
+def tell(story: Story) -> None:
+    async def run(loop: VirtualLoop) -> None:
+        world = World(loop, seed=7, mutant=Mutant.NONE, harms=())
+        world.found()
+        ticking = loop.create_task(world.tick())
+        try:
+            await story(world)
+        finally:
+            ticking.cancel()
+            world.end()
+        assert world.broken == []
+
+    run_virtually(run)
+
+
+def records(world: World) -> dict[PartitionId, PartitionRecord]:
+    items = world.etcd.read(f"{KEYS.prefix}partitions/").items
+    return {(it := decode_partition(item.key, item.value)).partition: it for item in items}
+
+
+def owners(world: World) -> dict[int, str]:
+    """Who would acknowledge a write, by partition."""
+    return {
+        partition: process.node
+        for partition in range(PARTITIONS)
+        for process in world.live()
+        if process.data_plane.refusal(partition) is None
+    }
+
+
+async def until(holds: Callable[[], bool], *, within_seconds: float) -> float:
+    """Wait for a state; return how long it took."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with asyncio.timeout(within_seconds):
+        while not holds():
+            await asyncio.sleep(0.005)
+    return loop.time() - start
+
+
+async def all_served(world: World, within_seconds: float = 1.0) -> float:
+    return await until(
+        lambda: len(owners(world)) == PARTITIONS, within_seconds=within_seconds
+    )
+
+
+def test_nodes_join_take_what_is_planned_and_are_ready() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        await until(
+            lambda: all(it.data_plane.is_ready for it in world.live()), within_seconds=1
+        )
+        assert all(it.agent.is_ready for it in world.live())
+        assert {record.epoch for record in records(world).values()} == {1}
+
+    tell(story)
+
+
+def test_the_partitions_of_a_dead_node_are_taken_when_its_lease_has_run_out() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        had = [partition for partition, owner in owners(world).items() if owner == N0]
+        assert had
+        world.processes[N0].crash()
+        assert 0.5 < await all_served(world, TTL_SECONDS + 1) <= TTL_SECONDS + 0.2
+        assert all(records(world)[PartitionId(partition)].epoch == 2 for partition in had)
+
+    tell(story)
+
+
+def test_the_partitions_of_a_node_that_restarts_are_served_again_at_once() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        had = [partition for partition, owner in owners(world).items() if owner == N0]
+        world.processes[N0].crash()
+        world.start_all()
+        # By itself or by whoever saw that its predecessor's key is gone.
+        assert await all_served(world) < 0.5
+        assert all(records(world)[PartitionId(partition)].epoch == 2 for partition in had)
+
+    tell(story)
+
+
+def test_another_process_with_the_same_id_waits_for_the_lease_and_then_leaves() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        before = owners(world)
+        impostor = world.start(N0, mark="elsewhere")
+        took = await until(impostor.task.done, within_seconds=10)
+        assert took == pytest.approx(2 * TTL_SECONDS, abs=0.5)
+        assert isinstance(impostor.task.exception(), IdInUse)
+        assert owners(world) == before
+
+    tell(story)
+
+
+def test_another_process_takes_the_id_over_once_the_lease_has_run_out() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        world.processes[N0].crash()
+        successor = world.start(N0, mark="elsewhere")
+        world.processes[N0] = successor
+        took = await until(lambda: successor.data_plane.is_ready, within_seconds=5)
+        assert took > 1, "it could not know that its predecessor is dead"
+        await all_served(world)
+
+    tell(story)
+
+
+def test_a_node_whose_id_was_taken_meanwhile_leaves() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        old = world.processes[N0]
+        old.network.cut_until = world.loop.time() + 2 * TTL_SECONDS
+        successor = world.start(N0, mark="elsewhere")
+        world.processes[N0] = successor
+        await until(old.task.done, within_seconds=6 * TTL_SECONDS)
+        assert isinstance(old.task.exception(), IdInUse)
+        await all_served(world)
+
+    tell(story)
+
+
+def test_when_etcd_is_away_nodes_fence_themselves_keep_their_data_and_resume() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        before, epochs = owners(world), {it.epoch for it in records(world).values()}
+        for process in world.live():
+            process.network.cut_until = world.loop.time() + 3 * TTL_SECONDS
+        await until(lambda: owners(world) == {}, within_seconds=TTL_SECONDS)
+        await asyncio.sleep(2 * TTL_SECONDS)
+        await all_served(world, within_seconds=2 * TTL_SECONDS)
+        assert owners(world) == before
+        assert {it.epoch for it in records(world).values()} == epochs == {1}
+
+    tell(story)
+
+
+def test_a_wedged_node_loses_its_lease_and_comes_back_when_it_is_well() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        wedged = world.processes[N0]
+        wedged.network.wedged_until = world.loop.time() + 3 * TTL_SECONDS
+        await until(
+            lambda: N0 not in owners(world).values() and len(owners(world)) == PARTITIONS,
+            within_seconds=TTL_SECONDS + 1,
+        )
+        assert world.etcd.incarnation_of(N0) is None, "it must not register while it is wedged"
+        await until(lambda: wedged.data_plane.is_ready, within_seconds=4 * TTL_SECONDS)
+        assert wedged.agent.local.serving == {}
+
+    tell(story)
+
+
+def ask_for_move(world: World, partition: int, target: NodeId) -> None:
+    record = records(world)[PartitionId(partition)]
+    wanted = PartitionRecord(
+        record.partition,
+        record.epoch,
+        record.primary,
+        record.primary_incarnation,
+        record.replicas,
+        record.in_sync,
+        record.preference,
+        handoff_to=target,
+    )
+    put = Put(KEYS.partition(record.partition), encode_partition(wanted))
+    world.etcd.commit_by(None, (), [put])
+
+
+def test_a_partition_moves_when_its_record_asks_for_it() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        source = owners(world)[0]
+        target = next(node for node in NODES if node != source)
+        ask_for_move(world, 0, target)
+        await until(lambda: owners(world).get(0) == target, within_seconds=1)
+        record = records(world)[PartitionId(0)]
+        assert (record.epoch, record.handoff_to) == (2, None)
+        assert record.in_sync == (record.primary,)
+        await until(
+            lambda: 0 not in world.processes[NodeId(source)].agent.local.serving,
+            within_seconds=1,
+        )
+
+    tell(story)
+
+
+def test_a_hand_over_in_doubt_stays_frozen_until_it_is_known_what_came_of_it() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        source = world.processes[NodeId(owners(world)[0])]
+        target = next(node for node in NODES if node != source.node)
+        ask_for_move(world, 0, target)
+        await until(lambda: 0 in source.agent.local.frozen, within_seconds=1)
+        # From here on every answer is lost: what is sent still arrives.
+        source.network.cut_until = world.loop.time() + 1.0
+        await until(lambda: owners(world).get(0) == target, within_seconds=2)
+        assert source.data_plane.refusal(0) is not None
+        await until(
+            lambda: source.data_plane.refusal(0) == "MOVED", within_seconds=2 * TTL_SECONDS
+        )
+
+    tell(story)
+
+
+def test_a_node_that_stops_hands_everything_over_and_leaves() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        stopping = world.processes[N0]
+        took = world.loop.time()
+        await stopping.stop()
+        assert world.loop.time() - took < 1
+        assert world.etcd.incarnation_of(N0) is None
+        assert await all_served(world) == 0
+        assert N0 not in owners(world).values()
+
+    tell(story)
+
+
+def test_the_last_node_stops_without_waiting_for_anyone() -> None:
+    async def story(world: World) -> None:
+        world.processes[N0] = world.start(N0)
+        await all_served(world, within_seconds=5 * TTL_SECONDS)
+        before = world.loop.time()
+        await world.processes[N0].stop()
+        assert world.loop.time() - before < 0.5
+        assert world.etcd.incarnation_of(N0) is None
+
+    tell(story)
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_cluster_that_was_removed_or_made_anew_ends_the_node(removed: bool) -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        other = encode_config(type(world.config)(PARTITIONS, 0, TTL_SECONDS, 1, "another"))
+        change = Delete(KEYS.config) if removed else Put(KEYS.config, other)
+        world.etcd.commit_by(None, (), [change])
+        await until(lambda: not world.live(), within_seconds=1)
+        error = world.processes[N0].task.exception()
+        assert isinstance(error, ClusterChanged)
+        assert "start this node again" in str(error)
+        assert world.processes[N0].data_plane.refusal(0) is not None
+
+    tell(story)
+
+
+def test_an_etcd_that_went_back_ends_the_node_and_fences_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(world: World) -> None:
+        async def went_back(
+            self: SimulatedStore, prefix: str, after: Revision
+        ) -> AsyncGenerator[Events]:
+            await asyncio.sleep(1)
+            raise StoreWentBack("etcd was restored")
+            yield
+
+        monkeypatch.setattr(SimulatedStore, "watch", went_back)
+        node = world.start(N0)
+        await until(node.task.done, within_seconds=2)
+        assert isinstance(node.task.exception(), ClusterChanged)
+        assert str(node.task.exception()) == "this node stops: etcd was restored"
+        assert node.data_plane.stats().lease_remaining_ms == 0
+
+    tell(story)
+
+
+def test_cancelling_the_agent_fences_it() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_served(world)
+        node = world.processes[N0]
+        node.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await node.task
+        assert node.data_plane.stats().lease_remaining_ms == 0
+        assert not node.data_plane.is_ready
+
+    tell(story)

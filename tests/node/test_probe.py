@@ -1,0 +1,73 @@
+"""The probe of the data path, against listeners that are well, wedged, and gone."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from shoal_node.probe import DataPathProbe, probe_target
+
+
+@pytest.fixture
+def servicer() -> health.HealthServicer:
+    servicer = health.HealthServicer()
+    servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    return servicer
+
+
+@pytest.fixture
+def address(servicer: health.HealthServicer) -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(2))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+def test_a_listener_that_serves_is_well(address: str) -> None:
+    probe = DataPathProbe(address, timeout_seconds=5)
+    assert probe.is_well()
+    probe.close()
+
+
+def test_one_that_says_it_does_not_serve_is_not(
+    address: str, servicer: health.HealthServicer
+) -> None:
+    probe = DataPathProbe(address, timeout_seconds=5)
+    servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    assert not probe.is_well()
+    probe.close()
+
+
+def test_one_that_is_stuck_is_not_well_and_the_probe_does_not_hang() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stuck:
+        probe = DataPathProbe(f"127.0.0.1:{stuck.getsockname()[1]}", timeout_seconds=0.2)
+        assert not probe.is_well()
+        probe.close()
+
+
+def test_one_that_is_gone_is_not_well() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"127.0.0.1:{gone.getsockname()[1]}"
+    probe = DataPathProbe(address, timeout_seconds=0.2)
+    assert not probe.is_well()
+    probe.close()
+
+
+@pytest.mark.parametrize(
+    ("bound", "target"),
+    [
+        ("127.0.0.1:7400", "127.0.0.1:7400"),
+        ("0.0.0.0:7400", "127.0.0.1:7400"),
+        ("[::]:7400", "[::1]:7400"),
+        ("[::1]:7400", "[::1]:7400"),
+    ],
+)
+def test_the_target_is_reachable_from_here(bound: str, target: str) -> None:
+    assert probe_target(bound) == target

@@ -1,0 +1,129 @@
+"""What the command line means, and what it refuses, in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoal_node.errors import BadSettings
+from shoal_node.policy import Policy
+from shoal_node.settings import HostPort, NodeSettings, parse_host_port, parse_size
+from shoal_node.timing import timing_for
+
+GOOD = NodeSettings(
+    etcd="http://127.0.0.1:2379",
+    listen=HostPort("127.0.0.1", 7400),
+    advertise=None,
+    metrics_listen=HostPort("127.0.0.1", 0),
+    cluster="default",
+    id=None,
+    zone="",
+    weight=100,
+    maxmemory_bytes=1 << 30,
+    threads=2,
+    is_insecure=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("1GiB", 1 << 30),
+        ("512MiB", 512 << 20),
+        ("1.5 GiB", 3 << 29),
+        ("64mib", 64 << 20),
+        ("1GB", 10**9),
+        ("1048576", 1 << 20),
+        ("7b", 7),
+    ],
+)
+def test_sizes(text: str, size_bytes: int) -> None:
+    assert parse_size(text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "-1GiB", "1 gigabyte", "1GiB2", "0x10", "1e9"])
+def test_what_is_not_a_size_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BadSettings, match="is not a size: .*such as 512MiB"):
+        parse_size(text)
+
+
+@given(st.integers(0, 1 << 50))
+def test_a_number_of_bytes_is_itself(size_bytes: int) -> None:
+    assert parse_size(str(size_bytes)) == size_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:0", HostPort("127.0.0.1", 0)),
+        ("localhost:7400", HostPort("localhost", 7400)),
+        ("[::1]:7400", HostPort("::1", 7400)),
+    ],
+)
+def test_addresses(text: str, address: HostPort) -> None:
+    assert parse_host_port(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize("text", ["", "7400", ":7400", "host:", "host:x", "::1:7400", "h:65536"])
+def test_what_is_not_an_address_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BadSettings, match="is not an address: write HOST:PORT"):
+        parse_host_port(text)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "cache-1.example"])
+def test_listening_beyond_loopback_is_refused_unless_insecure(host: str) -> None:
+    for flag in ("listen", "metrics_listen"):
+        with pytest.raises(BadSettings, match="or say --insecure"):
+            replace(GOOD, **{flag: HostPort(host, 7400)})
+        assert replace(GOOD, is_insecure=True, **{flag: HostPort(host, 7400)})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_is_loopback(host: str) -> None:
+    assert HostPort(host, 1).is_loopback
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"etcd": "127.0.0.1:2379"}, "is not an etcd URL"),
+        ({"etcd": ""}, "no etcd URL is given"),
+        ({"cluster": "a/b"}, "cluster name 'a/b' is not usable"),
+        ({"id": "-x"}, "node id '-x' is not usable"),
+        ({"weight": -1}, "--weight -1 is not usable"),
+        ({"threads": 0}, "--threads 0 is not usable"),
+        ({"maxmemory_bytes": 1 << 20}, "take at least 16MiB"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_a_sentence(
+    change: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(BadSettings, match=sentence):
+        replace(GOOD, **change)
+
+
+def test_weight_0_is_a_proxy() -> None:
+    assert replace(GOOD, weight=0).weight == 0
+
+
+@pytest.mark.parametrize("ttl_seconds", [1, 2, 3, 10, 60])
+def test_a_lease_can_lose_a_keepalive_and_a_probe(ttl_seconds: int) -> None:
+    timing = timing_for(ttl_seconds)
+    assert timing.upkeep.margin_seconds >= 0.1
+    assert timing.upkeep.margin_seconds == pytest.approx(max(0.1, ttl_seconds / 10))
+    interval = ttl_seconds / 3
+    assert interval + timing.probe_timeout_seconds < ttl_seconds - timing.upkeep.margin_seconds
+    assert timing.policy.mass_loss_hold_ms == 2_000 * ttl_seconds
+
+
+def test_impatient_policies_are_refused() -> None:
+    with pytest.raises(BadSettings, match="at least 1 ms"):
+        Policy(follow_delay_ms=0)
+    with pytest.raises(BadSettings, match="mass_loss_hold_ms must not be shorter"):
+        Policy(mass_loss_hold_ms=100)
+    with pytest.raises(BadSettings, match="at least one"):
+        Policy(take_overs_at_once=0)
