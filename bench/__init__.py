@@ -1,0 +1,1 @@
+"""Side by side with Redis: CPU per operation and throughput, in one interleaved run."""
