@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 import shoal
 import shoal.asyncio
 from fake_cluster import FakeCluster

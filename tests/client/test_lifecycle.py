@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 import shoal
 import shoal.asyncio
 
@@ -33,7 +34,7 @@ def in_fresh_interpreter(code: str, *arguments: str) -> str:
 
 async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - the state is a server's, in other threads
+        while not holds():
             await asyncio.sleep(0.01)
 
 

@@ -7,10 +7,11 @@ import threading
 from datetime import timedelta
 
 import pytest
+from google.rpc import code_pb2
+
 import shoal
 import shoal.asyncio
 from fake_cluster import status
-from google.rpc import code_pb2
 
 
 def test_the_twins_have_the_same_names_and_parameters():

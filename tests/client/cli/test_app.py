@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+
 from shoal.cli.app import COMMANDS, shoal
 from shoal.cli.commands.demo import DEMOS
 from shoal.cli.lazy_group import LazyCommand

@@ -7,6 +7,7 @@ import random
 
 import pytest
 from click.testing import CliRunner
+
 from shoal import DeadlineExceeded, InvalidRequest, Outcome, OutcomeUnknown, ShoalError, Unavailable
 from shoal.cli.app import shoal
 from shoal.cli.connection import command_failed

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from shoal._core.core import Core
 from shoal._core.effects import Call, Parallel, RefreshTopology, Sleep
 from shoal._core.settings import checked_settings

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal import InvalidRequest
 from shoal._core.durations import duration_ms, format_duration
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 import shoal
 from fake_cluster import status
 from shoal import Outcome

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-import shoal
 from hypothesis import given
 from hypothesis import strategies as st
+
+import shoal
 from shoal import Outcome
 from shoal._core import operations
 from shoal._core.batches import MOST_BYTES, MOST_KEYS, GetBatch, SetBatch, chunks

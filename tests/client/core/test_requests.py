@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 import shoal
 from shoal._core.requests import (
     wire_ack,

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal import Outcome
 from shoal._core.failures import Code, Failure
 from shoal._core.retry import (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal._core.slots import SLOT_COUNT, partition_of, slot_of
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal._core.slots import slot_of
 from shoal._core.topology import Moved, Topology
 from shoal.v1 import topology_pb2 as pb

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal import ConfigurationError
 from shoal._core.settings import Settings, checked_settings
 from shoal._core.urls import settings_from_url, url_of

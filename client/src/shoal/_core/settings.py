@@ -23,7 +23,8 @@ given up on. A crash takes the length of a lease, 3 s, to be replaced: too long 
 by default. The caller is better served by an error after a second and by its origin.
 """
 
-DEFAULT_MAX_ATTEMPTS: Final = 20
+DEFAULT_MAX_ATTEMPTS: Final = 1000
+"""The deadline bounds a call; this only bounds what a very long one may do."""
 DEFAULT_RETRY_BUDGET: Final = 1000
 DEFAULT_MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _SMALLEST_MAX_MESSAGE_BYTES = 2 * 1024 * 1024

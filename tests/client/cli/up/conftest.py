@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from shoal.cli.up.plan import ClusterPlan, Ports, Programs, UpOptions, plan
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from shoal.cli.up.directory import RunDirectory, last_lines, log_of
 from shoal.cli.up.failures import DirectoryInUse
 

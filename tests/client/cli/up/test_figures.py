@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from shoal.cli.up.figures import Figures, Rates, Reading, figures, rates, samples
 
 TEXT = """\

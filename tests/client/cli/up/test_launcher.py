@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from shoal.cli.up.failures import StartFailed
 from shoal.cli.up.interrupts import Interrupts
 from shoal.cli.up.launcher import Launcher

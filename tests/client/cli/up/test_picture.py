@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from shoal.cli.ownership import Ownership, PartitionOwners
 from shoal.cli.up.figures import Figures, Rates, Reading
 from shoal.cli.up.picture import NodeSight, NodeState, Picture, changes, picture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from shoal.cli.up.plan import (
     BadOptions,
     ClusterPlan,

@@ -7,6 +7,7 @@ import random
 import socket
 
 import pytest
+
 from shoal.cli.up.failures import NoFreePort
 from shoal.cli.up.ports import FIRST_PORT, HOST, LAST_PORT, free_ports, is_free
 

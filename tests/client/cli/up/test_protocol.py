@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from shoal.cli.up.plan import ProcessSpec, StopRank
 from shoal.cli.up.protocol import (
     Event,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from shoal.cli.ownership import Ownership, PartitionOwners
 from shoal.cli.up.plan import ClusterPlan
 from shoal.cli.up.readiness import Lost, Observation, Ready, Waiting, assess

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.up.failures import SupervisorFailed
 from shoal.cli.up.interrupts import Interrupted, Interrupts

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from shoal.cli.up.plan import ProcessSpec, StopRank
 from shoal.cli.up.protocol import (
     Event,

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
 from shoal.demo.flash_sale.cache import MISSING, Missing
 from shoal.demo.flash_sale.cache_aside import Outcome
 from shoal.demo.flash_sale.catalog import CatalogShape, Product, ProductId

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from shoal.demo.flash_sale import cluster
 from shoal.demo.flash_sale.failures import ClusterFailed
 

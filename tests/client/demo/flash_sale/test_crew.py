@@ -3,6 +3,7 @@ from __future__ import annotations
 import operator
 
 import pytest
+
 from shoal.demo.flash_sale.crew import Crew
 from shoal.demo.flash_sale.failures import ProcessFailed
 from shoal.demo.flash_sale.origin import OriginAddress

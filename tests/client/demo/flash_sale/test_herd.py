@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal.demo.flash_sale.herd import Reload, reloads
 
 

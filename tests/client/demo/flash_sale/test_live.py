@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 
 from rich.console import Console
+
 from shoal.demo.flash_sale.events import Event, EventKind
 from shoal.demo.flash_sale.ledger import Second
 from shoal.demo.flash_sale.live import LivePanel, line_of

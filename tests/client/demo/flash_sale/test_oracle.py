@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal.demo.flash_sale.catalog import PriceChange
 from shoal.demo.flash_sale.oracle import MARGIN_MS, Oracle, Staleness
 from shoal.demo.flash_sale.tally import Answers

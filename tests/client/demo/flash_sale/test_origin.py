@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, CatalogShape, PriceChange, ProductId
 from shoal.demo.flash_sale.failures import OriginFailed
 from shoal.demo.flash_sale.origin import Catalog, OriginAddress, open_catalog

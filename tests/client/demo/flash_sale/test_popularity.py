@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT
 from shoal.demo.flash_sale.popularity import Popularity
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, ProductId
 from shoal.demo.flash_sale.query_log import QueryLog
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from shoal.demo.flash_sale.report import Report
 from shoal.demo.flash_sale.summary import rows_of
 

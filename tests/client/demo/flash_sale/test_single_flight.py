@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 from shoal.demo.flash_sale.cache_aside.single_flight import SingleFlight
 
 CALLERS = 8

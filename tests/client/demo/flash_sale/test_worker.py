@@ -10,6 +10,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 import pytest
+
 from shoal.demo.flash_sale.catalog import ProductId
 from shoal.demo.flash_sale.failures import OriginFailed
 from shoal.demo.flash_sale.ledger import Ledger
@@ -70,6 +71,7 @@ def test_a_run_adds_up(mode: Mode, sqlite_catalog: Catalog, dict_cache: Any) -> 
     reads, load = report.reads, report.origin_load
     assert report.complaints == []
     assert reads.total > 200
+    assert reads.bypassed == 0
     assert reads.total == reads.hits + reads.loaded + reads.joined
     assert (
         reads.loaded
@@ -106,7 +108,8 @@ def test_without_a_cache_every_read_is_answered_by_the_origin(
     settings = Settings(mode=Mode.NAIVE, seconds=1.0, ttl_ms=100, **FAST)
     report = run_here(settings, dict_cache, sqlite_catalog)
     assert report.reads.hits == 0
-    assert report.reads.total == report.origin_load.queries > 0
+    assert report.reads.total == report.reads.bypassed == report.origin_load.queries > 0
+    assert report.disappearances == []  # a failure does not say that a key is gone
     assert report.cache_failures >= 2 * report.reads.total
     assert report.first_failure == "the cache is down"
     assert report.price_changes.failed_deletes == report.price_changes.changes > 0

@@ -69,7 +69,7 @@ def draw(reports: Sequence[Report], path: Path) -> None:
 def title_of(report: Report) -> str:
     worst = report.origin_load.worst_herd
     finding = (
-        f"one viral key expires, {worst} identical queries hit the database"
+        f"one viral key expires, up to {worst} identical queries hit the database"
         if worst > 1
         else "one viral key expires, one query reaches the database"
     )
@@ -153,13 +153,13 @@ def _write_herds(axes: Axes, report: Report) -> None:
         is_near_the_end = herd.at_seconds > 0.92 * report.settings.seconds
         height = max(report.series.viral_queries[at : at + 5], default=0)
         axes.annotate(
-            f"{herd.queries} queries" if herd.queries > 1 else "1 query",
+            f"{herd.queries}",
             xy=(herd.at_seconds, height),
-            xytext=(-5 if is_near_the_end else 7, 4),
+            xytext=(-4 if is_near_the_end else 5, 3),
             textcoords="offset points",
             ha="right" if is_near_the_end else "left",
             color=_VIRAL,
-            fontsize=9.5,
+            fontsize=10.5,
             fontweight="bold",
             zorder=5,
         )
@@ -236,11 +236,11 @@ def _draw_legend(figure: Figure, axes: Axes) -> None:
     from matplotlib.patches import Patch
 
     handles = [
-        Patch(color=_VIRAL, label="queries for the viral key"),
-        Patch(color=_OTHER, label="queries for all others"),
+        Patch(color=_VIRAL, label="viral key (number: queries per reload)"),
+        Patch(color=_OTHER, label="other keys"),
         Line2D([], [], color=_EXPIRED, linestyle=(0, (4, 3)), label="viral key expired"),
         Line2D(
-            [], [], color=_INVALIDATED, linestyle=(0, (1, 2)), label="viral price changed (deleted)"
+            [], [], color=_INVALIDATED, linestyle=(0, (1, 2)), label="its price changed (deleted)"
         ),
     ]
     figure.legend(

@@ -26,6 +26,8 @@ class Reads:
     hits: int
     loaded: int
     joined: int
+    bypassed: int
+    """Answered by the origin, because the cache failed."""
     failed: int
     hit_ratio: float
     p50_ms: float
@@ -161,6 +163,7 @@ def _reads(ledger: Ledger) -> Reads:
         hits=total.hits,
         loaded=total.loaded,
         joined=total.joined,
+        bypassed=total.bypassed,
         failed=total.failed,
         hit_ratio=total.hits / max(1, total.reads),
         p50_ms=latency.quantile_ms(0.5),
@@ -219,7 +222,7 @@ def _mode_note(settings: Settings) -> str:
             )
         case Mode.JITTERED:
             return (
-                f"One load at a time per process: {settings.workers} processes may still send "
+                f"One load at a time per process: {settings.workers} processes still send about "
                 f"{settings.workers} queries per expiry. One query for the whole cluster (fill "
                 "leases) comes with a later release of Shoal."
             )

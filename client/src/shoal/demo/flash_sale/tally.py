@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from shoal.demo.flash_sale.cache_aside import Outcome
 from shoal.demo.flash_sale.catalog import Product
@@ -50,6 +51,7 @@ class Tally:
     hits: int = 0
     loaded: int = 0
     joined: int = 0
+    bypassed: int = 0
     failed: int = 0
     """Reads that neither the cache nor the origin answered."""
     first_failure: str | None = None
@@ -58,7 +60,7 @@ class Tally:
 
     @property
     def reads(self) -> int:
-        return self.hits + self.loaded + self.joined + self.failed
+        return self.hits + self.loaded + self.joined + self.bypassed + self.failed
 
     def served(self, product: Product, outcome: Outcome, *, started_ns: int, ended_ns: int) -> None:
         match outcome:
@@ -68,6 +70,10 @@ class Tally:
                 self.loaded += 1
             case Outcome.JOINED:
                 self.joined += 1
+            case Outcome.BYPASSED:
+                self.bypassed += 1
+            case _:
+                assert_never(outcome)
         self.latency.record((ended_ns - started_ns) // 1_000)
         self.answers.add(product.product_id, product.version, started_ns)
 
@@ -79,6 +85,7 @@ class Tally:
         self.hits += other.hits
         self.loaded += other.loaded
         self.joined += other.joined
+        self.bypassed += other.bypassed
         self.failed += other.failed
         self.first_failure = self.first_failure or other.first_failure
         self.latency.merge(other.latency)

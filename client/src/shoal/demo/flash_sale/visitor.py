@@ -76,7 +76,7 @@ class Visitor:
             self._tally.served(
                 answer.product, answer.outcome, started_ns=started_ns, ended_ns=ended_ns
             )
-        if product == VIRAL_PRODUCT:
+        if product == VIRAL_PRODUCT and answer.outcome is not Outcome.BYPASSED:
             self._watch.saw(hit=answer.outcome is Outcome.HIT, at_ns=started_ns)
 
     def _thinking_ns(self) -> int:

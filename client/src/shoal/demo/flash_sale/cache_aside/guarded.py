@@ -1,16 +1,29 @@
-"""A cache whose failures are misses: when it is down, the application is slower, not wrong.
+"""A cache that may fail: when it is down, the application is slower, not wrong.
 
-Every failure is counted. A failed ``set`` may have been applied; that is as harmless as
-a set that came late, because the entry still ends with its TTL.
+Every failure is counted, and told apart from a miss: a cache that did not answer says
+nothing about whether the key is there. A value that cannot be read is such a failure. A
+failed ``set`` may have been applied; that is as harmless as a set that came late,
+because the entry still ends with its TTL.
 """
 
 from __future__ import annotations
 
 import threading
+from enum import Enum, auto
+from typing import Final
 
 from shoal.demo.flash_sale.cache import MISSING, Cache, Missing
 from shoal.demo.flash_sale.catalog import Product, decode, encode
 from shoal.demo.flash_sale.failures import CacheFailed
+
+
+class Unanswered(Enum):
+    """The cache failed."""
+
+    UNANSWERED = auto()
+
+
+UNANSWERED: Final = Unanswered.UNANSWERED
 
 
 class GuardedCache:
@@ -22,13 +35,13 @@ class GuardedCache:
         self._failures = 0
         self._first_failure: str | None = None
 
-    def get(self, key: str) -> Product | Missing:
+    def get(self, key: str) -> Product | Missing | Unanswered:
         try:
             value = self._cache.get(key)
             return MISSING if value is MISSING else decode(value)
         except (CacheFailed, ValueError, TypeError) as error:
             self._count(error)
-            return MISSING
+            return UNANSWERED
 
     def set(self, key: str, product: Product, *, ttl_ms: int) -> None:
         try:

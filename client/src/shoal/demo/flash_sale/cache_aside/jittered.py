@@ -1,9 +1,11 @@
 """Cache-aside with TTL jitter and one load per key and process at a time.
 
 The TTL is drawn within +-10 %, so that what was stored together does not expire
-together. Callers of one process that miss one key at once share one query. Processes do
-not know of each other: N of them may still send N queries per expiry. One query in the
-whole cluster needs the cache's help (fill leases), which this strategy does not use.
+together. Callers of one process that miss one key at once share one query; now and then
+a second one follows it, from a caller that missed just before the first was stored.
+Processes do not know of each other: N of them still send about N queries per expiry. One
+query in the whole cluster needs the cache's help (fill leases), which this strategy does
+not use.
 """
 
 from __future__ import annotations
@@ -37,11 +39,13 @@ class JitteredCacheAside:
 
     def read(self, product: ProductId, origin: ProductReader) -> Answer:
         cached = self._cache.get(key_of(product))
-        if cached is not MISSING:
+        if isinstance(cached, Product):
             return Answer(cached, Outcome.HIT)
         loaded, led = self._flights.do(
             product, lambda: self._loader.load(product, origin, ttl_ms=self._next_ttl_ms())
         )
+        if cached is not MISSING:
+            return Answer(loaded, Outcome.BYPASSED)
         return Answer(loaded, Outcome.LOADED if led else Outcome.JOINED)
 
     def _next_ttl_ms(self) -> int:

@@ -10,7 +10,7 @@ from shoal.demo.flash_sale.cache import MISSING
 from shoal.demo.flash_sale.cache_aside.guarded import GuardedCache
 from shoal.demo.flash_sale.cache_aside.loader import Loader
 from shoal.demo.flash_sale.cache_aside.port import Answer, Outcome
-from shoal.demo.flash_sale.catalog import ProductId, key_of
+from shoal.demo.flash_sale.catalog import Product, ProductId, key_of
 from shoal.demo.flash_sale.origin import ProductReader
 
 
@@ -22,7 +22,7 @@ class NaiveCacheAside:
 
     def read(self, product: ProductId, origin: ProductReader) -> Answer:
         cached = self._cache.get(key_of(product))
-        if cached is not MISSING:
+        if isinstance(cached, Product):
             return Answer(cached, Outcome.HIT)
         loaded = self._loader.load(product, origin, ttl_ms=self._ttl_ms)
-        return Answer(loaded, Outcome.LOADED)
+        return Answer(loaded, Outcome.LOADED if cached is MISSING else Outcome.BYPASSED)

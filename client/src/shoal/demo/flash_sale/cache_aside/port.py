@@ -17,6 +17,8 @@ class Outcome(StrEnum):
     """Missed; this caller queried the origin."""
     JOINED = "joined"
     """Missed; this caller waited for the query of another one."""
+    BYPASSED = "bypassed"
+    """The cache failed; the origin answered."""
 
 
 @dataclass(frozen=True, slots=True)
