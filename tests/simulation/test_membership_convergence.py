@@ -11,6 +11,7 @@ import os
 import random
 
 import pytest
+
 from membership_model import (
     KEYS,
     SETTINGS,

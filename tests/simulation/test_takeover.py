@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from simulated_cluster import HARMS, simulate
-from simulated_store import Mutant
 
 from shoal_node.local import Local
+from simulated_cluster import HARMS, simulate
+from simulated_store import Mutant
 
 SEEDS = 200
 SEEDS_PER_TEST = 25

@@ -86,9 +86,7 @@ class FakeNode:
 
     def start(self) -> None:
         """Serve, at the port of the last time if there was one."""
-        server = grpc.server(
-            ThreadPoolExecutor(max_workers=32), options=[("grpc.so_reuseport", 0)]
-        )
+        server = grpc.server(ThreadPoolExecutor(max_workers=32), options=[("grpc.so_reuseport", 0)])
         add_CacheServicer_to_server(Servicer(self), server)
         bound = server.add_insecure_port(f"127.0.0.1:{self.port}")
         assert bound

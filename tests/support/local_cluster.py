@@ -39,7 +39,7 @@ class LocalCluster:
     stderr: IO[str] = field(init=False)
 
     def __enter__(self) -> Self:
-        self.stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.stderr = tempfile.TemporaryFile("w+")
         self.up = subprocess.Popen(
             [
                 BIN / "shoal",

@@ -137,7 +137,7 @@ class Network:
         return self.rng.random() < self.loss
 
     async def unpaused(self) -> None:
-        while self.loop.time() < self.paused_until:  # noqa: ASYNC110  may be prolonged
+        while self.loop.time() < self.paused_until:
             await asyncio.sleep(self.paused_until - self.loop.time())
 
     async def keeper_unpaused(self) -> None:
@@ -184,7 +184,7 @@ class SimulatedStore:
                 changed.clear()
                 await asyncio.sleep(self.network.delay())
                 await self.network.unpaused()
-                while self.network.is_cut:  # noqa: ASYNC110  may be prolonged
+                while self.network.is_cut:
                     await asyncio.sleep(0.1)
                 events = self.etcd.events_after(prefix, after)
                 after = events.revision

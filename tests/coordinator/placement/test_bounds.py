@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal_coordinator.placement.bounds import filled_shares, load_bounds, raised_bounds
 
 weights = st.lists(st.integers(1, 10_000), min_size=1, max_size=30)

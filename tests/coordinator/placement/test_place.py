@@ -10,6 +10,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from shoal_coordinator.placement.bounds import load_bounds
 from shoal_coordinator.placement.place import SUCCESSORS, Placement, place
 from shoal_coordinator.placement.ring import Ring, RingMember

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal_coordinator.placement.primaries import place_primaries
 from shoal_coordinator.placement.ring import Walk
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shoal_coordinator.placement.ring import NEAR, Ring, RingMember, Walk
 from shoal_coordinator.placement.tokens import RING_SIZE, node_tokens
 from shoal_coordinator.registry.records import NodeId

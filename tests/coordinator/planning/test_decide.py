@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from planning_story import Story
 from shoal_coordinator.planning.actions import ClearHandoff, MarkHandoff
 from shoal_coordinator.registry.records import NodeId, PartitionId
@@ -12,8 +13,7 @@ def misplaced(story: Story) -> list[int]:
     return [
         p
         for p, held in sorted(story.view.partitions.items())
-        if held.record.primary is not None
-        and held.record.primary.node != held.record.preference[0]
+        if held.record.primary is not None and held.record.primary.node != held.record.preference[0]
     ]
 
 

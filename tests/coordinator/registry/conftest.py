@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from etcd_process import EtcdProcess
 from shoal_coordinator.registry.etcd import EtcdSettings, open_store
 from shoal_coordinator.registry.keys import Keys

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from shoal_coordinator.registry import codec
 from shoal_coordinator.registry.apply import apply, view_of
 from shoal_coordinator.registry.keys import Keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from shoal_coordinator.registry import codec
 from shoal_coordinator.registry.records import (
     UNTAKEN,

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import pytest
+from structlog.testing import capture_logs
+
 from shoal_coordinator.registry import codec
 from shoal_coordinator.registry.follow import follow
 from shoal_coordinator.registry.keys import Keys
@@ -21,7 +23,6 @@ from shoal_coordinator.registry.records import (
     NodeRegistration,
 )
 from shoal_coordinator.registry.view import ClusterView
-from structlog.testing import capture_logs
 
 CONFIG = codec.encode_config(ClusterConfig(256, 1, 3, 1, "x"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from shoal_coordinator.registry.keys import BadName, Keys
 from shoal_coordinator.registry.records import NodeId, PartitionId
 

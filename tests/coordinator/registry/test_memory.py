@@ -7,6 +7,7 @@ import time
 from contextlib import aclosing
 
 import pytest
+
 from shoal_coordinator.registry.memory import CommitFault, MemoryEtcd, MemoryStore
 from shoal_coordinator.registry.port import (
     LeaseLost,

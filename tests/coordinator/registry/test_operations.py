@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 import pytest
+
 from shoal_coordinator.registry import codec
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.operations import (

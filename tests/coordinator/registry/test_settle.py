@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
+
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import CommitFault, MemoryEtcd, MemoryStore
 from shoal_coordinator.registry.operations.settle import Swap, Verdict, settle, verdict

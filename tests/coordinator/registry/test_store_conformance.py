@@ -6,6 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.port import (
     ABSENT,

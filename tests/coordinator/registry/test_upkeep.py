@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from shoal_coordinator.registry.memory import MemoryEtcd, MemoryStore
 from shoal_coordinator.registry.port import Lease, LeaseId, LeaseLost, StoreUnavailable
 from shoal_coordinator.registry.upkeep import (

@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from shoal.v1 import registry_pb2 as pb
 
+from shoal.v1 import registry_pb2 as pb
 from shoal_coordinator.registry.records import (
     UNTAKEN,
     ClusterConfig,

@@ -8,8 +8,8 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from shoal.v1 import admin_pb2, admin_pb2_grpc
 
+from shoal.v1 import admin_pb2, admin_pb2_grpc
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.status import status_of
 

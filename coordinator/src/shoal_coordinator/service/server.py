@@ -10,22 +10,15 @@ from collections.abc import Callable
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-from shoal.v1 import admin_pb2, admin_pb2_grpc
 
+from shoal.v1 import admin_pb2, admin_pb2_grpc
 from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.admin import AdminService
-from shoal_coordinator.service.reflection_v1 import REFLECTION_V1, add_reflection_v1
+from shoal_coordinator.service.described import serve_reflection
 
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["Admin"].full_name
-_SERVED = (
-    ADMIN,
-    health.SERVICE_NAME,
-    reflection.SERVICE_NAME,
-    REFLECTION_V1,
-)
 _MESSAGE_BYTES_MAX = 64 << 10
 """Of a request; all that are served are tiny."""
 _OPTIONS = (
@@ -46,8 +39,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         admin_pb2_grpc.add_AdminServicer_to_server(AdminService(view), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(_SERVED, self._server)
-        add_reflection_v1(_SERVED, self._server)
+        serve_reflection(self._server, (ADMIN, health.SERVICE_NAME))
 
     async def start(self, listen: HostPort) -> HostPort:
         """Bind and serve; return the address as bound. Raises CannotListen."""

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 from shoal.v1 import admin_pb2, registry_pb2
-
 from shoal_coordinator.registry.records import (
     ClusterConfig,
     Member,

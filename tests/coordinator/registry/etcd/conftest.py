@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from etcd_process import EtcdProcess
 from shoal_coordinator.registry.etcd import EtcdSettings, EtcdStore, open_store
 from tcp_proxy import TcpProxy

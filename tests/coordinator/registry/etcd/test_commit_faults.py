@@ -7,6 +7,7 @@ import time
 from contextlib import aclosing
 
 import pytest
+
 from etcd_process import EtcdProcess, free_port
 from shoal_coordinator.registry.etcd import EtcdSettings, EtcdStore, open_store
 from shoal_coordinator.registry.operations.settle import Swap, read_key, settle

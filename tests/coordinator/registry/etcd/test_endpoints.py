@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+
 from etcd_process import EtcdProcess, free_port
 from shoal_coordinator.registry.etcd import EtcdSettings, open_store
 from shoal_coordinator.registry.follow import follow

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+
 from etcd_process import EtcdProcess
 from shoal_coordinator.registry.etcd import EtcdStore
 from shoal_coordinator.registry.port import (

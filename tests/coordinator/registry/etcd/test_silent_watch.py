@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import pytest
 from grpc import aio
+
 from shoal_coordinator.registry.etcd import EtcdSettings, open_store
 from shoal_coordinator.registry.etcd.wire import kv_pb2
 from shoal_coordinator.registry.etcd.wire import rpc_pb2 as wire
@@ -24,16 +25,16 @@ class Member(stubs.KVServicer, stubs.WatchServicer, stubs.MaintenanceServicer):
         self.creations: list[int] = []
         self.probes = 0
 
-    async def Range(self, request, context) -> wire.RangeResponse:  # noqa: N802
+    async def Range(self, request, context) -> wire.RangeResponse:
         return wire.RangeResponse(header=HEADER)
 
-    async def Txn(self, request, context) -> wire.TxnResponse:  # noqa: N802
+    async def Txn(self, request, context) -> wire.TxnResponse:
         raise AssertionError("nothing is committed here")
 
-    async def Status(self, request, context) -> wire.StatusResponse:  # noqa: N802
+    async def Status(self, request, context) -> wire.StatusResponse:
         return wire.StatusResponse(header=HEADER, version="3.7.3")
 
-    async def Watch(self, request_iterator, context) -> AsyncIterator[wire.WatchResponse]:  # noqa: N802
+    async def Watch(self, request_iterator, context) -> AsyncIterator[wire.WatchResponse]:
         async for request in request_iterator:
             if request.WhichOneof("request_union") == "progress_request":
                 self.probes += 1

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+
 from etcd_process import EtcdProcess, three_members
 from shoal_coordinator.registry.etcd import EtcdSettings, EtcdStore, open_store
 from shoal_coordinator.registry.keys import Keys

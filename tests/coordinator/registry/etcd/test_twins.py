@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+
 from shoal_coordinator.registry.etcd import EtcdStore
 from shoal_coordinator.registry.memory import MemoryStore
 from shoal_coordinator.registry.port import (

@@ -6,6 +6,7 @@ import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from shoal_coordinator.registry.etcd import BadEtcdUrl, EtcdSettings
 from shoal_coordinator.registry.etcd.continuity import Continuity
 from shoal_coordinator.registry.etcd.endpoints import Rotation

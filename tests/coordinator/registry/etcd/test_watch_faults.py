@@ -6,6 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+
 from etcd_process import EtcdProcess
 from shoal_coordinator.registry import codec
 from shoal_coordinator.registry.etcd import EtcdSettings, EtcdStore, open_store

@@ -10,9 +10,10 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from etcd_process import EtcdProcess
 from google.protobuf.unknown_fields import UnknownFieldSet
 from grpc import aio
+
+from etcd_process import EtcdProcess
 from shoal_coordinator.registry.etcd.ranges import end_of_prefix
 from shoal_coordinator.registry.etcd.wire import rpc_pb2 as wire
 from shoal_coordinator.registry.etcd.wire import rpc_pb2_grpc as stubs

@@ -1,0 +1,56 @@
+"""Prometheus metrics."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+
+from cluster_views import live, member, record, view
+from shoal_coordinator.addresses import HostPort
+from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.service.metrics import Metrics, MetricsServer
+
+LOOPBACK = HostPort("127.0.0.1", 0)
+
+
+def text_of(server: MetricsServer) -> str:
+    with urllib.request.urlopen(f"http://{server.address}/metrics", timeout=5) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def test_metrics_tell_what_the_view_says() -> None:
+    seen = view(
+        nodes=(live("a"),),
+        members=(member("a"), member("b")),
+        records=(record(0, "a", preference="b a", handoff_to="b"),),
+    )
+    metrics = Metrics(lambda: seen, lambda: True)
+    metrics.carried_out("PlanPartition", 8)
+    server = MetricsServer(metrics, LOOPBACK)
+    try:
+        lines = text_of(server).splitlines()
+        with pytest.raises(CannotListen):
+            MetricsServer(metrics, server.address)
+    finally:
+        server.stop()
+    for line in (
+        "shoal_coordinator_leader 1.0",
+        "shoal_coordinator_ready 1.0",
+        "shoal_coordinator_live_nodes 1.0",
+        'shoal_coordinator_members{state="active"} 2.0',
+        "shoal_coordinator_unserved_partitions 7.0",
+        "shoal_coordinator_misplaced_partitions 1.0",
+        "shoal_coordinator_handoffs 1.0",
+        'shoal_coordinator_actions_total{kind="PlanPartition"} 8.0',
+    ):
+        assert line in lines
+
+
+def test_before_the_first_view_there_is_nothing_to_tell() -> None:
+    server = MetricsServer(Metrics(lambda: None, lambda: False), LOOPBACK)
+    try:
+        assert "shoal_coordinator_ready 0.0" in text_of(server).splitlines()
+    finally:
+        server.stop()

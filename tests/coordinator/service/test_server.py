@@ -1,0 +1,104 @@
+"""The server as any client sees it: Admin, health, reflection v1 and v1alpha."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_status import rpc_status
+
+from cluster_views import live, view
+from shoal.v1 import admin_pb2, admin_pb2_grpc
+from shoal_coordinator.addresses import HostPort
+from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.registry.view import ClusterView
+from shoal_coordinator.service.server import Server
+
+LOOPBACK = HostPort("127.0.0.1", 0)
+REQUEST = admin_pb2.GetClusterStatusRequest()
+
+
+class Served:
+    def __init__(self, server: Server, address: HostPort) -> None:
+        self.server = server
+        self.address = address
+        self.channel = grpc.aio.insecure_channel(str(address))
+        self.view: ClusterView | None = None
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    views: list[Served] = []
+    server = Server(lambda: views[0].view)
+    serving = Served(server, await server.start(LOOPBACK))
+    views.append(serving)
+    yield serving
+    await serving.channel.close()
+    await server.stop(0)
+
+
+async def test_the_status_comes_from_the_newest_view(served: Served) -> None:
+    served.view = view(nodes=(live("a"),), revision=42)
+    status = await admin_pb2_grpc.AdminStub(served.channel).GetClusterStatus(REQUEST, timeout=5)
+    assert status.revision == 42
+    assert [node.registration.id for node in status.nodes] == ["a"]
+
+
+async def test_before_the_first_view_the_caller_is_told_to_ask_again(served: Served) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await admin_pb2_grpc.AdminStub(served.channel).GetClusterStatus(REQUEST, timeout=5)
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+    status = rpc_status.from_call(failed.value)
+    assert status is not None
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    assert status.details[0].Unpack(info)
+    assert status.details[1].Unpack(retry)
+    assert (info.domain, info.reason) == ("shoal", "NOT_READY")
+    assert info.metadata["outcome"] == "NOT_APPLIED"
+
+
+async def test_health_is_live_at_once_and_ready_with_a_view(served: Served) -> None:
+    async def of(service: str) -> int:
+        request = health_pb2.HealthCheckRequest(service=service)
+        answer = await health_pb2_grpc.HealthStub(served.channel).Check(request, timeout=5)
+        status: int = answer.status
+        return status
+
+    assert await of("") == health_pb2.HealthCheckResponse.SERVING
+    assert await of("shoal.v1.Admin") == health_pb2.HealthCheckResponse.NOT_SERVING
+    await served.server.be_ready()
+    assert await of("shoal.v1.Admin") == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_lists_and_describes(served: Served, version: str) -> None:
+    call = served.channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    requests = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="shoal.v1.Admin"),
+        # grpcurl asks for every service that it was listed.
+        reflection_pb2.ServerReflectionRequest(
+            file_containing_symbol=f"grpc.reflection.{version}.ServerReflection"
+        ),
+    ]
+    answers = [answer async for answer in call(iter(requests), timeout=5)]
+    names = {service.name for service in answers[0].list_services_response.service}
+    assert {"shoal.v1.Admin", "grpc.health.v1.Health"} <= names
+    assert f"grpc.reflection.{version}.ServerReflection" in names
+    assert len(answers[1].file_descriptor_response.file_descriptor_proto) == 2
+    assert answers[2].file_descriptor_response.file_descriptor_proto
+
+
+async def test_an_address_that_is_taken_is_refused_with_a_sentence(served: Served) -> None:
+    second = Server(lambda: None)
+    with pytest.raises(CannotListen, match="cannot be bound"):
+        await second.start(served.address)
+    await second.stop(0)

@@ -1,0 +1,47 @@
+"""What is told of a view."""
+
+from __future__ import annotations
+
+from cluster_views import CONFIG, live, member, record, view
+from shoal.v1 import registry_pb2
+from shoal_coordinator.registry.records import MemberState
+from shoal_coordinator.service.status import Tally, status_of, tally
+
+VIEW = view(
+    nodes=(live("a"), live("b", run=2), live("new")),
+    members=(member("a"), member("b"), member("gone", MemberState.DRAINING)),
+    records=(
+        record(0, "a", preference="a b"),
+        record(1, "a", preference="b a", handoff_to="b"),
+        record(2, "b", run=1, preference="b a"),
+        record(3, preference="a b"),
+    ),
+)
+
+
+def test_partitions_are_counted_by_who_serves_and_who_should() -> None:
+    # Of 8 partitions two are served: b has restarted since it took one, one is not
+    # taken, and four are not planned.
+    assert tally(VIEW) == Tally(unserved=6, misplaced=1, handoffs=1)
+
+
+def test_nodes_are_told_with_and_without_their_process() -> None:
+    status = status_of(VIEW)
+    assert status.revision == VIEW.revision
+    assert status.config.partition_count == CONFIG.partition_count
+    nodes = {node.member.id: node for node in status.nodes}
+    assert list(nodes) == ["a", "b", "gone", "new"]
+    assert nodes["a"].registration.address == "a:7400"
+    assert (nodes["a"].primary_partitions, nodes["a"].wanted_primary_partitions) == (2, 2)
+    assert (nodes["b"].primary_partitions, nodes["b"].wanted_primary_partitions) == (0, 2)
+    assert not nodes["gone"].HasField("registration")
+    assert nodes["gone"].member.state == registry_pb2.MEMBER_STATE_DRAINING
+    assert nodes["new"].member.state == registry_pb2.MEMBER_STATE_UNSPECIFIED
+
+
+def test_an_empty_registry_is_told_as_such() -> None:
+    empty = view(config=None)
+    status = status_of(empty)
+    assert not status.HasField("config")
+    assert not status.HasField("leader")
+    assert tally(empty) == Tally(0, 0, 0)

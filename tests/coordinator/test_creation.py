@@ -1,0 +1,53 @@
+"""Creating a cluster, and joining one whatever the flags say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cluster_views import CONFIG
+from shoal_coordinator.addresses import HostPort
+from shoal_coordinator.creation import create_or_join, differences
+from shoal_coordinator.errors import EtcdAbsent
+from shoal_coordinator.registry.keys import Keys
+from shoal_coordinator.registry.memory import MemoryStore
+from shoal_coordinator.settings import CoordinatorSettings
+
+KEYS = Keys("test")
+SETTINGS = CoordinatorSettings(
+    etcd="http://127.0.0.1:2379",
+    listen=HostPort("127.0.0.1", 0),
+    advertise=None,
+    metrics_listen=None,
+    cluster="test",
+    id="one",
+    partitions=64,
+    replicas=1,
+    bootstrap_nodes=2,
+    lease_ttl_seconds=3,
+    is_insecure=False,
+)
+
+
+async def test_the_first_creates_and_the_second_takes_what_stands() -> None:
+    store = MemoryStore()
+    first = await create_or_join(store, KEYS, SETTINGS, "made-by-one")
+    second = await create_or_join(store, KEYS, replace(SETTINGS, partitions=128), "made-by-two")
+    assert first == second
+    assert (second.partition_count, second.cluster_id) == (64, "made-by-one")
+
+
+def test_each_flag_without_effect_is_told() -> None:
+    asked = replace(CONFIG, partition_count=16, lease_ttl_seconds=9, cluster_id="another")
+    assert differences(asked, CONFIG) == [
+        "--partitions 16 has no effect: the cluster was created with 8, which stands",
+        "--lease-ttl 9 has no effect: the cluster was created with 3, which stands",
+    ]
+
+
+async def test_without_etcd_there_is_one_sentence() -> None:
+    store = MemoryStore()
+    store.set_available(available=False)
+    with pytest.raises(EtcdAbsent, match="start one, or correct --etcd"):
+        await create_or_join(store, KEYS, SETTINGS, "id")
