@@ -53,7 +53,16 @@ LOADS = (
 
 def table(comparisons: list[Comparison]) -> Table:
     drawn = Table(title="CPU of the server per operation, one core, 1 KiB values")
-    for heading in ("load", "Shoal us", "Redis us", "ratio", "spread", "Shoal op/s", "Redis op/s", ""):
+    for heading in (
+        "load",
+        "Shoal us",
+        "Redis us",
+        "ratio",
+        "spread",
+        "Shoal op/s",
+        "Redis op/s",
+        "",
+    ):
         drawn.add_column(heading, justify="left" if heading in {"load", ""} else "right")
     for each in comparisons:
         drawn.add_row(
@@ -84,10 +93,7 @@ def main() -> None:
             comparisons = [
                 compare(
                     load.name,
-                    [
-                        (load.shoal(ours), load.redis(theirs))
-                        for _ in range(arguments.repetitions)
-                    ],
+                    [(load.shoal(ours), load.redis(theirs)) for _ in range(arguments.repetitions)],
                 )
                 for load in LOADS
             ]

@@ -63,7 +63,9 @@ def shoal(server: Server, operation: str, connections: int, streams: int) -> Mea
     return Measured(done["operations"], done["seconds"], cpu / done["operations"] * 1e6)
 
 
-def redis(server: Server, test: Sequence[str], clients: int, requests: int, keys_each: int = 1) -> Measured:
+def redis(
+    server: Server, test: Sequence[str], clients: int, requests: int, keys_each: int = 1
+) -> Measured:
     """A run of redis-benchmark, with random keys of the same number and size."""
     printed, seconds, cpu = _run(
         [

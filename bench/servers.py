@@ -52,11 +52,23 @@ def shoal_node() -> Iterator[Server]:
 def redis() -> Iterator[Server]:
     binary = os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
     if binary is None:
-        raise MissingPeer("redis-server is missing: apt-get install redis-server, or set REDIS_SERVER")
+        raise MissingPeer(
+            "redis-server is missing: apt-get install redis-server, or set REDIS_SERVER"
+        )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    command = [
+        binary,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process,

@@ -7,6 +7,7 @@ import time
 
 import grpc
 import pytest
+
 import shoal
 from local_cluster import LocalCluster
 from shoal.v1 import admin_pb2, admin_pb2_grpc
@@ -57,7 +58,7 @@ def test_a_killed_node_costs_misses_and_latency_but_no_error(eventually) -> None
         lost = [key for key in keys if after[key] is shoal.MISSING]
         assert all(after[key] in (key.encode(), shoal.MISSING) for key in keys)
         assert 0 < len(lost) < 200
-        client.set_many({key: "new" for key in lost})
+        client.set_many(dict.fromkeys(lost, "new"))
         assert all(client.get(key) == b"new" for key in lost)
 
         cluster.start_node(victim.id, victim.address)
@@ -75,7 +76,7 @@ def test_a_deleted_value_stays_deleted_through_kill_and_restart(eventually) -> N
         shoal.Client.from_url(f"{cluster.url}?timeout=15s") as client,
     ):
         keys = [f"d{number}" for number in range(200)]
-        client.set_many({key: "old" for key in keys})
+        client.set_many(dict.fromkeys(keys, "old"))
         client.delete(*keys)
         for victim in cluster.node_processes[:2]:
             cluster.kill(victim.pid)

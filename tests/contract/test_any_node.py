@@ -8,6 +8,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+
 from shoal.v1 import cache_pb2 as pb
 from shoal.v1.cache_pb2_grpc import CacheStub
 

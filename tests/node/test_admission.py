@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cluster_views import live
-
 from shoal_coordinator.registry.port import LeaseId
 from shoal_coordinator.registry.records import Incarnation
 from shoal_coordinator.registry.view import LiveNode
@@ -65,6 +64,4 @@ def test_the_own_key_from_a_lost_lease_is_replaced() -> None:
 
 def test_an_incarnation_without_a_mark_is_nobodys_listener() -> None:
     unmarked = standing("handmade")
-    assert isinstance(
-        admit(unmarked, Incarnation("handmade2"), None, 0, 0, patience_ms=1), WaitFor
-    )
+    assert isinstance(admit(unmarked, Incarnation("handmade2"), None, 0, 0, patience_ms=1), WaitFor)

@@ -11,14 +11,14 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 import pytest
-from simulated_cluster import NODES, PARTITIONS, TTL_SECONDS, World
-from simulated_store import KEYS, Mutant, SimulatedStore
-from virtual_time import VirtualLoop, run_virtually
 
 from shoal_coordinator.registry.codec import decode_partition, encode_config, encode_partition
 from shoal_coordinator.registry.port import Delete, Events, Put, Revision, StoreWentBack
 from shoal_coordinator.registry.records import NodeId, PartitionId, PartitionRecord
 from shoal_node.errors import ClusterChanged, IdInUse
+from simulated_cluster import NODES, PARTITIONS, TTL_SECONDS, World
+from simulated_store import KEYS, Mutant, SimulatedStore
+from virtual_time import VirtualLoop, run_virtually
 
 Story = Callable[[World], Coroutine[Any, Any, None]]
 N0, N1, N2, N3 = NODES
@@ -65,18 +65,14 @@ async def until(holds: Callable[[], bool], *, within_seconds: float) -> float:
 
 
 async def all_served(world: World, within_seconds: float = 1.0) -> float:
-    return await until(
-        lambda: len(owners(world)) == PARTITIONS, within_seconds=within_seconds
-    )
+    return await until(lambda: len(owners(world)) == PARTITIONS, within_seconds=within_seconds)
 
 
 def test_nodes_join_take_what_is_planned_and_are_ready() -> None:
     async def story(world: World) -> None:
         world.start_all()
         await all_served(world)
-        await until(
-            lambda: all(it.data_plane.is_ready for it in world.live()), within_seconds=1
-        )
+        await until(lambda: all(it.data_plane.is_ready for it in world.live()), within_seconds=1)
         assert all(it.agent.is_ready for it in world.live())
         assert {record.epoch for record in records(world).values()} == {1}
 
@@ -233,9 +229,7 @@ def test_a_hand_over_in_doubt_stays_frozen_until_it_is_known_what_came_of_it() -
         source.network.cut_until = world.loop.time() + 1.0
         await until(lambda: owners(world).get(0) == target, within_seconds=2)
         assert source.data_plane.refusal(0) is not None
-        await until(
-            lambda: source.data_plane.refusal(0) == "MOVED", within_seconds=2 * TTL_SECONDS
-        )
+        await until(lambda: source.data_plane.refusal(0) == "MOVED", within_seconds=2 * TTL_SECONDS)
 
     tell(story)
 

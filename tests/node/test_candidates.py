@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from cluster_views import live, member, record, view
-
 from shoal_coordinator.registry.records import MemberState, NodeId
 from shoal_node.candidates import candidates, rank
 

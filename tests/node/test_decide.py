@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cluster_views import held, live, member, record, view, without
-
 from shoal_coordinator.registry.port import Revision
 from shoal_coordinator.registry.records import Epoch, Incarnation, MemberState, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, LiveNode
@@ -245,9 +244,10 @@ def test_when_most_nodes_vanish_at_once_their_partitions_wait_for_them() -> None
 
 def test_who_follows_waits_its_turn_after_the_hold_too() -> None:
     seen = view(nodes=(A, C), records=(record(0, "b", preference="b a c"),), members=())
-    before = view(nodes=(A, B, C, live("d"), live("e")), records=tuple(
-        held_.record for held_ in seen.partitions.values()
-    ))
+    before = view(
+        nodes=(A, B, C, live("d"), live("e")),
+        records=tuple(held_.record for held_ in seen.partitions.values()),
+    )
     local = up_to_date(node(C, "c"), before)
     told(local, before)
     told(local, without(before, "b", "d", "e", revision=11), now_ms=0)
@@ -316,9 +316,7 @@ def test_members_that_are_not_there_count_for_a_node_that_has_just_come() -> Non
 def test_a_wanted_hand_over_is_done_by_the_primary() -> None:
     seen = view(nodes=(A, B), records=(record(0, "a", epoch=3, handoff_to="b"),))
     local = up_to_date(serving(node(), 0, epoch=3), seen)
-    assert told(local, seen) == [
-        "hand partition 0 over to b at epoch 4: its record asks for it"
-    ]
+    assert told(local, seen) == ["hand partition 0 over to b at epoch 4: its record asks for it"]
 
 
 def test_nothing_is_handed_to_a_node_that_is_not_there() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from cluster_views import live, member, record, view
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster_views import live, member, record, view
 from shoal_coordinator.registry.records import Epoch, Incarnation, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView
 from shoal_node.actions import (
@@ -188,5 +188,7 @@ def test_at_first_sight_at_most_one_node_takes_a_partition(seen: ClusterView) ->
         local = Local(name, registered.registration.incarnation)
         local.registered(registered)
         local.saw(seen, 0, POLICY.mass_loss_hold_ms)
-        takers += [it.partition for it in decide(seen, local, 0, POLICY) if isinstance(it, TakeOver)]
+        takers += [
+            it.partition for it in decide(seen, local, 0, POLICY) if isinstance(it, TakeOver)
+        ]
     assert len(takers) == len(set(takers))

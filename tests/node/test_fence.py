@@ -67,9 +67,7 @@ def test_a_late_renewal_of_an_older_lease_changes_nothing(
     assert deadlines[-1] == 400
 
 
-def test_after_it_fell_nothing_lifts_it_but_a_new_lease(
-    fence: Fence, deadlines: list[int]
-) -> None:
+def test_after_it_fell_nothing_lifts_it_but_a_new_lease(fence: Fence, deadlines: list[int]) -> None:
     fence.begin(ONE)
     fence.lift(ONE)
     fence.renewed(ONE, 100)

@@ -72,8 +72,6 @@ def test_no_value_is_older_than_its_scrape() -> None:
     hits = 0
     registry = CollectorRegistry()
     lease = LeaseTimes(0, 0)
-    registry.register(
-        NodeCollector(lambda: replace(COUNTERS, hits=hits), lambda: lease, lambda: 1)
-    )
+    registry.register(NodeCollector(lambda: replace(COUNTERS, hits=hits), lambda: lease, lambda: 1))
     hits = 41
     assert registry.get_sample_value("shoal_hits_total") == 41

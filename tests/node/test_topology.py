@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cluster_views import live, record, view
-
 from shoal_node.topology import topology_of
 
 

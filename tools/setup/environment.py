@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from pathlib import Path
 
 from tools.setup.console import MissingTool, run, say
 from tools.setup.places import PYTHON, REPOSITORY, VENV, fingerprint, is_current, mark
@@ -28,7 +29,14 @@ def prepare() -> None:
         return
     if not is_usable():
         make_environment()
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     say("installing the pinned Python dependencies into .venv (a minute or two the first time)")
     run([*pip, "--requirement", REQUIREMENTS], what="installing the Python dependencies")
     own = [word for folder in OWN for word in ("--editable", str(REPOSITORY / folder))]

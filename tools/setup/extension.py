@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from tools.setup.console import MissingTool, run, say
-from tools.setup.places import PYTHON, REPOSITORY, VENV, cache, fingerprint, is_current, mark
+from tools.setup.places import REPOSITORY, VENV, cache, fingerprint, is_current, mark
 
 STAMP = VENV / ".shoal" / "extension"
 RUST_MINIMUM = (1, 88)

@@ -140,6 +140,7 @@ impl Layout {
         }
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         self.value_end.next_multiple_of(GRAIN_BYTES)
     }
@@ -151,6 +152,22 @@ pub(crate) fn key(entry: &[u8]) -> &[u8] {
     &entry[layout.key_at..layout.value_at]
 }
 
+/// Whether the entry is of this key: what every probe asks.
+#[inline]
+pub(crate) fn is_of(entry: &[u8], key: &[u8]) -> bool {
+    let at = if expires(entry) {
+        EXPIRING_HEADER
+    } else {
+        PLAIN_HEADER
+    };
+    let (key_len, at) = get_varint(entry, at);
+    if key_len != key.len() {
+        return false;
+    }
+    let (_, key_at) = get_varint(entry, at);
+    entry[key_at..key_at + key_len] == *key
+}
+
 #[inline]
 pub(crate) fn value(entry: &[u8]) -> &[u8] {
     let layout = Layout::of(entry);
@@ -158,47 +175,57 @@ pub(crate) fn value(entry: &[u8]) -> &[u8] {
 }
 
 /// What it takes in the heap.
+#[inline]
 pub(crate) fn bytes(entry: &[u8]) -> usize {
     Layout::of(entry).bytes()
 }
 
+#[inline]
 pub(crate) fn chain(entry: &[u8]) -> Link {
     link(entry, CHAIN)
 }
 
+#[inline]
 pub(crate) fn set_chain(entry: &mut [u8], link: Link) {
     set_link(entry, CHAIN, link);
 }
 
 /// The link to the entry before.
+#[inline]
 pub(crate) fn before(entry: &[u8], links: Links) -> Link {
     link(entry, links as usize)
 }
 
 /// The link to the entry after.
+#[inline]
 pub(crate) fn after(entry: &[u8], links: Links) -> Link {
     link(entry, links as usize + 4)
 }
 
+#[inline]
 pub(crate) fn set_before(entry: &mut [u8], links: Links, to: Link) {
     set_link(entry, links as usize, to);
 }
 
+#[inline]
 pub(crate) fn set_after(entry: &mut [u8], links: Links, to: Link) {
     set_link(entry, links as usize + 4, to);
 }
 
+#[inline]
 pub(crate) fn age(entry: &[u8]) -> u32 {
     let mut bytes = [0; 4];
     bytes.copy_from_slice(&entry[AGE..MARKS]);
     u32::from_le_bytes(bytes)
 }
 
+#[inline]
 pub(crate) fn set_age(entry: &mut [u8], age: u32) {
     entry[AGE..MARKS].copy_from_slice(&age.to_le_bytes());
 }
 
 /// None: it does not expire.
+#[inline]
 pub(crate) fn deadline_ms(entry: &[u8]) -> Option<u64> {
     if !expires(entry) {
         return None;
@@ -209,24 +236,29 @@ pub(crate) fn deadline_ms(entry: &[u8]) -> Option<u64> {
 }
 
 /// Changes the deadline of an entry that has one.
+#[inline]
 pub(crate) fn set_deadline_ms(entry: &mut [u8], deadline_ms: u64) {
     debug_assert!(expires(entry) && deadline_ms < DEADLINE_LIMIT_MS);
     entry[DEADLINE..DEADLINE + 5].copy_from_slice(&deadline_ms.to_le_bytes()[..5]);
 }
 
+#[inline]
 pub(crate) fn expires(entry: &[u8]) -> bool {
     entry[MARKS] & EXPIRES != 0
 }
 
+#[inline]
 pub(crate) fn is_absent(entry: &[u8]) -> bool {
     entry[MARKS] & ABSENT != 0
 }
 
 /// Removed: only its length is of use, to whoever walks the segment.
+#[inline]
 pub(crate) fn is_dead(entry: &[u8]) -> bool {
     entry[MARKS] & DEAD != 0
 }
 
+#[inline]
 pub(crate) fn set_dead(entry: &mut [u8]) {
     entry[MARKS] |= DEAD;
 }
@@ -275,6 +307,10 @@ fn put_varint(out: &mut [u8], mut at: usize, mut number: usize) -> usize {
 
 #[inline]
 fn get_varint(bytes: &[u8], mut at: usize) -> (usize, usize) {
+    let first = bytes[at];
+    if first < 0x80 {
+        return (first.into(), at + 1);
+    }
     let mut number = 0;
     let mut shift = 0;
     loop {

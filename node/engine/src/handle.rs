@@ -34,12 +34,14 @@ pub(crate) enum Place {
 }
 
 impl Handle {
+    #[inline]
     pub(crate) fn small(segment: usize, offset: usize) -> Handle {
         debug_assert!(segment < SEGMENTS_MAX && offset < SEGMENT_BYTES);
         debug_assert!(offset.is_multiple_of(GRAIN_BYTES));
         Handle((segment as u32) << OFFSET_BITS | (offset / GRAIN_BYTES) as u32)
     }
 
+    #[inline]
     pub(crate) fn large(number: usize) -> Handle {
         debug_assert!(number < LARGE_MAX);
         Handle(FIRST_LARGE + number as u32)
@@ -66,11 +68,13 @@ pub(crate) struct Link(u32);
 impl Link {
     pub(crate) const NONE: Link = Link(u32::MAX);
 
+    #[inline]
     pub(crate) fn to(handle: Handle) -> Link {
         Link(handle.0)
     }
 
     /// The end of list number `list`.
+    #[inline]
     pub(crate) fn end(list: usize) -> Link {
         debug_assert!(list < (u32::MAX - FIRST_END) as usize);
         Link(FIRST_END + list as u32)
@@ -81,6 +85,7 @@ impl Link {
         (self.0 < FIRST_END).then_some(Handle(self.0))
     }
 
+    #[inline]
     pub(crate) fn list(self) -> Option<usize> {
         (self.0 >= FIRST_END && self != Link::NONE).then(|| (self.0 - FIRST_END) as usize)
     }

@@ -122,10 +122,12 @@ impl Heap {
     }
 
     /// The sequence of the write that stored the entry.
+    #[inline]
     pub(crate) fn sequence(&self, handle: Handle) -> u64 {
         self.base(handle) + u64::from(entry::age(self.entry(handle)))
     }
 
+    #[inline]
     fn base(&self, handle: Handle) -> u64 {
         match handle.place() {
             Place::Small { segment, .. } => self.segments[segment].base,

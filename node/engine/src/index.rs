@@ -89,10 +89,43 @@ impl Index {
         let mut at = self.head(self.head_of(hash));
         while let Some(handle) = at.handle() {
             let entry = heap.entry(handle);
-            if entry::key(entry) == key {
+            if entry::is_of(entry, key) {
                 return Some(handle);
             }
             at = entry::chain(entry);
+        }
+        None
+    }
+
+    /// Finds an entry and makes it the first of its chain, so that what is asked for
+    /// often is found at once. The lines that this writes were read on the way.
+    #[inline]
+    pub(crate) fn find_and_raise(
+        &mut self,
+        heap: &mut Heap,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<Handle> {
+        if self.heads == 0 {
+            return None;
+        }
+        let head = self.head_of(hash);
+        let first = self.head(head);
+        let mut before = None;
+        let mut at = first;
+        while let Some(handle) = at.handle() {
+            let entry = heap.entry_mut(handle);
+            let next = entry::chain(entry);
+            if entry::is_of(entry, key) {
+                if let Some(before) = before {
+                    entry::set_chain(entry, first);
+                    entry::set_chain(heap.entry_mut(before), next);
+                    self.set_head(head, at);
+                }
+                return Some(handle);
+            }
+            before = Some(handle);
+            at = next;
         }
         None
     }
@@ -213,6 +246,7 @@ impl Index {
         self.chunks[head / CHUNK][head % CHUNK]
     }
 
+    #[inline]
     fn set_head(&mut self, head: usize, to: Link) {
         self.chunks[head / CHUNK][head % CHUNK] = to;
     }

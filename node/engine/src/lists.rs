@@ -79,6 +79,7 @@ impl<const N: usize> Lists<N> {
         self.set_before(heap, after, Link::to(handle));
     }
 
+    #[inline]
     fn set_after(&mut self, heap: &mut Heap, at: Link, to: Link) {
         match (at.handle(), at.list()) {
             (Some(handle), _) => entry::set_after(heap.entry_mut(handle), self.links, to),
@@ -87,6 +88,7 @@ impl<const N: usize> Lists<N> {
         }
     }
 
+    #[inline]
     fn set_before(&mut self, heap: &mut Heap, at: Link, to: Link) {
         match (at.handle(), at.list()) {
             (Some(handle), _) => entry::set_before(heap.entry_mut(handle), self.links, to),

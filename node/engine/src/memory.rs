@@ -99,14 +99,14 @@ impl Ledger {
     }
 
     /// Makes sure that one more element can be pushed to `table`, growing it by
-    /// an eighth.
+    /// a quarter.
     #[must_use]
     pub(crate) fn room_for_one<T>(&mut self, table: &mut Vec<T>) -> bool {
         if table.len() < table.capacity() {
             return true;
         }
         let old = table.capacity();
-        let new = old + (old / 8).max(4);
+        let new = old + (old / 4).max(4);
         let fits = self.try_resize(old * size_of::<T>(), new * size_of::<T>());
         if fits {
             table.reserve_exact(new - table.len());

@@ -61,7 +61,7 @@ class DataPlane:
     def close_partition(self, partition: int) -> None:
         """Stop serving and drop the data. Waiting requests follow the topology."""
 
-    def set_ready(self, ready: bool) -> None:  # noqa: FBT001
+    def set_ready(self, ready: bool) -> None:
         """What the health service says of shoal.v1.Cache."""
 
     def stats(self) -> DataPlaneStats: ...

@@ -81,9 +81,7 @@ class Local:
     def _vacancy(self, held: HeldPartition, now_ms: int) -> Vacancy:
         record = held.record
         held_until_ms = (
-            None
-            if record.primary is None
-            else self.absence.held_until_ms.get(record.primary.node)
+            None if record.primary is None else self.absence.held_until_ms.get(record.primary.node)
         )
         known = self.vacancies.get(record.partition)
         if known is None or known.epoch != record.epoch or held_until_ms is not None:

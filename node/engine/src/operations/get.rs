@@ -11,7 +11,7 @@ impl Partition {
     pub(crate) fn get(&mut self, key: &[u8], now: Now) -> Option<Entry<'_>> {
         let now_ms = self.own_time_ms(now);
         let hash = self.index.hash(key);
-        let found = self.index.find(&self.heap, hash, key);
+        let found = self.index.find_and_raise(&mut self.heap, hash, key);
         let live = found.and_then(|handle| {
             let deadline_ms = entry::deadline_ms(self.heap.entry(handle));
             let ttl_ms =

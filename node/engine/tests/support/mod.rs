@@ -3,6 +3,7 @@
 //! Where the engine may evict, the twin learns of a loss from the engine's answer:
 //! an entry may be missing, but what is there must be exact, and a loss must not come
 //! back. A refused write changes nothing in either.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::collections::HashMap;
 
@@ -16,26 +17,26 @@ pub(crate) const TIGHT_BYTES: usize = 40 << 10;
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Get {
-        key: u8,
+        key: u16,
     },
     Set {
-        key: u8,
+        key: u16,
         value: Vec<u8>,
         ttl_ms: u64,
         absent: bool,
         condition: Wanted,
     },
     Delete {
-        key: u8,
+        key: u16,
     },
     Incr {
-        key: u8,
+        key: u16,
         delta: i64,
         initial: i64,
         ttl_ms: u64,
     },
     Touch {
-        key: u8,
+        key: u16,
         ttl_ms: u64,
     },
     Wait {
@@ -62,7 +63,7 @@ pub(crate) enum Wanted {
 }
 
 pub(crate) fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
-    let key = 0..40_u8;
+    let key = 0..40_u16;
     let ttl_ms = prop_oneof![
         4 => Just(0_u64), 4 => 1..300_u64, 3 => 1..20_000_u64, 1 => 1..10_000_000_000_u64, 1 => Just(u64::MAX),
     ];
@@ -105,7 +106,7 @@ struct Stored {
 }
 
 pub(crate) struct Twin {
-    map: HashMap<u8, Stored>,
+    map: HashMap<u16, Stored>,
     epoch: u64,
     seqs: [u64; PARTITIONS as usize],
     now_ms: u64,
@@ -170,7 +171,7 @@ impl Twin {
                     Err(refused) => {
                         assert_eq!(refused, Refused::MemoryFull);
                         assert!(holds, "refused a write that would not have applied");
-                        self.lose_or_keep(engine, *key);
+                        self.get(engine, *key);
                     }
                     Ok(SetOutcome::NotApplied(standing)) => {
                         // The entry may have been evicted to make room for its successor.
@@ -219,7 +220,7 @@ impl Twin {
                 };
                 let answer = engine.incr(partition_of(*key), &name(*key), add, now);
                 if answer == Err(Refused::MemoryFull) {
-                    return self.lose_or_keep(engine, *key);
+                    return self.get(engine, *key);
                 }
                 let (base, deadline_ms) = match known.as_ref().filter(|k| !k.absent) {
                     Some(known) => (
@@ -247,7 +248,7 @@ impl Twin {
                 match engine.touch(partition_of(*key), &name(*key), *ttl_ms, now) {
                     Err(refused) => {
                         assert_eq!(refused, Refused::MemoryFull);
-                        self.lose_or_keep(engine, *key);
+                        self.get(engine, *key);
                     }
                     Ok(None) => {
                         assert!(known.is_none() || self.may_lose);
@@ -309,15 +310,21 @@ impl Twin {
     }
 
     /// Reads the key from both and compares. Returns what is there.
-    fn settle(&mut self, engine: &Engine, key: u8) -> Option<Stored> {
+    fn settle(&mut self, engine: &Engine, key: u16) -> Option<Stored> {
         self.get(engine, key);
         self.map.get(&key).cloned()
     }
 
-    fn get(&mut self, engine: &Engine, key: u8) {
+    fn get(&mut self, engine: &Engine, key: u16) {
         let now_ms = self.now_ms;
-        self.map
-            .retain(|_, stored| stored.deadline_ms.is_none_or(|at| at > now_ms));
+        if self
+            .map
+            .get(&key)
+            .and_then(|stored| stored.deadline_ms)
+            .is_some_and(|at| at <= now_ms)
+        {
+            self.map.remove(&key);
+        }
         let found = engine
             .get(partition_of(key), &name(key), Now(now_ms), |entry| {
                 (
@@ -349,11 +356,7 @@ impl Twin {
         }
     }
 
-    fn lose_or_keep(&mut self, engine: &Engine, key: u8) {
-        self.get(engine, key);
-    }
-
-    fn expect_next(&mut self, key: u8, version: Version) {
+    fn expect_next(&mut self, key: u16, version: Version) {
         let seq = &mut self.seqs[partition_of(key) as usize];
         *seq += 1;
         assert_eq!(version.seq, *seq);
@@ -364,13 +367,13 @@ impl Twin {
     }
 }
 
-fn partition_of(key: u8) -> u32 {
+fn partition_of(key: u16) -> u32 {
     u32::from(key) % PARTITIONS
 }
 
-fn name(key: u8) -> Vec<u8> {
+fn name(key: u16) -> Vec<u8> {
     let mut name = format!("key-{key}").into_bytes();
-    name.resize(5 + usize::from(key), b'.');
+    name.resize(8 + usize::from(key % 40), b'.');
     name
 }
 

@@ -1,0 +1,146 @@
+//! Many threads on few partitions with little memory; every invariant at the end.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use shoal_engine::{Engine, Eviction, Increment, Now, Refused, SetOutcome, Settings, Write};
+
+const PARTITIONS: u32 = 4;
+const THREADS: u64 = 4;
+
+fn engine(eviction: Eviction, maxmemory_bytes: usize) -> Engine {
+    let engine = Engine::new(Settings {
+        partition_count: PARTITIONS,
+        maxmemory_bytes,
+        eviction,
+        key_bytes_max: 64,
+        value_bytes_max: 64 << 10,
+        hash_seed: 11,
+    });
+    for partition in 0..PARTITIONS {
+        engine.open(partition, 1).unwrap();
+    }
+    engine
+}
+
+/// A value names its key, so that a reader can tell a foreign one.
+fn value(key: u64, len: usize) -> Vec<u8> {
+    key.to_le_bytes()
+        .into_iter()
+        .cycle()
+        .take(len.max(8))
+        .collect()
+}
+
+fn hammer(engine: &Engine, thread: u64, clock: &AtomicU64) {
+    let mut lot = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
+    for _ in 0..20_000 {
+        lot ^= lot << 13;
+        lot ^= lot >> 7;
+        lot ^= lot << 17;
+        let now = Now(clock.fetch_add(1, Relaxed));
+        let key = lot >> 8 & 0x7FF;
+        let partition = (key % u64::from(PARTITIONS)) as u32;
+        let name = key.to_le_bytes();
+        match lot >> 40 & 15 {
+            0..6 => {
+                let read = |entry: shoal_engine::Entry<'_>| entry.value.to_vec();
+                if let Ok(Some(found)) = engine.get(partition, &name, now, read) {
+                    assert_eq!(found, value(key, found.len()));
+                }
+            }
+            6..12 => {
+                let len = if lot >> 50 & 31 == 0 {
+                    30_000
+                } else {
+                    (lot >> 50) as usize % 300
+                };
+                let ttl_ms = (lot >> 44 & 1) * (lot >> 20 & 0xFFFF);
+                let value = value(key, len);
+                let write = Write {
+                    value: &value,
+                    ttl_ms,
+                    absent: false,
+                    condition: None,
+                };
+                match engine.set(partition, &name, write, now) {
+                    Ok(SetOutcome::Applied(_)) | Err(Refused::NotOpen | Refused::MemoryFull) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            12 => drop(engine.delete(partition, &name, now)),
+            13 => drop(engine.touch(partition, &name, lot & 0xFFF, now)),
+            14 => drop(engine.reclaim_expired(partition, now, 100)),
+            _ if lot >> 52 == 0 => {
+                engine.close(partition);
+                // Another thread may have been quicker.
+                let _ = engine.open(partition, 2);
+            }
+            _ => assert!(engine.stats().memory_bytes <= engine.stats().maxmemory_bytes),
+        }
+    }
+}
+
+#[test]
+fn every_invariant_holds_after_a_storm() {
+    for eviction in [
+        Eviction::S3Fifo,
+        Eviction::Lru,
+        Eviction::Lfu,
+        Eviction::None,
+    ] {
+        let engine = engine(eviction, 256 << 10);
+        let clock = AtomicU64::new(1);
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (engine, clock) = (&engine, &clock);
+                scope.spawn(move || hammer(engine, thread, clock));
+            }
+        });
+        for partition in 0..PARTITIONS {
+            engine.validate(partition).unwrap();
+        }
+        let stats = engine.stats();
+        assert!(stats.memory_bytes <= stats.maxmemory_bytes);
+        assert!(
+            stats.entries > 0 && (stats.evicted > 0) == (eviction != Eviction::None),
+            "{stats:?}"
+        );
+        for partition in 0..PARTITIONS {
+            engine.close(partition);
+        }
+        assert_eq!(engine.stats().memory_bytes, engine.fixed_bytes() as u64);
+    }
+}
+
+#[test]
+fn no_increment_is_lost() {
+    let engine = engine(Eviction::S3Fifo, 16 << 20);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for number in 0..5000 {
+                    let add = Increment {
+                        delta: 1,
+                        initial: 0,
+                        ttl_ms: 0,
+                    };
+                    engine
+                        .incr(number % PARTITIONS, b"counter", add, Now(1))
+                        .unwrap();
+                }
+            });
+        }
+    });
+    for partition in 0..PARTITIONS {
+        let total = engine
+            .get(partition, b"counter", Now(1), |e| e.value.to_vec())
+            .unwrap();
+        assert_eq!(
+            total.unwrap(),
+            (THREADS * 5000 / u64::from(PARTITIONS))
+                .to_string()
+                .into_bytes()
+        );
+    }
+}
