@@ -11,10 +11,10 @@ from shoal_coordinator.registry.view import LiveNode
 from shoal_node.admission import Admission, AlreadyIn, Enter, Refuse, WaitFor, admit
 
 ME = Incarnation("mark-me")
-LEASE = LeaseId(7)
+LEASE, EARLIER = LeaseId(7), LeaseId(3)
 
 
-def standing(incarnation: str, lease: LeaseId = LeaseId(3)) -> LiveNode:
+def standing(incarnation: str, lease: LeaseId = EARLIER) -> LiveNode:
     node = live("a")
     registration = replace(node.registration, incarnation=Incarnation(incarnation))
     return replace(node, registration=registration, lease=lease)
@@ -56,7 +56,7 @@ def test_the_own_key_under_the_own_lease_is_the_registration() -> None:
 
 
 def test_the_own_key_from_a_lost_lease_is_replaced() -> None:
-    mine = standing(ME, LeaseId(3))
+    mine = standing(ME, EARLIER)
     decided = admitted(mine)
     assert isinstance(decided, Enter)
     assert decided.predecessor == mine

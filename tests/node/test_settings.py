@@ -46,7 +46,7 @@ def test_sizes(text: str, size_bytes: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "GiB", "-1GiB", "1 gigabyte", "1GiB2", "0x10", "1e9"])
 def test_what_is_not_a_size_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(BadSettings, match="is not a size: .*such as 512MiB"):
+    with pytest.raises(BadSettings, match=r"is not a size: .*such as 512MiB"):
         parse_size(text)
 
 

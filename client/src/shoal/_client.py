@@ -37,7 +37,9 @@ class Client:
     """A connection to a Shoal cluster, for blocking code.
 
     Safe to share by any number of threads. Make one per process, after a fork: a client
-    that was used before a fork raises ForkedClient in the child. Close it, or use it as a
+    that was used before a fork raises ForkedClient in the child. (gRPC itself does not
+    promise to survive a fork in a process that uses it: its threads can crash the child. So
+    fork first, or start workers by "spawn".) Close it, or use it as a
     context manager; one that is merely dropped closes itself when it is collected.
 
     Every call takes ``timeout``, for the call with all its attempts, and raises

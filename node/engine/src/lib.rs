@@ -30,24 +30,26 @@
 //! # Memory
 //!
 //! ```text
-//! entry       19 + (13 if it expires) + lengths (2 below 128 bytes each) + key + value,
-//!             rounded up to 4; from 4 KiB on rounded as the allocator does
-//! index       2 to 4 an entry (its 4 bytes of chain are in the 19)
-//! heap        at most 1/128 of the data open, holes of up to 1/12 once entries left
+//! entry       17 + (13 if it expires) + lengths (2 below 128 bytes each) + key + value,
+//!             made even; from 4 KiB on rounded as the allocator does, and 32 more
+//! index       2 to 4 an entry (its 4 bytes of chain are in the 17)
+//! heap        about 1/64 of the data is open or idle at the ends of segments (at least
+//!             4 KiB), holes of up to 1/12 once entries left; 32 a segment
 //! policy      s3fifo 2 to 4 an entry once it evicts; the others nothing
 //! wheel       1.9 KiB a partition that ever held an entry that expires
 //! fixed       about 1 KiB a partition, open or not
 //! ```
 //!
-//! A key of 13 bytes and a value of 100 with a time to live take 148 bytes in the heap
-//! and about 151 in all (see `examples/footprint.rs`).
+//! A key of 13 bytes and a value of 100 with a time to live take 146 bytes in the heap,
+//! and 151 in all where a million of them lie in 256 partitions (38 above key and value;
+//! see `examples/footprint.rs`).
 //!
 //! # Why no `unsafe`
 //!
 //! Because entries are slices of segments and links are numbers, nothing here needs a
-//! raw pointer. One allocation an entry would: a header and a rounding of the
-//! allocator, a pointer of 8 bytes and the table's slack are 45 bytes and more beside
-//! the fields. Segments take none of that, are strict against the process's own memory
+//! raw pointer. One allocation for each entry would want them, and the allocator's
+//! header and rounding, an 8-byte pointer and the slack of a power-of-two table would add
+//! some 30 bytes to the fields. Segments take none of that, are strict against the process's own memory
 //! (few large blocks do not fragment), and close quickly.
 //!
 //! # Non-goals

@@ -98,15 +98,15 @@ impl Ledger {
         true
     }
 
-    /// Makes sure that one more element can be pushed to `table`, growing it by
-    /// a quarter.
+    /// Makes sure that one more element can be pushed to `table`, doubling it:
+    /// smaller steps leave more of the allocator's memory idle than they save.
     #[must_use]
     pub(crate) fn room_for_one<T>(&mut self, table: &mut Vec<T>) -> bool {
         if table.len() < table.capacity() {
             return true;
         }
         let old = table.capacity();
-        let new = old + (old / 4).max(4);
+        let new = (2 * old).max(4);
         let fits = self.try_resize(old * size_of::<T>(), new * size_of::<T>());
         if fits {
             table.reserve_exact(new - table.len());

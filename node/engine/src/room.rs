@@ -208,3 +208,122 @@ impl Partition {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Short;
+    use crate::index::Keyed;
+    use crate::memory::Account;
+    use crate::operations::Stop;
+    use crate::partition::Partition;
+    use crate::request::{Entry, Now, SetOutcome, Version, Write};
+    use crate::settings::Eviction;
+
+    const NOW: Now = Now(1000);
+
+    fn partition(eviction: Eviction) -> Partition {
+        Partition::new(
+            5,
+            eviction,
+            Keyed::new(1),
+            Arc::new(Account::new(1 << 20, 0)),
+        )
+    }
+
+    fn set(partition: &mut Partition, key: u64, len: usize) -> Version {
+        let value = vec![key as u8; len];
+        let write = Write {
+            value: &value,
+            ttl_ms: 0,
+            absent: false,
+            condition: None,
+        };
+        // As the engine does: asked to come again, it comes again.
+        for _ in 0..100 {
+            match partition.set(&key.to_le_bytes(), &write, NOW, true) {
+                Ok(SetOutcome::Applied(version)) => return version,
+                Err(Stop::Short {
+                    why: Short::Again, ..
+                }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("no room was made");
+    }
+
+    fn version(partition: &mut Partition, key: u64) -> Option<Version> {
+        partition
+            .get(&key.to_le_bytes(), NOW)
+            .map(|entry: Entry<'_>| entry.version)
+    }
+
+    /// Ages are 32 bits: the partition is written to as if for years between two entries.
+    #[test]
+    fn versions_are_exact_over_any_number_of_writes() {
+        for gap in [
+            1 << 20,
+            1 << 30,
+            (1 << 31) + 5,
+            (1 << 32) - 1,
+            1 << 32,
+            1 << 40,
+            1 << 60,
+        ] {
+            let mut partition = partition(Eviction::Lru);
+            let mut expected: Vec<Version> = Vec::new();
+            for round in 0..3 {
+                for key in 0..200 {
+                    expected.push(set(&mut partition, round * 200 + key, 50));
+                }
+                partition.sequence += gap;
+            }
+            // In place, and moved by a touch, and to another size.
+            expected[0] = set(&mut partition, 0, 50);
+            let touched = partition.touch(&1_u64.to_le_bytes(), 500, NOW, true);
+            assert_eq!(touched, Ok(Some(expected[1])));
+            expected[2] = set(&mut partition, 2, 90);
+            for (key, &written) in expected.iter().enumerate() {
+                assert_eq!(
+                    version(&mut partition, key as u64),
+                    Some(written),
+                    "gap {gap}"
+                );
+            }
+            partition.validate().unwrap();
+        }
+    }
+
+    /// Holes in old segments are used again, whatever the age of what lives beside them.
+    #[test]
+    fn old_segments_are_reused_or_given_back() {
+        for gap in [1 << 20, 1 << 30, 1 << 31, 1 << 32, 1 << 40] {
+            let mut partition = partition(Eviction::S3Fifo);
+            let mut written = Vec::new();
+            for round in 0..12 {
+                for key in 0..3000 {
+                    written.push((
+                        round * 3000 + key,
+                        set(&mut partition, round * 3000 + key, 100),
+                    ));
+                }
+                partition.sequence += gap;
+                partition.validate().unwrap();
+            }
+            let held = partition.ledger.held_bytes();
+            assert!(
+                held > 900 << 10 && partition.heap.waste_bytes() < held / 6,
+                "gap {gap}"
+            );
+            let mut found = 0;
+            for (key, expected) in written {
+                if let Some(version) = version(&mut partition, key) {
+                    assert_eq!(version, expected);
+                    found += 1;
+                }
+            }
+            assert_eq!(found, partition.entries);
+        }
+    }
+}

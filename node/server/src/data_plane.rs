@@ -129,7 +129,10 @@ impl DataPlane {
         if self.running.lock().is_some() || *self.node.stopping.borrow() {
             return Err(started());
         }
-        let listener = Listener::bind(&self.listen).await?;
+        let listener = Listener::bind(&self.listen).await.map_err(|error| {
+            let sentence = format!("cannot listen on {}: {error}", self.listen);
+            io::Error::new(error.kind(), sentence)
+        })?;
         let address = listener.address()?.to_string();
         let standard = Standard::new().await;
         let mut running = self.running.lock();

@@ -191,3 +191,119 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shoal_engine::{Deleted, NotOpen};
+
+    use super::{Fault, Node, Reader};
+    use crate::clock::{SystemClock, boottime_ns, engine_now};
+    use crate::failure::{Failure, Outcome};
+    use crate::settings::{Limits, Settings};
+
+    fn node() -> Node {
+        let settings = Settings {
+            node_id: "a".into(),
+            listen: String::new(),
+            partition_count: 1,
+            maxmemory_bytes: 1 << 24,
+            value_bytes_max: 1024,
+            key_bytes_max: 64,
+            eviction: shoal_engine::Eviction::S3Fifo,
+            hash_seed: 1,
+            limits: Limits::default(),
+        };
+        let node = Node::new(settings, Arc::new(SystemClock));
+        node.fence.set_deadline(boottime_ns() + 3_600_000_000_000);
+        node.engine.open(0, 1).unwrap();
+        node.ownership.open(0, 1).unwrap();
+        node
+    }
+
+    /// What a delete, a read of the primary and a read of any copy are told if
+    /// this happens between evaluation and answer.
+    fn told_if(happens: impl Fn(&Node)) -> [Option<Failure>; 3] {
+        let told = |fault| match fault {
+            Fault::Failed(failure) => failure,
+            Fault::Elsewhere => panic!("it was evaluated here"),
+        };
+        let write = {
+            let node = node();
+            let deleted = node.write(0, |now| {
+                let deleted = node.engine.delete(0, b"k", now);
+                happens(&node);
+                deleted
+            });
+            deleted.map(|Deleted { .. }| ()).err()
+        };
+        let read = |reader| {
+            let node = node();
+            let read = node.read(0, reader, |moment| {
+                let read = node.engine.get(0, b"k", moment.now, |_| ());
+                happens(&node);
+                read
+            });
+            read.err()
+        };
+        [write, read(Reader::Primary), read(Reader::Any)].map(|fault| fault.map(told))
+    }
+
+    #[test]
+    fn nothing_happens_and_everything_is_answered() {
+        assert_eq!(told_if(|_| ()), [None, None, None]);
+    }
+
+    #[test]
+    fn a_fence_that_falls_meanwhile_leaves_a_write_unknown_and_a_read_refused() {
+        let expired = |outcome| Some(Failure::LeaseExpired(outcome));
+        let expected = [
+            expired(Outcome::MaybeApplied),
+            expired(Outcome::NotApplied),
+            None,
+        ];
+        assert_eq!(told_if(|node| node.fence.set_deadline(0)), expected);
+        // The partition has gone, and perhaps come back under another epoch.
+        let close = |node: &Node| {
+            node.ownership.close(0);
+            node.engine.close(0);
+        };
+        assert_eq!(told_if(close), expected);
+        let reopen = |node: &Node| {
+            close(node);
+            node.engine.open(0, 2).unwrap();
+            node.ownership.open(0, 2).unwrap();
+        };
+        assert_eq!(told_if(reopen), expected);
+    }
+
+    #[test]
+    fn a_fallen_fence_evaluates_nothing_for_the_primary() {
+        let node = node();
+        node.fence.set_deadline(0);
+        let write: Result<(), Fault> = node.write(0, |_| panic!("evaluated behind the fence"));
+        assert!(matches!(
+            write,
+            Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)))
+        ));
+        let read: Result<(), Fault> =
+            node.read(0, Reader::Primary, |_| panic!("evaluated behind the fence"));
+        assert!(matches!(
+            read,
+            Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)))
+        ));
+        let stale = node.read(0, Reader::Any, |moment| Ok::<_, NotOpen>(moment.fenced));
+        assert!(stale.unwrap());
+    }
+
+    #[test]
+    fn a_data_race_with_a_close_looks_elsewhere() {
+        let node = node();
+        node.engine.close(0);
+        let now = engine_now(boottime_ns());
+        assert!(node.engine.get(0, b"k", now, |_| ()).is_err());
+        let write = node.write(0, |now| node.engine.delete(0, b"k", now));
+        assert!(matches!(write, Err(Fault::Elsewhere)));
+    }
+}

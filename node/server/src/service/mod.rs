@@ -105,6 +105,37 @@ impl CacheService {
         }
     }
 
+    /// The failure of a request that was too long to be read.
+    #[must_use]
+    pub fn too_long(&self, method: Method, bytes: usize) -> Failure {
+        let max = self.node.limits.message_bytes_max;
+        self.unread(
+            method,
+            match method {
+                Method::Set => Failure::ValueTooLarge {
+                    bytes,
+                    max: self.node.value_bytes_max,
+                },
+                _ => Failure::BatchTooLarge(format!(
+                    "the request has {bytes} bytes and may have {max}: send it in parts"
+                )),
+            },
+        )
+    }
+
+    /// The failure of a request that was not one whole message.
+    #[must_use]
+    pub fn not_one_message(&self, method: Method) -> Failure {
+        let sentence = "the request is not one whole message: check the stub's gRPC framing";
+        self.unread(method, Failure::Malformed(sentence.into()))
+    }
+
+    fn unread(&self, method: Method, failure: Failure) -> Failure {
+        self.node.counters.request(method);
+        self.node.counters.failure(&failure);
+        failure
+    }
+
     /// Answer one request of a watch.
     ///
     /// # Errors

@@ -93,7 +93,7 @@ fn builder(limits: &Limits) -> Builder<HereFirst> {
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .max_frame_size(64 * 1024)
-        .max_send_buf_size(1 << 20)
+        .max_send_buf_size(256 * 1024)
         .keep_alive_interval(limits.keepalive_interval)
         .keep_alive_timeout(limits.keepalive_timeout);
     builder

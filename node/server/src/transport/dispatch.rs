@@ -10,18 +10,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tonic::body::Body;
-use tonic::server::{Grpc, ServerStreamingService, StreamingService, UnaryService};
+use tonic::server::{Grpc, ServerStreamingService, StreamingService};
 use tonic::service::Routes;
 use tonic::{Status, Streaming};
 use tower_service::Service;
 
-use crate::service::{Answer, CacheService, Method, Responses, Shape};
+use crate::service::{CacheService, Method, Responses, Shape};
 use crate::transport::RawCodec;
+use crate::transport::body::ResponseBody;
 use crate::transport::status::status;
+use crate::transport::timeout::timeout;
+use crate::transport::unary::Unary;
 
 /// Serves the requests of one connection.
 #[derive(Clone)]
@@ -33,10 +36,29 @@ pub(super) struct Dispatch {
     pub(super) requests: Arc<AtomicU64>,
 }
 
-type Served = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type Outcome = Result<Response<ResponseBody>, Infallible>;
+
+/// A request that is being served.
+pub(super) enum Served {
+    /// A unary method of the cache.
+    AtOnce(Unary),
+    /// Anything else.
+    Slowly(Pin<Box<dyn Future<Output = Outcome> + Send>>),
+}
+
+impl Future for Served {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        match self.get_mut() {
+            Served::AtOnce(unary) => Pin::new(unary).poll(cx),
+            Served::Slowly(future) => future.as_mut().poll(cx),
+        }
+    }
+}
 
 impl hyper::service::Service<Request<Incoming>> for Dispatch {
-    type Response = Response<Body>;
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
     type Future = Served;
 
@@ -45,62 +67,43 @@ impl hyper::service::Service<Request<Incoming>> for Dispatch {
         let path = request.uri().path();
         let Some(name) = path.strip_prefix("/shoal.v1.Cache/") else {
             let answer = self.standard.clone().call(request.map(Body::new));
-            return Box::pin(answer);
+            return Served::Slowly(Box::pin(async move {
+                Ok(answer.await?.map(ResponseBody::Tonic))
+            }));
         };
         let Some(method) = Method::named(name) else {
             let unknown = Status::unimplemented("shoal.v1.Cache has no such method");
-            return Box::pin(ready(Ok(unknown.into_http())));
+            return Served::Slowly(Box::pin(ready(Ok(unknown.into_http()))));
         };
+        if method.shape() == Shape::Unary {
+            let max = self.message_bytes_max;
+            return Served::AtOnce(Unary::new(self.cache.clone(), method, request, max));
+        }
+        let timeout = timeout(request.headers());
         let call = Call {
             cache: self.cache.clone(),
             method,
-            timeout: timeout(request.headers()),
+            timeout,
         };
         let mut grpc = Grpc::new(RawCodec)
             .max_decoding_message_size(self.message_bytes_max)
             .max_encoding_message_size(usize::MAX);
-        Box::pin(async move {
-            Ok(match method.shape() {
-                Shape::Unary => grpc.unary(call, request).await,
-                Shape::Watch => grpc.server_streaming(call, request).await,
-                Shape::Stream => grpc.streaming(call, request).await,
-            })
-        })
+        Served::Slowly(Box::pin(async move {
+            let response = if method.shape() == Shape::Watch {
+                grpc.server_streaming(call, request).await
+            } else {
+                grpc.streaming(call, request).await
+            };
+            Ok(response.map(ResponseBody::Tonic))
+        }))
     }
 }
 
-/// One call of a method of the cache.
+/// One call of a method that streams.
 struct Call {
     cache: CacheService,
     method: Method,
     timeout: Option<Duration>,
-}
-
-impl UnaryService<Bytes> for Call {
-    type Response = Bytes;
-    type Future = Told;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Told {
-        Told(
-            self.cache
-                .handle(self.method, request.into_inner(), self.timeout),
-        )
-    }
-}
-
-/// An answer, in tonic's words.
-struct Told(Answer);
-
-impl Future for Told {
-    type Output = Result<tonic::Response<Bytes>, Status>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = Pin::new(&mut self.0).poll(cx);
-        polled.map(|outcome| match outcome {
-            Ok(response) => Ok(tonic::Response::new(response)),
-            Err(failure) => Err(status(&failure)),
-        })
-    }
 }
 
 type Messages = Pin<Box<dyn futures_core::Stream<Item = Result<Bytes, Status>> + Send>>;
@@ -142,51 +145,5 @@ impl StreamingService<Bytes> for Call {
         let answers = messages(self.cache.execute(requests, self.timeout));
         let last = stream::poll_fn(move |_| Poll::Ready(broken.lock().take().map(Err)));
         ready(Ok(tonic::Response::new(Box::pin(answers.chain(last)))))
-    }
-}
-
-/// The `grpc-timeout` of a request: up to eight digits and a unit.
-fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(number * 3600)),
-        "M" => Some(Duration::from_secs(number * 60)),
-        "S" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_millis(number)),
-        "u" => Some(Duration::from_micros(number)),
-        "n" => Some(Duration::from_nanos(number)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::timeout;
-    use http::HeaderMap;
-    use std::time::Duration;
-
-    fn read(text: &str) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert("grpc-timeout", text.parse().unwrap());
-        timeout(&headers)
-    }
-
-    #[test]
-    fn timeouts_are_read_as_grpc_writes_them() {
-        assert_eq!(read("250m"), Some(Duration::from_millis(250)));
-        assert_eq!(
-            read("99999999H"),
-            Some(Duration::from_secs(99_999_999 * 3600))
-        );
-        assert_eq!(read("7u"), Some(Duration::from_micros(7)));
-        for wrong in ["", "m", "5", "123456789m", "-1m", "5x", "1.5S"] {
-            assert_eq!(read(wrong), None, "{wrong:?}");
-        }
-        assert_eq!(timeout(&HeaderMap::new()), None);
     }
 }

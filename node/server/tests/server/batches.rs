@@ -1,14 +1,11 @@
 //! MGet, MSet and Execute on one node: many operations, each for itself.
 
-
-
-
+use crate::support::{Node, Said, call_raw, get, said, set, stream_raw};
 use bytes::Bytes;
 use prost::Message;
 use shoal_protos::v1;
 use shoal_protos::v1::{operation::Operation, result};
 use shoal_server::Limits;
-use crate::support::{Node, Said, call_raw, get, said, set, stream_raw};
 use tokio_stream::StreamExt;
 use tonic::Code::InvalidArgument;
 
@@ -19,7 +16,9 @@ fn key(n: usize) -> Bytes {
 }
 
 fn operation(operation: Operation) -> v1::Operation {
-    v1::Operation { operation: Some(operation) }
+    v1::Operation {
+        operation: Some(operation),
+    }
 }
 
 #[tokio::test]
@@ -28,8 +27,17 @@ async fn mset_and_mget_keep_the_order_asked() {
     let mut entries: Vec<v1::SetRequest> = (0..100).map(|n| set(&key(n), "v")).collect();
     entries[7].key = Bytes::new();
     entries[8].ttl_ms = -1;
-    let request = v1::MSetRequest { entries, ..Default::default() };
-    let results = node.client.m_set(request).await.unwrap().into_inner().results;
+    let request = v1::MSetRequest {
+        entries,
+        ..Default::default()
+    };
+    let results = node
+        .client
+        .m_set(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .results;
     assert_eq!(results.len(), 100);
     for (n, result) in results.iter().enumerate() {
         let reason = result.error.as_ref().map(|error| error.reason.as_str());
@@ -41,8 +49,17 @@ async fn mset_and_mget_keep_the_order_asked() {
     }
 
     let keys: Vec<Bytes> = (0..101).rev().map(key).chain([Bytes::new()]).collect();
-    let request = v1::MGetRequest { keys, ..Default::default() };
-    let entries = node.client.m_get(request).await.unwrap().into_inner().entries;
+    let request = v1::MGetRequest {
+        keys,
+        ..Default::default()
+    };
+    let entries = node
+        .client
+        .m_get(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .entries;
     assert_eq!(entries.len(), 102);
     for (n, entry) in (0..101).rev().zip(&entries) {
         let expected = match n {
@@ -59,22 +76,50 @@ async fn mset_and_mget_keep_the_order_asked() {
 
 #[tokio::test]
 async fn a_batch_has_a_bound() {
-    let mut node = Node::alone_with(Limits { batch_max: 10, ..Limits::default() }).await;
+    let mut node = Node::alone_with(Limits {
+        batch_max: 10,
+        ..Limits::default()
+    })
+    .await;
     let refused = || Said(InvalidArgument, "BATCH_TOO_LARGE", "NOT_APPLIED");
     let keys: Vec<Bytes> = (0..11).map(key).collect();
-    let mget = v1::MGetRequest { keys: keys.clone(), ..Default::default() };
+    let mget = v1::MGetRequest {
+        keys: keys.clone(),
+        ..Default::default()
+    };
     let status = node.client.m_get(mget).await.unwrap_err();
     assert_eq!(said(&status), refused());
-    assert!(status.message().contains("11") && status.message().contains("10"), "{status:?}");
-    let del = v1::DelRequest { keys: keys.clone(), ..Default::default() };
+    assert!(
+        status.message().contains("11") && status.message().contains("10"),
+        "{status:?}"
+    );
+    let del = v1::DelRequest {
+        keys: keys.clone(),
+        ..Default::default()
+    };
     assert_eq!(said(&node.client.del(del).await.unwrap_err()), refused());
     let entries = keys.iter().map(|key| set(key, "v")).collect();
-    let mset = v1::MSetRequest { entries, ..Default::default() };
+    let mset = v1::MSetRequest {
+        entries,
+        ..Default::default()
+    };
     assert_eq!(said(&node.client.m_set(mset).await.unwrap_err()), refused());
 
-    let operations = keys.iter().map(|key| operation(Operation::Get(get(key)))).collect();
-    let many = v1::ExecuteRequest { id: 9, operations, ..Default::default() };
-    let answers = node.client.execute(tokio_stream::once(many)).await.unwrap().into_inner();
+    let operations = keys
+        .iter()
+        .map(|key| operation(Operation::Get(get(key))))
+        .collect();
+    let many = v1::ExecuteRequest {
+        id: 9,
+        operations,
+        ..Default::default()
+    };
+    let answers = node
+        .client
+        .execute(tokio_stream::once(many))
+        .await
+        .unwrap()
+        .into_inner();
     let answers: Vec<_> = answers.collect().await;
     let answer = answers[0].as_ref().unwrap();
     assert_eq!(answer.id, 9);
@@ -83,13 +128,25 @@ async fn a_batch_has_a_bound() {
 
 #[tokio::test]
 async fn an_answer_has_a_bound_and_the_rest_fails_key_by_key() {
-    let limits = Limits { response_bytes_max: 4000, ..Limits::default() };
+    let limits = Limits {
+        response_bytes_max: 4000,
+        ..Limits::default()
+    };
     let mut node = Node::alone_with(limits).await;
     let value = Bytes::from(vec![7; 1500]);
-    let entries = (0..5).map(|n| v1::SetRequest { value: value.clone(), ..set(&key(n), "") });
-    let mset = v1::MSetRequest { entries: entries.collect(), ..Default::default() };
+    let entries = (0..5).map(|n| v1::SetRequest {
+        value: value.clone(),
+        ..set(&key(n), "")
+    });
+    let mset = v1::MSetRequest {
+        entries: entries.collect(),
+        ..Default::default()
+    };
     node.client.m_set(mset).await.unwrap();
-    let mget = v1::MGetRequest { keys: (0..5).map(key).collect(), ..Default::default() };
+    let mget = v1::MGetRequest {
+        keys: (0..5).map(key).collect(),
+        ..Default::default()
+    };
     let entries = node.client.m_get(mget).await.unwrap().into_inner().entries;
     let statuses: Vec<v1::Status> = entries.iter().map(v1::GetResponse::status).collect();
     use v1::Status::{Failed, Hit};
@@ -102,12 +159,32 @@ async fn at_least_stands_for_all_keys_or_none() {
     let mut node = Node::alone().await;
     let versions = vec![v1::Version::default(); 2];
     let keys = (0..2).map(key).collect();
-    let mget = v1::MGetRequest { keys, at_least: versions.clone(), ..Default::default() };
-    assert_eq!(node.client.m_get(mget).await.unwrap().into_inner().entries.len(), 2);
+    let mget = v1::MGetRequest {
+        keys,
+        at_least: versions.clone(),
+        ..Default::default()
+    };
+    assert_eq!(
+        node.client
+            .m_get(mget)
+            .await
+            .unwrap()
+            .into_inner()
+            .entries
+            .len(),
+        2
+    );
     let keys = (0..3).map(key).collect();
-    let mget = v1::MGetRequest { keys, at_least: versions, ..Default::default() };
+    let mget = v1::MGetRequest {
+        keys,
+        at_least: versions,
+        ..Default::default()
+    };
     let status = node.client.m_get(mget).await.unwrap_err();
-    assert_eq!(said(&status), Said(InvalidArgument, "MALFORMED_REQUEST", "NOT_APPLIED"));
+    assert_eq!(
+        said(&status),
+        Said(InvalidArgument, "MALFORMED_REQUEST", "NOT_APPLIED")
+    );
 }
 
 #[tokio::test]
@@ -115,11 +192,21 @@ async fn execute_applies_operations_of_a_partition_in_order() {
     let mut node = Node::alone().await;
     let counter = key(0);
     let incr = || {
-        let asked = v1::IncrRequest { key: counter.clone(), ..Default::default() };
+        let asked = v1::IncrRequest {
+            key: counter.clone(),
+            ..Default::default()
+        };
         operation(Operation::Incr(asked))
     };
-    let del = v1::DelRequest { keys: vec![counter.clone(), key(1)], ..Default::default() };
-    let touch = v1::TouchRequest { key: counter.clone(), ttl_ms: 90_000, ..Default::default() };
+    let del = v1::DelRequest {
+        keys: vec![counter.clone(), key(1)],
+        ..Default::default()
+    };
+    let touch = v1::TouchRequest {
+        key: counter.clone(),
+        ttl_ms: 90_000,
+        ..Default::default()
+    };
     let first = v1::ExecuteRequest {
         id: 41,
         operations: vec![
@@ -136,11 +223,22 @@ async fn execute_applies_operations_of_a_partition_in_order() {
         ],
         ..Default::default()
     };
-    let second = v1::ExecuteRequest { id: 42, operations: vec![incr()], ..Default::default() };
-    let answers = node.client.execute(tokio_stream::iter([first, second])).await.unwrap();
+    let second = v1::ExecuteRequest {
+        id: 42,
+        operations: vec![incr()],
+        ..Default::default()
+    };
+    let answers = node
+        .client
+        .execute(tokio_stream::iter([first, second]))
+        .await
+        .unwrap();
     let answers: Vec<v1::ExecuteResponse> =
         answers.into_inner().map(Result::unwrap).collect().await;
-    assert_eq!(answers.iter().map(|answer| answer.id).collect::<Vec<_>>(), [41, 42]);
+    assert_eq!(
+        answers.iter().map(|answer| answer.id).collect::<Vec<_>>(),
+        [41, 42]
+    );
     let told: Vec<String> = answers
         .iter()
         .flat_map(|answer| &answer.results)
@@ -178,11 +276,23 @@ async fn a_malformed_message_does_not_end_its_stream() {
     let node = Node::alone().await;
     let good = |id| {
         let operations = vec![operation(Operation::Get(get(&key(1))))];
-        Bytes::from(v1::ExecuteRequest { id, operations, ..Default::default() }.encode_to_vec())
+        Bytes::from(
+            v1::ExecuteRequest {
+                id,
+                operations,
+                ..Default::default()
+            }
+            .encode_to_vec(),
+        )
     };
     let mut truncated = good(2).to_vec();
     truncated.pop();
-    let messages = vec![good(1), truncated.into(), Bytes::from_static(b"\xff\xff"), good(4)];
+    let messages = vec![
+        good(1),
+        truncated.into(),
+        Bytes::from_static(b"\xff\xff"),
+        good(4),
+    ];
     let answers = stream_raw(&node.address, EXECUTE, messages).await;
     let answers: Vec<v1::ExecuteResponse> = answers
         .into_iter()
@@ -195,7 +305,10 @@ async fn a_malformed_message_does_not_end_its_stream() {
     }
     for n in [1, 2] {
         assert_eq!(answers[n].results.len(), 0);
-        assert_eq!(answers[n].error.as_ref().unwrap().reason, "MALFORMED_REQUEST");
+        assert_eq!(
+            answers[n].error.as_ref().unwrap().reason,
+            "MALFORMED_REQUEST"
+        );
     }
 }
 
@@ -212,7 +325,9 @@ async fn malformed_requests_are_refused_whole() {
         "/shoal.v1.Cache/Touch",
         "/shoal.v1.Cache/InvalidateTag",
     ] {
-        let status = call_raw(&node.address, path, b"\x0a\xff").await.unwrap_err();
+        let status = call_raw(&node.address, path, b"\x0a\xff")
+            .await
+            .unwrap_err();
         assert_eq!(
             said(&status),
             Said(InvalidArgument, "MALFORMED_REQUEST", "NOT_APPLIED"),

@@ -8,7 +8,9 @@ use tonic_reflection::pb::{v1, v1alpha};
 use crate::support::{Node, channel};
 
 fn about(service: &str) -> HealthCheckRequest {
-    HealthCheckRequest { service: service.into() }
+    HealthCheckRequest {
+        service: service.into(),
+    }
 }
 
 const SERVING: i32 = 1;
@@ -21,7 +23,10 @@ async fn health_tells_live_from_ready() {
     let status = |answer: tonic::Response<HealthCheckResponse>| answer.into_inner().status;
     assert_eq!(status(health.check(about("")).await.unwrap()), SERVING);
     let cache = "shoal.v1.Cache";
-    assert_eq!(status(health.check(about(cache)).await.unwrap()), NOT_SERVING);
+    assert_eq!(
+        status(health.check(about(cache)).await.unwrap()),
+        NOT_SERVING
+    );
     let mut watch = health.watch(about(cache)).await.unwrap().into_inner();
     assert_eq!(watch.next().await.unwrap().unwrap().status, NOT_SERVING);
     node.plane.set_ready(true).await;
@@ -49,19 +54,30 @@ async fn reflection_lists_what_is_served_and_nothing_else() {
         host: String::new(),
         message_request: Some(message_request),
     });
-    let answers = client.server_reflection_info(tokio_stream::iter(asked)).await.unwrap();
+    let answers = client
+        .server_reflection_info(tokio_stream::iter(asked))
+        .await
+        .unwrap();
     let answers: Vec<MessageResponse> = answers
         .into_inner()
         .map(|answer| answer.unwrap().message_response.unwrap())
         .collect()
         .await;
-    let MessageResponse::ListServicesResponse(list) = &answers[0] else { panic!("{answers:?}") };
-    let mut names: Vec<&str> = list.service.iter().map(|service| service.name.as_str()).collect();
+    let MessageResponse::ListServicesResponse(list) = &answers[0] else {
+        panic!("{answers:?}")
+    };
+    let mut names: Vec<&str> = list
+        .service
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
     names.sort_unstable();
     assert!(names.contains(&"shoal.v1.Cache") && names.contains(&"grpc.health.v1.Health"));
     assert!(!names.contains(&"shoal.v1.Admin"));
     for answer in &answers[1..] {
-        let MessageResponse::FileDescriptorResponse(files) = answer else { panic!("{answer:?}") };
+        let MessageResponse::FileDescriptorResponse(files) = answer else {
+            panic!("{answer:?}")
+        };
         assert!(!files.file_descriptor_proto.is_empty());
     }
 }
@@ -77,8 +93,24 @@ async fn the_older_reflection_is_served_too() {
         host: String::new(),
         message_request: Some(ListServices(String::new())),
     };
-    let answers = client.server_reflection_info(tokio_stream::once(asked)).await.unwrap();
-    let answer = answers.into_inner().next().await.unwrap().unwrap().message_response.unwrap();
-    let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
-    assert!(list.service.iter().any(|service| service.name == "shoal.v1.Cache"));
+    let answers = client
+        .server_reflection_info(tokio_stream::once(asked))
+        .await
+        .unwrap();
+    let answer = answers
+        .into_inner()
+        .next()
+        .await
+        .unwrap()
+        .unwrap()
+        .message_response
+        .unwrap();
+    let MessageResponse::ListServicesResponse(list) = answer else {
+        panic!("{answer:?}")
+    };
+    assert!(
+        list.service
+            .iter()
+            .any(|service| service.name == "shoal.v1.Cache")
+    );
 }

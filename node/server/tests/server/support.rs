@@ -1,6 +1,5 @@
 //! In-process nodes on loopback, and clients for them.
 
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +50,12 @@ impl Node {
         let address = plane.start().await.unwrap();
         plane.set_lease_deadline(boottime_ns() + 3_600_000_000_000);
         let client = client(&address).await;
-        Node { id, address, plane, client }
+        Node {
+            id,
+            address,
+            plane,
+            client,
+        }
     }
 
     /// One node that serves everything.
@@ -60,7 +64,11 @@ impl Node {
     }
 
     pub(crate) async fn alone_with(limits: Limits) -> Node {
-        let node = Node::start(Settings { limits, ..settings("a") }).await;
+        let node = Node::start(Settings {
+            limits,
+            ..settings("a")
+        })
+        .await;
         for partition in 0..PARTITIONS {
             node.plane.open_partition(partition, 1).unwrap();
         }
@@ -68,7 +76,11 @@ impl Node {
     }
 
     pub(crate) fn install(&self, topology: &v1::Topology) {
-        assert!(self.plane.install_topology(&topology.encode_to_vec()).unwrap());
+        assert!(
+            self.plane
+                .install_topology(&topology.encode_to_vec())
+                .unwrap()
+        );
     }
 }
 
@@ -77,7 +89,11 @@ pub(crate) async fn client(address: &str) -> Client {
 }
 
 pub(crate) async fn channel(address: &str) -> Channel {
-    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+    Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap()
 }
 
 /// Two nodes: the first owns the even partitions, the second the odd ones.
@@ -91,17 +107,29 @@ impl Pair {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Pair {
-        let a = Node::start(Settings { limits: limits.clone(), ..settings("a") }).await;
-        let b = Node::start(Settings { limits, ..settings("b") }).await;
+        let a = Node::start(Settings {
+            limits: limits.clone(),
+            ..settings("a")
+        })
+        .await;
+        let b = Node::start(Settings {
+            limits,
+            ..settings("b")
+        })
+        .await;
         let pair = Pair { nodes: [a, b] };
-        let owned: Vec<(u64, &str)> =
-            (0..PARTITIONS).map(|p| (1, pair.nodes[(p % 2) as usize].id.as_str())).collect();
+        let owned: Vec<(u64, &str)> = (0..PARTITIONS)
+            .map(|p| (1, pair.nodes[(p % 2) as usize].id.as_str()))
+            .collect();
         let topology = pair.topology(1, &owned);
         for node in &pair.nodes {
             node.install(&topology);
         }
         for partition in 0..PARTITIONS {
-            pair.owner(partition).plane.open_partition(partition, 1).unwrap();
+            pair.owner(partition)
+                .plane
+                .open_partition(partition, 1)
+                .unwrap();
         }
         pair
     }
@@ -112,12 +140,19 @@ impl Pair {
 
     /// `owned`: for each partition its epoch and primary.
     pub(crate) fn topology(&self, revision: u64, owned: &[(u64, &str)]) -> v1::Topology {
-        let nodes = self.nodes.iter().map(|node| (node.id.as_str(), node.address.as_str()));
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| (node.id.as_str(), node.address.as_str()));
         topology(revision, &nodes.collect::<Vec<_>>(), owned)
     }
 }
 
-pub(crate) fn topology(revision: u64, nodes: &[(&str, &str)], owned: &[(u64, &str)]) -> v1::Topology {
+pub(crate) fn topology(
+    revision: u64,
+    nodes: &[(&str, &str)],
+    owned: &[(u64, &str)],
+) -> v1::Topology {
     v1::Topology {
         cluster: "test".into(),
         revision,
@@ -156,11 +191,18 @@ pub(crate) fn key_in(partition: u32, n: u32) -> Bytes {
 }
 
 pub(crate) fn get(key: &Bytes) -> v1::GetRequest {
-    v1::GetRequest { key: key.clone(), ..Default::default() }
+    v1::GetRequest {
+        key: key.clone(),
+        ..Default::default()
+    }
 }
 
 pub(crate) fn set(key: &Bytes, value: &'static str) -> v1::SetRequest {
-    v1::SetRequest { key: key.clone(), value: value.into(), ..Default::default() }
+    v1::SetRequest {
+        key: key.clone(),
+        value: value.into(),
+        ..Default::default()
+    }
 }
 
 /// What an error says: code, reason, and whether it is safe to repeat.
@@ -172,12 +214,22 @@ pub(crate) struct Said(
 );
 
 pub(crate) fn said(status: &Status) -> Said {
-    let info = status.get_details_error_info().expect("every failure carries ErrorInfo");
+    let info = status
+        .get_details_error_info()
+        .expect("every failure carries ErrorInfo");
     assert_eq!(info.domain, "shoal");
     assert!(!status.message().is_empty());
     let again = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
-    assert_eq!(status.get_details_retry_info().is_some(), again, "{status:?}");
-    Said(status.code(), info.reason.leak(), info.metadata["outcome"].clone().leak())
+    assert_eq!(
+        status.get_details_retry_info().is_some(),
+        again,
+        "{status:?}"
+    );
+    Said(
+        status.code(),
+        info.reason.leak(),
+        info.metadata["outcome"].clone().leak(),
+    )
 }
 
 pub(crate) fn metadata(status: &Status, key: &str) -> String {
@@ -232,12 +284,18 @@ impl Decoder for Raw {
 }
 
 /// Call a unary method with these bytes.
-pub(crate) async fn call_raw(address: &str, path: &'static str, message: &[u8]) -> Result<Bytes, Status> {
+pub(crate) async fn call_raw(
+    address: &str,
+    path: &'static str,
+    message: &[u8],
+) -> Result<Bytes, Status> {
     let mut grpc = tonic::client::Grpc::new(channel(address).await);
     grpc.ready().await.unwrap();
     let request = tonic::Request::new(Bytes::copy_from_slice(message));
     let path = http::uri::PathAndQuery::from_static(path);
-    grpc.unary(request, path, Raw).await.map(tonic::Response::into_inner)
+    grpc.unary(request, path, Raw)
+        .await
+        .map(tonic::Response::into_inner)
 }
 
 /// Send these messages on one stream and collect the answers.
@@ -247,11 +305,15 @@ pub(crate) async fn stream_raw(
     messages: Vec<Bytes>,
 ) -> Vec<Result<Bytes, Status>> {
     use tokio_stream::StreamExt;
-    let mut grpc = tonic::client::Grpc::new(channel(address).await)
-        .max_decoding_message_size(usize::MAX);
+    let mut grpc =
+        tonic::client::Grpc::new(channel(address).await).max_decoding_message_size(usize::MAX);
     grpc.ready().await.unwrap();
     let request = tonic::Request::new(tokio_stream::iter(messages));
     let path = http::uri::PathAndQuery::from_static(path);
-    let stream = grpc.streaming(request, path, Raw).await.unwrap().into_inner();
+    let stream = grpc
+        .streaming(request, path, Raw)
+        .await
+        .unwrap()
+        .into_inner();
     stream.collect().await
 }

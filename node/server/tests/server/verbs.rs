@@ -1,12 +1,9 @@
 //! Every verb on one node, over a real connection.
 
-
-
-
+use crate::support::{Node, Said, get, metadata, said, set};
 use bytes::Bytes;
 use shoal_protos::v1;
 use shoal_protos::v1::condition::Test;
-use crate::support::{Node, Said, get, metadata, said, set};
 use tonic::Code::{InvalidArgument, Unimplemented};
 
 const KEY: Bytes = Bytes::from_static(b"product:42");
@@ -19,9 +16,20 @@ fn condition(test: Test) -> Option<v1::Condition> {
 async fn get_answers_hit_miss_and_absent() {
     let mut node = Node::alone().await;
     let miss = node.client.get(get(&KEY)).await.unwrap().into_inner();
-    assert_eq!(miss, v1::GetResponse { status: v1::Status::Miss as i32, ..Default::default() });
+    assert_eq!(
+        miss,
+        v1::GetResponse {
+            status: v1::Status::Miss as i32,
+            ..Default::default()
+        }
+    );
 
-    let stored = node.client.set(set(&KEY, "shoes")).await.unwrap().into_inner();
+    let stored = node
+        .client
+        .set(set(&KEY, "shoes"))
+        .await
+        .unwrap()
+        .into_inner();
     assert!(stored.applied);
     let hit = node.client.get(get(&KEY)).await.unwrap().into_inner();
     assert_eq!(hit.status(), v1::Status::Hit);
@@ -29,7 +37,11 @@ async fn get_answers_hit_miss_and_absent() {
     assert_eq!(hit.version, stored.version);
     assert_eq!(hit.version.unwrap(), v1::Version { epoch: 1, seq: 1 });
 
-    let nothing = v1::SetRequest { key: KEY, absent: true, ..Default::default() };
+    let nothing = v1::SetRequest {
+        key: KEY,
+        absent: true,
+        ..Default::default()
+    };
     node.client.set(nothing).await.unwrap();
     let absent = node.client.get(get(&KEY)).await.unwrap().into_inner();
     assert_eq!(absent.status(), v1::Status::Absent);
@@ -39,28 +51,69 @@ async fn get_answers_hit_miss_and_absent() {
 #[tokio::test]
 async fn the_primary_answers_any_and_at_least() {
     let mut node = Node::alone().await;
-    let version = node.client.set(set(&KEY, "v")).await.unwrap().into_inner().version;
-    let any = v1::GetRequest { read: v1::ReadMode::Any as i32, ..get(&KEY) };
-    assert_eq!(node.client.get(any).await.unwrap().into_inner().status(), v1::Status::Hit);
-    let at_least = v1::GetRequest { at_least: version, ..get(&KEY) };
-    assert_eq!(node.client.get(at_least).await.unwrap().into_inner().status(), v1::Status::Hit);
+    let version = node
+        .client
+        .set(set(&KEY, "v"))
+        .await
+        .unwrap()
+        .into_inner()
+        .version;
+    let any = v1::GetRequest {
+        read: v1::ReadMode::Any as i32,
+        ..get(&KEY)
+    };
+    assert_eq!(
+        node.client.get(any).await.unwrap().into_inner().status(),
+        v1::Status::Hit
+    );
+    let at_least = v1::GetRequest {
+        at_least: version,
+        ..get(&KEY)
+    };
+    assert_eq!(
+        node.client
+            .get(at_least)
+            .await
+            .unwrap()
+            .into_inner()
+            .status(),
+        v1::Status::Hit
+    );
 }
 
 #[tokio::test]
 async fn an_entry_lives_as_long_as_it_was_given() {
     let mut node = Node::alone().await;
-    let short = v1::SetRequest { ttl_ms: 60_000, ..set(&KEY, "v") };
+    let short = v1::SetRequest {
+        ttl_ms: 60_000,
+        ..set(&KEY, "v")
+    };
     node.client.set(short).await.unwrap();
     let hit = node.client.get(get(&KEY)).await.unwrap().into_inner();
     assert!((50_000..=60_000).contains(&hit.ttl_ms), "{}", hit.ttl_ms);
 
-    let touch = v1::TouchRequest { key: KEY, ttl_ms: 0, ..Default::default() };
+    let touch = v1::TouchRequest {
+        key: KEY,
+        ttl_ms: 0,
+        ..Default::default()
+    };
     let touched = node.client.touch(touch).await.unwrap().into_inner();
     assert!(touched.applied);
     assert_eq!(touched.version, hit.version, "touch leaves the version");
-    assert_eq!(node.client.get(get(&KEY)).await.unwrap().into_inner().ttl_ms, 0);
+    assert_eq!(
+        node.client
+            .get(get(&KEY))
+            .await
+            .unwrap()
+            .into_inner()
+            .ttl_ms,
+        0
+    );
 
-    let other = v1::TouchRequest { key: Bytes::from_static(b"other"), ..Default::default() };
+    let other = v1::TouchRequest {
+        key: Bytes::from_static(b"other"),
+        ..Default::default()
+    };
     assert!(!node.client.touch(other).await.unwrap().into_inner().applied);
 }
 
@@ -69,46 +122,118 @@ async fn expired_entries_go_without_being_read() {
     let mut node = Node::alone().await;
     for n in 0..500 {
         let key = Bytes::from(format!("k{n}"));
-        let request = v1::SetRequest { ttl_ms: 1, ..set(&key, "v") };
+        let request = v1::SetRequest {
+            ttl_ms: 1,
+            ..set(&key, "v")
+        };
         node.client.set(request).await.unwrap();
     }
     let plane = node.plane.clone();
-    crate::support::eventually("expired entries are reclaimed", || plane.stats().entries == 0).await;
+    crate::support::eventually("expired entries are reclaimed", || {
+        plane.stats().entries == 0
+    })
+    .await;
     assert_eq!(node.plane.stats().expired, 500);
 }
 
 #[tokio::test]
 async fn conditions_hold_or_say_what_stands() {
     let mut node = Node::alone().await;
-    let with = |test| v1::SetRequest { condition: condition(test), ..set(&KEY, "v") };
-    let refused = node.client.set(with(Test::IfPresent(true))).await.unwrap().into_inner();
+    let with = |test| v1::SetRequest {
+        condition: condition(test),
+        ..set(&KEY, "v")
+    };
+    let refused = node
+        .client
+        .set(with(Test::IfPresent(true)))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(refused, v1::SetResponse::default());
-    let stored = node.client.set(with(Test::IfAbsent(true))).await.unwrap().into_inner();
+    let stored = node
+        .client
+        .set(with(Test::IfAbsent(true)))
+        .await
+        .unwrap()
+        .into_inner();
     assert!(stored.applied);
-    let again = node.client.set(with(Test::IfAbsent(true))).await.unwrap().into_inner();
+    let again = node
+        .client
+        .set(with(Test::IfAbsent(true)))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((again.applied, again.version), (false, stored.version));
 
     let version = stored.version.unwrap();
-    let swapped = node.client.set(with(Test::IfVersion(version))).await.unwrap().into_inner();
+    let swapped = node
+        .client
+        .set(with(Test::IfVersion(version)))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((swapped.applied, swapped.version.unwrap().seq), (true, 2));
-    let stale = node.client.set(with(Test::IfVersion(version))).await.unwrap().into_inner();
+    let stale = node
+        .client
+        .set(with(Test::IfVersion(version)))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((stale.applied, stale.version), (false, swapped.version));
 }
 
 #[tokio::test]
 async fn incr_counts_from_its_initial_value() {
     let mut node = Node::alone().await;
-    let incr = |delta, initial| v1::IncrRequest { key: KEY, delta, initial, ..Default::default() };
-    assert_eq!(node.client.incr(incr(None, 10)).await.unwrap().into_inner().value, 11);
-    assert_eq!(node.client.incr(incr(Some(-5), 10)).await.unwrap().into_inner().value, 6);
-    assert_eq!(node.client.incr(incr(Some(0), 0)).await.unwrap().into_inner().value, 6);
-    assert_eq!(&node.client.get(get(&KEY)).await.unwrap().into_inner().value[..], b"6");
+    let incr = |delta, initial| v1::IncrRequest {
+        key: KEY,
+        delta,
+        initial,
+        ..Default::default()
+    };
+    assert_eq!(
+        node.client
+            .incr(incr(None, 10))
+            .await
+            .unwrap()
+            .into_inner()
+            .value,
+        11
+    );
+    assert_eq!(
+        node.client
+            .incr(incr(Some(-5), 10))
+            .await
+            .unwrap()
+            .into_inner()
+            .value,
+        6
+    );
+    assert_eq!(
+        node.client
+            .incr(incr(Some(0), 0))
+            .await
+            .unwrap()
+            .into_inner()
+            .value,
+        6
+    );
+    assert_eq!(
+        &node.client.get(get(&KEY)).await.unwrap().into_inner().value[..],
+        b"6"
+    );
 
     let over = node.client.incr(incr(Some(i64::MAX), 0)).await.unwrap_err();
-    assert_eq!(said(&over), Said(InvalidArgument, "OVERFLOW", "NOT_APPLIED"));
+    assert_eq!(
+        said(&over),
+        Said(InvalidArgument, "OVERFLOW", "NOT_APPLIED")
+    );
     node.client.set(set(&KEY, "six")).await.unwrap();
     let not = node.client.incr(incr(None, 0)).await.unwrap_err();
-    assert_eq!(said(&not), Said(InvalidArgument, "NOT_AN_INTEGER", "NOT_APPLIED"));
+    assert_eq!(
+        said(&not),
+        Said(InvalidArgument, "NOT_AN_INTEGER", "NOT_APPLIED")
+    );
 }
 
 #[tokio::test]
@@ -118,13 +243,23 @@ async fn del_counts_what_was_there_and_versions_every_key() {
     for key in &keys[..3] {
         node.client.set(set(key, "v")).await.unwrap();
     }
-    let del = v1::DelRequest { keys: keys.clone(), ..Default::default() };
+    let del = v1::DelRequest {
+        keys: keys.clone(),
+        ..Default::default()
+    };
     let gone = node.client.del(del.clone()).await.unwrap().into_inner();
     assert_eq!((gone.deleted, gone.versions.len()), (3, 5));
-    assert!(gone.versions.iter().all(|version| version.epoch == 1 && version.seq > 0));
+    assert!(
+        gone.versions
+            .iter()
+            .all(|version| version.epoch == 1 && version.seq > 0)
+    );
     assert_eq!(node.client.del(del).await.unwrap().into_inner().deleted, 0);
     let none = v1::DelRequest::default();
-    assert_eq!(node.client.del(none).await.unwrap().into_inner(), v1::DelResponse::default());
+    assert_eq!(
+        node.client.del(none).await.unwrap().into_inner(),
+        v1::DelResponse::default()
+    );
 }
 
 #[tokio::test]
@@ -137,29 +272,79 @@ async fn wrong_requests_are_told_what_is_wrong() {
     assert_eq!(said(&empty), refused("KEY_EMPTY"));
     let longest = Bytes::from(vec![b'k'; 1024]);
     client.get(get(&longest)).await.unwrap();
-    let long = client.get(get(&Bytes::from(vec![b'k'; 1025]))).await.unwrap_err();
+    let long = client
+        .get(get(&Bytes::from(vec![b'k'; 1025])))
+        .await
+        .unwrap_err();
     assert_eq!(said(&long), refused("KEY_TOO_LONG"));
-    assert!(long.message().contains("1025") && long.message().contains("1024"), "{long:?}");
+    assert!(
+        long.message().contains("1025") && long.message().contains("1024"),
+        "{long:?}"
+    );
 
-    let biggest = v1::SetRequest { value: vec![0; 1 << 20].into(), ..set(&KEY, "") };
+    let biggest = v1::SetRequest {
+        value: vec![0; 1 << 20].into(),
+        ..set(&KEY, "")
+    };
     client.set(biggest).await.unwrap();
-    let large = v1::SetRequest { value: vec![0; (1 << 20) + 1].into(), ..set(&KEY, "") };
+    let large = v1::SetRequest {
+        value: vec![0; (1 << 20) + 1].into(),
+        ..set(&KEY, "")
+    };
     let large = client.set(large).await.unwrap_err();
     assert_eq!(said(&large), refused("VALUE_TOO_LARGE"));
 
-    let negative = v1::SetRequest { ttl_ms: -1, ..set(&KEY, "v") };
-    assert_eq!(said(&client.set(negative).await.unwrap_err()), refused("TTL_NEGATIVE"));
-    let touch = v1::TouchRequest { key: KEY, ttl_ms: -1, ..Default::default() };
-    assert_eq!(said(&client.touch(touch).await.unwrap_err()), refused("TTL_NEGATIVE"));
-    let incr = v1::IncrRequest { key: KEY, ttl_ms: i64::MIN, ..Default::default() };
-    assert_eq!(said(&client.incr(incr).await.unwrap_err()), refused("TTL_NEGATIVE"));
-    let forever = v1::SetRequest { ttl_ms: i64::MAX, ..set(&KEY, "v") };
-    assert_eq!(said(&client.set(forever).await.unwrap_err()), refused("OVERFLOW"));
+    let negative = v1::SetRequest {
+        ttl_ms: -1,
+        ..set(&KEY, "v")
+    };
+    assert_eq!(
+        said(&client.set(negative).await.unwrap_err()),
+        refused("TTL_NEGATIVE")
+    );
+    let touch = v1::TouchRequest {
+        key: KEY,
+        ttl_ms: -1,
+        ..Default::default()
+    };
+    assert_eq!(
+        said(&client.touch(touch).await.unwrap_err()),
+        refused("TTL_NEGATIVE")
+    );
+    let incr = v1::IncrRequest {
+        key: KEY,
+        ttl_ms: i64::MIN,
+        ..Default::default()
+    };
+    assert_eq!(
+        said(&client.incr(incr).await.unwrap_err()),
+        refused("TTL_NEGATIVE")
+    );
+    let forever = v1::SetRequest {
+        ttl_ms: i64::MAX,
+        ..set(&KEY, "v")
+    };
+    assert_eq!(
+        said(&client.set(forever).await.unwrap_err()),
+        refused("OVERFLOW")
+    );
 
-    let mode = v1::GetRequest { read: 99, ..get(&KEY) };
-    assert_eq!(said(&client.get(mode).await.unwrap_err()), refused("MALFORMED_REQUEST"));
-    let ack = v1::SetRequest { ack: 99, ..set(&KEY, "v") };
-    assert_eq!(said(&client.set(ack).await.unwrap_err()), refused("MALFORMED_REQUEST"));
+    let mode = v1::GetRequest {
+        read: 99,
+        ..get(&KEY)
+    };
+    assert_eq!(
+        said(&client.get(mode).await.unwrap_err()),
+        refused("MALFORMED_REQUEST")
+    );
+    let ack = v1::SetRequest {
+        ack: 99,
+        ..set(&KEY, "v")
+    };
+    assert_eq!(
+        said(&client.set(ack).await.unwrap_err()),
+        refused("MALFORMED_REQUEST")
+    );
 
     let version = v1::Version { epoch: 0, seq: 1 };
     for wrong in [
@@ -168,11 +353,23 @@ async fn wrong_requests_are_told_what_is_wrong() {
         condition(Test::IfVersion(version)),
         Some(v1::Condition { test: None }),
     ] {
-        let set = v1::SetRequest { condition: wrong, ..set(&KEY, "v") };
-        assert_eq!(said(&client.set(set).await.unwrap_err()), refused("BAD_CONDITION"));
+        let set = v1::SetRequest {
+            condition: wrong,
+            ..set(&KEY, "v")
+        };
+        assert_eq!(
+            said(&client.set(set).await.unwrap_err()),
+            refused("BAD_CONDITION")
+        );
     }
-    let both = v1::SetRequest { absent: true, ..set(&KEY, "v") };
-    assert_eq!(said(&client.set(both).await.unwrap_err()), refused("BAD_CONDITION"));
+    let both = v1::SetRequest {
+        absent: true,
+        ..set(&KEY, "v")
+    };
+    assert_eq!(
+        said(&client.set(both).await.unwrap_err()),
+        refused("BAD_CONDITION")
+    );
 }
 
 #[tokio::test]
@@ -180,24 +377,64 @@ async fn what_is_not_served_yet_is_named() {
     let mut node = Node::alone().await;
     let client = &mut node.client;
     let bytes = || Bytes::from_static(b"x");
-    let fill = v1::GetRequest { fill: Some(v1::Fill::default()), ..get(&KEY) };
+    let fill = v1::GetRequest {
+        fill: Some(v1::Fill::default()),
+        ..get(&KEY)
+    };
     let mut refused = vec![("fill", client.get(fill).await.unwrap_err())];
     for (field, set) in [
-        ("fill_token", v1::SetRequest { fill_token: bytes(), ..set(&KEY, "v") }),
-        ("fresh_ms", v1::SetRequest { fresh_ms: 5, ..set(&KEY, "v") }),
-        ("tags", v1::SetRequest { tags: vec!["t".into()], ..set(&KEY, "v") }),
-        ("request_id", v1::SetRequest { request_id: bytes(), ..set(&KEY, "v") }),
+        (
+            "fill_token",
+            v1::SetRequest {
+                fill_token: bytes(),
+                ..set(&KEY, "v")
+            },
+        ),
+        (
+            "fresh_ms",
+            v1::SetRequest {
+                fresh_ms: 5,
+                ..set(&KEY, "v")
+            },
+        ),
+        (
+            "tags",
+            v1::SetRequest {
+                tags: vec!["t".into()],
+                ..set(&KEY, "v")
+            },
+        ),
+        (
+            "request_id",
+            v1::SetRequest {
+                request_id: bytes(),
+                ..set(&KEY, "v")
+            },
+        ),
     ] {
         refused.push((field, client.set(set).await.unwrap_err()));
     }
-    let incr = v1::IncrRequest { key: KEY, request_id: bytes(), ..Default::default() };
+    let incr = v1::IncrRequest {
+        key: KEY,
+        request_id: bytes(),
+        ..Default::default()
+    };
     refused.push(("request_id", client.incr(incr).await.unwrap_err()));
-    let tag = v1::InvalidateTagRequest { tag: "t".into(), ..Default::default() };
+    let tag = v1::InvalidateTagRequest {
+        tag: "t".into(),
+        ..Default::default()
+    };
     refused.push(("tag", client.invalidate_tag(tag).await.unwrap_err()));
     let watch = v1::WatchInvalidationsRequest::default();
-    refused.push(("partitions", client.watch_invalidations(watch).await.unwrap_err()));
+    refused.push((
+        "partitions",
+        client.watch_invalidations(watch).await.unwrap_err(),
+    ));
     for (field, status) in refused {
-        assert_eq!(said(&status), Said(Unimplemented, "NOT_SERVED", "NOT_APPLIED"));
+        assert_eq!(
+            said(&status),
+            Said(Unimplemented, "NOT_SERVED", "NOT_APPLIED")
+        );
         assert_eq!(metadata(&status, "field"), field);
     }
 }
@@ -207,7 +444,10 @@ async fn requests_and_failures_are_counted() {
     let mut node = Node::alone().await;
     node.client.set(set(&KEY, "v")).await.unwrap();
     node.client.get(get(&KEY)).await.unwrap();
-    node.client.get(get(&Bytes::from_static(b"other"))).await.unwrap();
+    node.client
+        .get(get(&Bytes::from_static(b"other")))
+        .await
+        .unwrap();
     node.client.get(get(&Bytes::new())).await.unwrap_err();
     let stats = node.plane.stats();
     let of = |counts: &[(&str, u64)], name| counts.iter().find(|(n, _)| *n == name).unwrap().1;

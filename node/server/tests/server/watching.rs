@@ -22,7 +22,12 @@ fn known(known_revision: u64) -> v1::WatchTopologyRequest {
 async fn a_watcher_gets_the_whole_first_and_then_what_is_newer() {
     let mut node = Node::start(settings("a")).await;
     node.install(&at(5, &node));
-    let mut updates = node.client.watch_topology(known(0)).await.unwrap().into_inner();
+    let mut updates = node
+        .client
+        .watch_topology(known(0))
+        .await
+        .unwrap()
+        .into_inner();
     let first = updates.next().await.unwrap().unwrap().topology.unwrap();
     assert_eq!(first, at(5, &node));
     assert!(first.complete);
@@ -43,7 +48,12 @@ async fn a_watcher_gets_the_whole_first_and_then_what_is_newer() {
 async fn a_watcher_that_knows_as_much_waits_for_more() {
     let mut node = Node::start(settings("a")).await;
     node.install(&at(5, &node));
-    let mut updates = node.client.watch_topology(known(7)).await.unwrap().into_inner();
+    let mut updates = node
+        .client
+        .watch_topology(known(7))
+        .await
+        .unwrap()
+        .into_inner();
     node.install(&at(6, &node));
     node.install(&at(8, &node));
     let update = updates.next().await.unwrap().unwrap().topology.unwrap();
@@ -53,33 +63,70 @@ async fn a_watcher_that_knows_as_much_waits_for_more() {
 #[tokio::test]
 async fn a_slow_watcher_gets_the_newest() {
     let mut node = Node::start(settings("a")).await;
-    let mut updates = node.client.watch_topology(known(0)).await.unwrap().into_inner();
+    let mut updates = node
+        .client
+        .watch_topology(known(0))
+        .await
+        .unwrap()
+        .into_inner();
     for revision in 1..=20_000 {
         node.install(&at(revision, &node));
     }
     let mut seen = Vec::new();
     while seen.last() != Some(&20_000) {
-        seen.push(updates.next().await.unwrap().unwrap().topology.unwrap().revision);
+        seen.push(
+            updates
+                .next()
+                .await
+                .unwrap()
+                .unwrap()
+                .topology
+                .unwrap()
+                .revision,
+        );
     }
     assert!(seen.is_sorted(), "revisions only rise");
-    assert!(seen.len() < 20_000, "nothing was left out for a slow watcher");
+    assert!(
+        seen.len() < 20_000,
+        "nothing was left out for a slow watcher"
+    );
 }
 
 #[tokio::test]
 async fn watchers_have_a_bound() {
-    let limits = Limits { watchers_max: 1, ..Limits::default() };
-    let mut node = Node::start(Settings { limits, ..settings("a") }).await;
+    let limits = Limits {
+        watchers_max: 1,
+        ..Limits::default()
+    };
+    let mut node = Node::start(Settings {
+        limits,
+        ..settings("a")
+    })
+    .await;
     node.install(&at(1, &node));
-    let mut first = node.client.watch_topology(known(0)).await.unwrap().into_inner();
+    let mut first = node
+        .client
+        .watch_topology(known(0))
+        .await
+        .unwrap()
+        .into_inner();
     first.next().await.unwrap().unwrap();
     let status = node.client.watch_topology(known(0)).await.unwrap_err();
-    assert_eq!(said(&status), Said(ResourceExhausted, "TOO_MANY_REQUESTS", "NOT_APPLIED"));
+    assert_eq!(
+        said(&status),
+        Said(ResourceExhausted, "TOO_MANY_REQUESTS", "NOT_APPLIED")
+    );
 }
 
 #[tokio::test]
 async fn watchers_are_told_that_the_node_stops() {
     let mut node = Node::start(settings("a")).await;
-    let mut updates = node.client.watch_topology(known(0)).await.unwrap().into_inner();
+    let mut updates = node
+        .client
+        .watch_topology(known(0))
+        .await
+        .unwrap()
+        .into_inner();
     let plane = node.plane.clone();
     let stop = tokio::spawn(async move { plane.stop(Duration::from_secs(30)).await });
     let status = updates.next().await.unwrap().unwrap_err();

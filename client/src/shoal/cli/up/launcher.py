@@ -97,7 +97,7 @@ class Launcher:
     def _wait_until_ready(self, cluster: ClusterPlan) -> ClusterPlan | None:
         """None: ready. A plan: a process got new ports, look again."""
         with Watcher(cluster) as watcher:
-            reason = ""
+            told: tuple[str, ...] = ()
             while True:
                 seen = watcher.observe(self._supervised.states)
                 match assess(cluster, seen):
@@ -107,8 +107,10 @@ class Launcher:
                     case Lost() as lost:
                         return self._restart(lost)
                     case Waiting(waits_for, suspects):
-                        if waits_for != reason:
-                            self._say(reason := waits_for)
+                        # With the same suspects it is the same wait, at another number.
+                        if suspects != told:
+                            self._say(waits_for)
+                            told = suspects
                         self._check_time(Suspicion(waits_for, suspects))
                 self._supervised.sleep(POLL_SECONDS)
 
