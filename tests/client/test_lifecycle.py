@@ -17,7 +17,6 @@ import pytest
 import shoal
 import shoal.asyncio
 
-
 # gRPC's own fork handlers are skipped in a process with calls under way, and then now and
 # then crash a thread of the child. What is tested here is what the client says.
 NO_GRPC_FORK_HANDLERS = {"GRPC_ENABLE_FORK_SUPPORT": "0"}

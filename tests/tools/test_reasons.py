@@ -19,7 +19,7 @@ def test_every_reason_is_documented_with_its_code(repository: Path) -> None:
     page = (repository / "docs" / "reasons.md").read_text()
     documented = {
         (reason, camel(code))
-        for reason, code in re.findall(r"^\| `([A-Z_]+)` \| `([A-Z_]+)`", page, re.M)
+        for reason, code in re.findall(r"^\| `([A-Z_]+)` \| `([A-Z_]+)`", page, re.MULTILINE)
     }
     assert len(given) > 15
     assert given == {pair for pair in documented if pair[0] not in ELSEWHERE}

@@ -49,8 +49,8 @@
 //! Because entries are slices of segments and links are numbers, nothing here needs a
 //! raw pointer. One allocation for each entry would want them, and the allocator's
 //! header and rounding, an 8-byte pointer and the slack of a power-of-two table would add
-//! some 30 bytes to the fields. Segments take none of that, are strict against the process's own memory
-//! (few large blocks do not fragment), and close quickly.
+//! some 30 bytes to the fields. Segments take none of that; being few and large, they keep
+//! the process's memory close to the account; and a partition of them closes quickly.
 //!
 //! # Non-goals
 //!

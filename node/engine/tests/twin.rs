@@ -50,7 +50,7 @@ fn run(eviction: Eviction, maxmemory_bytes: usize, steps: &[Step], may_lose: boo
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
     #[test]
     fn with_memory_enough_nothing_differs(steps in steps(400)) {

@@ -266,7 +266,7 @@ impl DataPlane {
     pub async fn stop(&self, grace: Duration) {
         let running = self.running.lock().take();
         let Some(Running {
-            health,
+            mut health,
             mut server,
             expiry,
         }) = running
@@ -277,6 +277,9 @@ impl DataPlane {
             .set_service_status(SERVICE, ServingStatus::NotServing)
             .await;
         self.node.stopping.send_replace(true);
+        // Ends the streams of those who watch it.
+        health.clear_service_status(SERVICE).await;
+        health.clear_service_status("").await;
         if tokio::time::timeout(grace, &mut server).await.is_err() {
             server.abort();
             let _ = server.await;

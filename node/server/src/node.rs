@@ -152,10 +152,7 @@ impl Node {
         if moment.fenced {
             return Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)));
         }
-        let answer = evaluate(moment.now).map_err(|refused| match refused {
-            Refused::NotOpen => Fault::Elsewhere,
-            refused => Fault::Failed(self.refusal(refused)),
-        })?;
+        let answer = evaluate(moment.now).map_err(|refused| self.fault(refused))?;
         if self.moment().fenced || !guard.holds() {
             return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));
         }
@@ -170,8 +167,9 @@ impl Node {
         }
     }
 
-    fn refusal(&self, refused: Refused) -> Failure {
-        match refused {
+    fn fault(&self, refused: Refused) -> Fault {
+        Fault::Failed(match refused {
+            Refused::NotOpen => return Fault::Elsewhere,
             Refused::NotAnInteger => Failure::NotAnInteger,
             Refused::Overflow => Failure::Overflow(
                 "the sum leaves the range of 64 bits: Set the key to a smaller number first".into(),
@@ -187,8 +185,7 @@ impl Node {
                 bytes: self.value_bytes_max + 1,
                 max: self.value_bytes_max,
             },
-            Refused::NotOpen => Failure::NoOwner { partition: 0 },
-        }
+        })
     }
 }
 

@@ -72,10 +72,14 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// A connection without a request for so long is asked to go.
     pub idle_timeout: Duration,
-    /// Pings to clients and to other nodes, and how long their answer may take.
+    /// Pings to clients, and how long their answer may take.
     pub keepalive_interval: Duration,
     /// See above.
     pub keepalive_timeout: Duration,
+    /// As above, to other nodes: a dead one must be noticed sooner.
+    pub peer_keepalive_interval: Duration,
+    /// See above.
+    pub peer_keepalive_timeout: Duration,
     /// Bytes of answers that wait for one client's socket before its streams wait.
     pub outbox_bytes_max: usize,
 }
@@ -104,6 +108,8 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(3600),
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
+            peer_keepalive_interval: Duration::from_secs(3),
+            peer_keepalive_timeout: Duration::from_secs(3),
             outbox_bytes_max: 128 * 1024,
         }
     }

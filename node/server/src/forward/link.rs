@@ -79,8 +79,8 @@ impl Link {
             .timer(TokioTimer::new())
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(8 << 20)
-            .keep_alive_interval(self.limits.keepalive_interval)
-            .keep_alive_timeout(self.limits.keepalive_timeout)
+            .keep_alive_interval(self.limits.peer_keepalive_interval)
+            .keep_alive_timeout(self.limits.peer_keepalive_timeout)
             .keep_alive_while_idle(true)
             .handshake(TokioIo::new(stream))
             .await

@@ -40,11 +40,11 @@ pub(super) fn stream(
         let (node, mut requests, mut stopping) = state?;
         tokio::select! {
             biased;
+            () = stopped(&mut stopping) => Some((Err(Failure::Stopping), None)),
             request = requests.next() => {
                 let outcome = answer(&node, request?, timeout).await;
                 Some((outcome, Some((node, requests, stopping))))
             }
-            () = stopped(&mut stopping) => Some((Err(Failure::Stopping), None)),
         }
     }))
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpStream;
@@ -49,12 +51,20 @@ pub(super) async fn serve(
     let (io, outbox) = coalesced(stream, limits.outbox_bytes_max);
     let mut connection = std::pin::pin!(builder(&limits).serve_connection(io, dispatch));
     let end = {
+        // In a set of its own, so that it is polled when it wakes and not with every
+        // poll of the connection.
+        let mut ends: FuturesUnordered<_> = std::iter::once(async {
+            tokio::select! {
+                () = stopped(&mut stopping) => End::Finish,
+                end = idle(&requests, &limits) => end,
+            }
+        })
+        .collect();
         let watched = async {
             tokio::select! {
                 biased;
                 _ = connection.as_mut() => End::Closed,
-                () = stopped(&mut stopping) => End::Finish,
-                end = idle(&requests, &limits) => end,
+                Some(end) = ends.next() => end,
             }
         };
         outbox.clone().flushed_after_each_poll(watched).await

@@ -1,5 +1,7 @@
 //! Health and reflection, as grpcurl and Kubernetes use them.
 
+use std::time::Duration;
+
 use tokio_stream::StreamExt;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -36,6 +38,22 @@ async fn health_tells_live_from_ready() {
     assert_eq!(watch.next().await.unwrap().unwrap().status, NOT_SERVING);
     let unknown = health.check(about("no.such.Service")).await.unwrap_err();
     assert_eq!(unknown.code(), tonic::Code::NotFound);
+}
+
+#[tokio::test]
+async fn whoever_watches_does_not_hold_up_a_stop() {
+    let node = Node::alone().await;
+    let mut health = HealthClient::new(channel(&node.address).await);
+    let mut watch = health
+        .watch(about("shoal.v1.Cache"))
+        .await
+        .unwrap()
+        .into_inner();
+    watch.next().await.unwrap().unwrap();
+    let stop = node.plane.stop(Duration::from_secs(3600));
+    tokio::time::timeout(Duration::from_secs(20), stop)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

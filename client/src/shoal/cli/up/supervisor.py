@@ -41,8 +41,15 @@ from shoal.cli.up.protocol import (
     encode_event,
 )
 
-GRACE_SECONDS = 5.0
-"""How long the processes of one rank may take to stop."""
+GRACE_SECONDS = {StopRank.NODE: 1.0, StopRank.COORDINATOR: 5.0, StopRank.ETCD: 5.0}
+"""How long the processes of one rank may take to stop, before they are killed.
+
+Short for nodes: one that stops hands its partitions over, and here all of them stop,
+so that nobody is left to take them.
+"""
+
+KILLED_SECONDS_MAX = 5.0
+"""How long to wait for what was killed; then the kernel holds it."""
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -71,9 +78,8 @@ class Child:
 class Supervisor:
     """Owns the children. ``run`` returns when all are gone."""
 
-    def __init__(self, directory: RunDirectory, grace_seconds: float = GRACE_SECONDS) -> None:
+    def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
-        self._grace_seconds = grace_seconds
         self._children: list[Child] = []
         self._commands = Lines()
         self._stop_signals = 0
@@ -138,17 +144,20 @@ class Supervisor:
         for rank in StopRank:
             children = [child for child in self._children if child.spec.rank == rank]
             self._send(signal.SIGTERM, children)
-            self._wait_for_end(children, is_hurried=lambda: self._stop_signals > patience)
+            self._wait_for_end(
+                children, GRACE_SECONDS[rank], is_hurried=lambda: self._stop_signals > patience
+            )
             self._send(signal.SIGKILL, children)
-            # A process that was killed is gone soon, unless the kernel holds it.
-            self._wait_for_end(children, is_hurried=lambda: False)
+            self._wait_for_end(children, KILLED_SECONDS_MAX, is_hurried=lambda: False)
 
     def _send(self, signum: signal.Signals, children: Sequence[Child]) -> None:
         for child in children:
             child.signal(signum)
 
-    def _wait_for_end(self, children: Sequence[Child], is_hurried: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + self._grace_seconds
+    def _wait_for_end(
+        self, children: Sequence[Child], seconds_max: float, is_hurried: Callable[[], bool]
+    ) -> None:
+        deadline = time.monotonic() + seconds_max
         while any(child.lives for child in children) and not is_hurried():
             remaining_seconds = deadline - time.monotonic()
             if remaining_seconds <= 0:

@@ -4,7 +4,7 @@
 //! each larger one has an allocation of its own, of its own size. A removed entry
 //! leaves a hole; *sliding* a segment moves what lives in it down over the holes,
 //! in place, so that making room needs no room. The allocator thus sees few, large
-//! blocks: no header and no rounding for each entry, no fragmentation that the
+//! blocks: no header and no rounding for each entry, little fragmentation that the
 //! account does not know, and closing a partition frees hundreds of blocks, not
 //! millions.
 //!
@@ -29,9 +29,12 @@
 //! memory for DRAM-based storage", FAST 2014 (here without its two levels: sliding
 //! in place needs no free segment).
 
+mod slide;
+mod validate;
+
 use crate::entry::{self, Draft};
 use crate::handle::{Handle, LARGE_MAX, Place, SEGMENT_BYTES, SEGMENTS_MAX};
-use crate::memory::{Ledger, allocated, table_bytes};
+use crate::memory::{Ledger, allocated};
 
 /// From this size an entry has an allocation of its own.
 pub(crate) const LARGE_FROM_BYTES: usize = 4 << 10;
@@ -41,10 +44,6 @@ pub(crate) const LARGE_FROM_BYTES: usize = 4 << 10;
 const SEGMENT_PART: usize = 64;
 /// but not smaller than this.
 const SEGMENT_BYTES_MIN: usize = 4 << 10;
-/// A segment's base is renewed where it is older than today's by this.
-const REBASE_FROM: u64 = 1 << 30;
-/// How many segments are looked at for the one with the most to win.
-const WINDOW: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Heap {
@@ -311,87 +310,6 @@ impl Heap {
         ledger.refund(allocated(segment.bytes.len()));
     }
 
-    /// The segment, of the next few, that sliding wins the most from, if that is
-    /// `at_least`.
-    pub(crate) fn find_waste(&mut self, at_least: usize) -> Option<usize> {
-        let count = self.segments.len();
-        let mut best = None;
-        let mut most = at_least.max(1);
-        for _ in 0..count.min(WINDOW) {
-            self.cursor = if self.cursor + 1 < count {
-                self.cursor + 1
-            } else {
-                0
-            };
-            let segment = &self.segments[self.cursor];
-            let wins = segment.wins_bytes();
-            if wins >= most && !segment.is_vacant() {
-                (best, most) = (Some(self.cursor), wins);
-            }
-        }
-        best
-    }
-
-    /// Moves the live entries of a segment down over its holes. `relink` is told
-    /// of each move once it is done, and must make everything that points at the
-    /// old handle point at the new one.
-    pub(crate) fn slide(
-        &mut self,
-        segment: usize,
-        mut relink: impl FnMut(&mut Heap, Handle, Handle),
-    ) {
-        let end = self.segments[segment].end as usize;
-        let (mut from, mut to) = (0, 0);
-        while from < end {
-            let bytes = &mut self.segments[segment].bytes;
-            let size = entry::bytes(&bytes[from..]);
-            if !entry::is_dead(&bytes[from..]) {
-                if from != to {
-                    bytes.copy_within(from..from + size, to);
-                    relink(
-                        self,
-                        Handle::small(segment, from),
-                        Handle::small(segment, to),
-                    );
-                }
-                to += size;
-            }
-            from += size;
-        }
-        let segment = &mut self.segments[segment];
-        debug_assert_eq!(to, segment.live_bytes as usize);
-        segment.end = to as u32;
-    }
-
-    /// Gives a segment that was slid a base of today, so that it can take new entries;
-    /// false where something in it is too old for that.
-    pub(crate) fn rebase(&mut self, number: usize, sequence: u64) -> bool {
-        let segment = &mut self.segments[number];
-        let base = fresh_base(sequence);
-        let rise = base - segment.base;
-        if rise < REBASE_FROM {
-            return true;
-        }
-        let end = segment.end as usize;
-        let mut offset = 0;
-        while offset < end {
-            let entry = &segment.bytes[offset..];
-            if u64::from(entry::age(entry)) < rise {
-                return false;
-            }
-            offset += entry::bytes(entry);
-        }
-        offset = 0;
-        while offset < end {
-            let entry = &mut segment.bytes[offset..];
-            let age = u64::from(entry::age(entry)) - rise;
-            entry::set_age(entry, age as u32);
-            offset += entry::bytes(entry);
-        }
-        segment.base = base;
-        true
-    }
-
     /// Appends go to this segment from now on.
     pub(crate) fn set_open(&mut self, segment: usize, ledger: &mut Ledger) {
         let before = self.open.replace(segment);
@@ -402,84 +320,6 @@ impl Heap {
         {
             self.release(before, ledger);
         }
-    }
-
-    /// Gives the idle end of a segment that was slid back to the account.
-    pub(crate) fn trim(&mut self, number: usize, ledger: &mut Ledger) {
-        if self.segments[number].live_bytes == 0 {
-            if self.open == Some(number) {
-                self.open = None;
-            }
-            return self.release(number, ledger);
-        }
-        let segment = &mut self.segments[number];
-        let (old, new) = (segment.bytes.len(), segment.end as usize);
-        let mut bytes = std::mem::take(&mut segment.bytes).into_vec();
-        bytes.truncate(new);
-        segment.bytes = bytes.into_boxed_slice();
-        ledger.refund(allocated(old) - allocated(new));
-        self.capacity_bytes -= old - new;
-    }
-
-    /// What the ledger should hold for this heap.
-    pub(crate) fn charged_bytes(&self) -> usize {
-        let segments = self.segments.iter().map(|s| allocated(s.bytes.len()));
-        let large = self.large.iter().map(|l| match l {
-            Large::Held { bytes, .. } => allocated(bytes.len()),
-            Large::Vacant { .. } => 0,
-        });
-        segments.chain(large).sum::<usize>()
-            + table_bytes(&self.segments)
-            + table_bytes(&self.large)
-    }
-
-    /// Checks the module's invariants and returns every live entry.
-    pub(crate) fn validate(&self) -> Result<Vec<Handle>, String> {
-        let mut live = Vec::new();
-        let (mut capacity_bytes, mut live_bytes, mut large_bytes) = (0, 0, 0);
-        for (number, segment) in self.segments.iter().enumerate() {
-            if segment.is_vacant() {
-                continue;
-            }
-            let mut offset = 0;
-            let mut alive = 0;
-            while offset < segment.end as usize {
-                let entry = &segment.bytes[offset..];
-                if !entry::is_dead(entry) {
-                    alive += entry::bytes(entry);
-                    live.push(Handle::small(number, offset));
-                }
-                offset += entry::bytes(entry);
-            }
-            if offset != segment.end as usize || alive != segment.live_bytes as usize {
-                return Err(format!("segment {number} is not what its counters say"));
-            }
-            if alive == 0 && self.open != Some(number) {
-                return Err(format!("segment {number} holds nothing and is not freed"));
-            }
-            capacity_bytes += segment.bytes.len();
-            live_bytes += alive;
-        }
-        for (number, large) in self.large.iter().enumerate() {
-            if let Large::Held { bytes, .. } = large {
-                if entry::bytes(bytes) != bytes.len() || entry::is_dead(bytes) {
-                    return Err(format!("large entry {number} is damaged"));
-                }
-                large_bytes += bytes.len();
-                live.push(Handle::large(number));
-            }
-        }
-        let counted = (capacity_bytes, live_bytes, large_bytes);
-        let kept = (self.capacity_bytes, self.live_bytes, self.large_bytes);
-        if counted != kept {
-            return Err(format!(
-                "the heap holds {counted:?} bytes and says {kept:?}"
-            ));
-        }
-        if self.pending.is_some() {
-            return Err("room for a large entry was set aside and forgotten".into());
-        }
-        Ok(live)
     }
 }
 
