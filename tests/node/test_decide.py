@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cluster_views import held, live, member, record, view, without
 from shoal_coordinator.registry.port import Revision
 from shoal_coordinator.registry.records import Epoch, Incarnation, MemberState, NodeId, PartitionId
@@ -369,6 +371,24 @@ def test_the_last_node_that_stops_has_nobody_to_hand_over_to() -> None:
     local = up_to_date(serving(node(), 0), seen)
     local.stopping = True
     assert told(local, seen) == []
+
+
+def leaving(node: LiveNode) -> LiveNode:
+    return replace(node, registration=replace(node.registration, leaving=True))
+
+
+def test_nodes_that_stop_together_do_not_hand_over_to_each_other() -> None:
+    seen = view(nodes=(A, leaving(B), C), records=(record(0, "a", preference="a b c"),))
+    local = up_to_date(serving(node(), 0), seen)
+    local.stopping = True
+    assert told(local, seen) == ["hand partition 0 over to c at epoch 2: this node stops"]
+    alone = view(nodes=(A, leaving(B)), records=(record(0, "a", preference="a b"),))
+    assert told(up_to_date(local, alone), alone) == []
+
+
+def test_a_vacancy_is_not_left_to_a_node_that_stops() -> None:
+    seen = view(nodes=(A, leaving(B)), records=(record(0, preference="b a"),))
+    assert len(told(up_to_date(node(), seen), seen)) == 1
 
 
 # Readiness.

@@ -53,6 +53,12 @@ class Story:
             )
             self._change(nodes={**self.view.nodes, NodeId(node): registered})
 
+    def leaving(self, node: str) -> None:
+        """A node says that it stops."""
+        it = self.view.nodes[NodeId(node)]
+        marked = replace(it, registration=replace(it.registration, leaving=True))
+        self._change(nodes={**self.view.nodes, NodeId(node): marked})
+
     def down(self, *nodes: str) -> None:
         left = {node: it for node, it in self.view.nodes.items() if node not in nodes}
         self._change(nodes=left)

@@ -115,6 +115,7 @@ class Agent:
         self._news.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_seconds):
+                await self._membership.announce_leaving()
                 while self.local.serving and self._has_successor():
                     self._turned.clear()
                     await self._turned.wait()
@@ -151,7 +152,7 @@ class Agent:
         if self._view is None or standing(self._view, self.local) is None:
             return False
         return any(
-            node != self.local.node and live.registration.weight > 0
+            node != self.local.node and live.registration.takes_partitions
             for node, live in self._view.nodes.items()
         )
 

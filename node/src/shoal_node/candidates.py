@@ -1,7 +1,7 @@
 """Who may take a vacant partition, in which order.
 
 First the nodes of the record's preference list (the ring's order) that live and
-have weight, then every other live node with weight. The others are ordered by
+have weight and do not stop, then every other such node. The others are ordered by
 rendezvous hashing of (partition, node), so that the partitions of a lost zone
 spread over all who are left instead of piling up on one; nodes that are being
 drained come last. A pure function of (view, record): every node that sees the
@@ -46,7 +46,7 @@ def _others(view: ClusterView, record: PartitionRecord) -> tuple[NodeId, ...]:
 
 def _can_own(view: ClusterView, node: NodeId) -> bool:
     live = view.nodes.get(node)
-    return live is not None and live.registration.weight > 0
+    return live is not None and live.registration.takes_partitions
 
 
 def _is_leaving(view: ClusterView, node: NodeId) -> bool:

@@ -173,7 +173,7 @@ def _target(view: ClusterView, local: Local, held: HeldPartition) -> LiveNode | 
     if wanted is None or wanted == local.node:
         return None
     target = view.nodes.get(wanted)
-    return target if target is not None and target.registration.weight > 0 else None
+    return target if target is not None and target.registration.takes_partitions else None
 
 
 def _take_overs(

@@ -19,7 +19,7 @@ from typing import Protocol, assert_never
 import structlog
 
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.operations import NameTaken, register_node
+from shoal_coordinator.registry.operations import NameTaken, announce_leaving, register_node
 from shoal_coordinator.registry.port import (
     Lease,
     LeaseId,
@@ -118,6 +118,16 @@ class Membership:
         self._fence.fall()
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(why)
+
+    async def announce_leaving(self) -> None:
+        """Let nobody give this node more. Without etcd's answer it leaves all the same."""
+        mine = self._local.registration
+        if mine is None:
+            return
+        try:
+            await announce_leaving(self._ports.store, self._ports.keys, mine)
+        except StoreError as error:
+            _log.warning(f"could not announce that this node leaves: {error}")
 
     async def leave(self) -> None:
         """Give the lease back, so that others need not wait for its end."""

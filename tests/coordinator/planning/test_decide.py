@@ -211,6 +211,13 @@ def marked(story: Story) -> tuple[int, NodeId]:
     return action.record.partition, action.target
 
 
+def test_a_node_that_leaves_is_handed_nothing(story: Story) -> None:
+    p, target = marked(story)
+    story.leaving(target)
+    assert f"partition {p} is not handed to b: that node is leaving" in story.at(107)
+    assert story.until(120, start=107.25) == []
+
+
 def test_a_handoff_to_a_node_that_died_is_withdrawn(story: Story) -> None:
     p, target = marked(story)
     story.down(target)

@@ -21,6 +21,7 @@ from shoal_coordinator.registry.operations import (
     PlannedRecord,
     Registered,
     Won,
+    announce_leaving,
     campaign,
     create_config,
     hand_over,
@@ -139,6 +140,25 @@ async def test_a_restarted_node_removes_its_predecessor(store: Store, keys: Keys
     assert (await store.read(keys.node(NodeId("n1")))).items == (item,)
     await remove_registration(store, keys, NodeId("n1"), registered.create_revision)
     assert (await store.read(keys.node(NodeId("n1")))).items == ()
+
+
+async def test_a_node_that_leaves_says_so_and_keeps_its_key(store: Store, keys: Keys) -> None:
+    standing = await live(store, keys, "n1")
+    await announce_leaving(store, keys, standing)
+    (item,) = (await store.read(keys.node(NodeId("n1")))).items
+    assert codec.decode_registration(item.key, item.value) == replace(
+        standing.registration, leaving=True
+    )
+    assert (item.create_revision, item.lease) == (standing.create_revision, standing.lease)
+    assert item.mod_revision > standing.create_revision
+
+
+async def test_a_successor_is_not_marked_as_leaving(store: Store, keys: Keys) -> None:
+    standing = await live(store, keys, "n1")
+    before = (await store.read(keys.node(NodeId("n1")))).items
+    gone = replace(standing, create_revision=Revision(standing.create_revision - 1))
+    await announce_leaving(store, keys, gone)
+    assert (await store.read(keys.node(NodeId("n1")))).items == before
 
 
 async def test_a_predecessor_that_is_not_the_one_expected_stays(store: Store, keys: Keys) -> None:

@@ -102,6 +102,7 @@ class NodeRegistration(_message.Message):
     INCARNATION_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     METRICS_URL_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     address: _builtins.str
     zone: _builtins.str
@@ -112,6 +113,8 @@ class NodeRegistration(_message.Message):
     """The release that the node runs."""
     metrics_url: _builtins.str
     """Where its Prometheus metrics are served."""
+    leaving: _builtins.bool
+    """The node stops, and hands over what it has: nobody gives it more."""
     def __init__(
         self,
         *,
@@ -122,10 +125,11 @@ class NodeRegistration(_message.Message):
         incarnation: _builtins.str = ...,
         version: _builtins.str = ...,
         metrics_url: _builtins.str = ...,
+        leaving: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "id", b"id", "incarnation", b"incarnation", "metrics_url", b"metrics_url", "version", b"version", "weight", b"weight", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "id", b"id", "incarnation", b"incarnation", "leaving", b"leaving", "metrics_url", b"metrics_url", "version", b"version", "weight", b"weight", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -158,6 +158,8 @@ def _why_withdrawn(
         return "it is there already"
     if target not in view.nodes:
         return "that node is down"
+    if view.nodes[target].registration.leaving:
+        return "that node is leaving"
     if target not in record.preference[:1]:
         return "the ring wants it elsewhere"
     if now - since >= settings.handoff_timeout_seconds and view.primary_is_live(record):

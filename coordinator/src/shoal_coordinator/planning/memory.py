@@ -90,7 +90,7 @@ def observe(view: ClusterView, memory: Memory, settings: PlanSettings, now: floa
 
 def _presence(view: ClusterView, node: NodeId, before: Presence | None, now: float) -> Presence:
     live = view.nodes.get(node)
-    if live is None:
+    if live is None or live.registration.leaving:
         if before is None:
             return Presence(None, is_up=False, since=now)
         return before if not before.is_up else replace(before, is_up=False, since=now)

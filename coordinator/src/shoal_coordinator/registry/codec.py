@@ -109,6 +109,7 @@ def encode_registration(registration: NodeRegistration) -> bytes:
             incarnation=registration.incarnation,
             version=registration.version,
             metrics_url=registration.metrics_url,
+            leaving=registration.leaving,
         )
     )
 
@@ -125,6 +126,7 @@ def decode_registration(key: str, value: bytes) -> NodeRegistration:
         incarnation=Incarnation(message.incarnation),
         version=message.version,
         metrics_url=message.metrics_url,
+        leaving=message.leaving,
     )
 
 

@@ -60,6 +60,12 @@ class NodeRegistration:
     incarnation: Incarnation
     version: str
     metrics_url: str
+    leaving: bool = False
+    """It stops, and hands over what it has: nobody gives it more."""
+
+    @property
+    def takes_partitions(self) -> bool:
+        return self.weight > 0 and not self.leaving
 
 
 @dataclass(frozen=True, slots=True)

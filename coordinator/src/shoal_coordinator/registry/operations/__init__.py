@@ -21,6 +21,7 @@ from shoal_coordinator.registry.operations.members import put_member
 from shoal_coordinator.registry.operations.nodes import (
     NameTaken,
     Registered,
+    announce_leaving,
     register_node,
     remove_registration,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "PlannedRecord",
     "Registered",
     "Won",
+    "announce_leaving",
     "campaign",
     "create_config",
     "hand_over",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shoal_coordinator.registry.codec import RecordCorrupt, decode_registration, encode_registration
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.operations.settle import Settled, Swap, settle
+from shoal_coordinator.registry.operations.settle import Settled, Swap, read_key, settle
 from shoal_coordinator.registry.port import (
     ABSENT,
     CreatedAt,
     Delete,
     Item,
     LeaseId,
+    ModifiedAt,
     Put,
     Revision,
     Store,
@@ -60,6 +61,20 @@ async def register_node(
     if settled.won:
         return Registered(settled.revision)
     return _name_taken(key, settled)
+
+
+async def announce_leaving(store: Store, keys: Keys, me: LiveNode) -> None:
+    """Mark this very registration as leaving; it stays bound to its lease.
+
+    If it is gone, or another's stands, nothing happens. Raises LeaseLost when the
+    lease ended meanwhile.
+    """
+    key = keys.node(me.registration.id)
+    standing = await read_key(store, key)
+    if standing is None or standing.create_revision != me.create_revision:
+        return
+    leaving = encode_registration(replace(me.registration, leaving=True))
+    await settle(store, [Swap(ModifiedAt(key, standing.mod_revision), Put(key, leaving, me.lease))])
 
 
 async def remove_registration(
