@@ -14,6 +14,7 @@ RUN python3 -m venv /build \
  && /build/bin/pip install --no-cache-dir --constraint requirements-dev.txt maturin hatchling
 COPY Cargo.toml Cargo.lock ./
 COPY protos protos
+COPY bench/loader bench/loader
 COPY client client
 COPY coordinator coordinator
 COPY node node

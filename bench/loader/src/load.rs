@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use shoal_protos::shoal::v1::cache_client::CacheClient;
-use shoal_protos::shoal::v1::{GetRequest, MGetRequest, SetRequest, Status};
+use shoal_protos::v1::cache_client::CacheClient;
+use shoal_protos::v1::{GetRequest, MGetRequest, SetRequest, Status};
 use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
 

@@ -95,6 +95,8 @@ async fn idle(requests: &AtomicU64, limits: &Limits) -> End {
 fn builder(limits: &Limits) -> Builder<HereFirst> {
     let mut builder = Builder::new(HereFirst);
     builder
+        // gRPC has no use for it.
+        .auto_date_header(false)
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_per_connection_max)
         .max_header_list_size(limits.header_list_bytes_max)

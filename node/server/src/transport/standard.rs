@@ -23,6 +23,8 @@ impl Standard {
             Builder::configure()
                 .register_encoded_file_descriptor_set(shoal_protos::DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // So that tools print the details of an error, not their bytes.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
         let v1 = reflection()
             .build_v1()
