@@ -12,7 +12,13 @@ import sys
 from tools.setup import environment, etcd, extension
 from tools.setup.console import MissingTool
 
-STEPS = (environment.prepare, extension.prepare, etcd.prepare)
+STEPS = (
+    # First, so that who lacks Rust is told before waiting for anything else.
+    extension.require_rust,
+    environment.prepare,
+    extension.prepare,
+    etcd.prepare,
+)
 
 
 def main() -> None:

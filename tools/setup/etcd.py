@@ -29,15 +29,11 @@ def prepare() -> None:
     if go_is_usable():
         build()
         found = find()
-    elif found is None and shutil.which("apt-get"):
+    if found is None:
         raise MissingTool(
             "etcd is missing, and so is Go to build it with. Install Go 1.21 or later "
             "(apt-get install golang-go, or go.dev), or an etcd of 3.5.28 / 3.6.9 or later, "
             "or name one: SHOAL_ETCD=/path/to/etcd"
-        )
-    if found is None:
-        raise MissingTool(
-            "etcd is missing, and Go to build it with: install either, or set SHOAL_ETCD"
         )
     if found["warning"]:
         say(str(found["warning"]))

@@ -18,6 +18,10 @@ HOW_TO_GET_RUST = (
 ).format(*RUST_MINIMUM)
 
 
+def require_rust() -> None:
+    rustc_version()
+
+
 def prepare() -> None:
     rustc = rustc_version()
     wanted = fingerprint(sources(), rustc, str(REPOSITORY))
