@@ -11,8 +11,12 @@ from shoal_node.errors import BadSettings
 class Policy:
     """Delays and bounds of a node's decisions."""
 
-    follow_delay_ms: int = 250
-    """How long each candidate gives the one before it to take a vacant partition."""
+    follow_delay_ms: int = 2_000
+    """How long each candidate gives the one before it to take a vacant partition.
+
+    Long: the candidates are nodes that live, so that the first is only slow, not gone,
+    and what the second takes in its place has to be moved back, cold.
+    """
     mass_loss_hold_ms: int = 6_000
     """For how long take-overs wait when more than half of the nodes vanish at once."""
     retry_delay_ms: int = 250
