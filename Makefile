@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help setup demo up test test-rust test-unit test-simulation test-contract test-cluster check format protos requirements etcd bench clean
+.PHONY: breaking help setup demo up test test-rust test-unit test-simulation test-contract test-cluster check format protos requirements etcd model bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -65,6 +65,9 @@ requirements: setup ## pin the dependencies anew
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --no-header --annotation-style=line -o requirements-dev.txt requirements-dev.in
+
+model: setup ## the promotion protocol, by TLC; needs Java
+	$(BIN)/python -m tools.model
 
 bench: setup ## side by side with Redis
 	$(BIN)/python -m bench

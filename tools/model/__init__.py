@@ -1,0 +1,1 @@
+"""Checks the model in ``spec/``: every rule stands, and each one is needed."""
