@@ -397,19 +397,20 @@ def test_a_vacancy_is_not_left_to_a_node_that_stops() -> None:
 def test_a_node_is_ready_when_it_serves_all_that_the_view_gives_it() -> None:
     seen = view(nodes=(A,), records=(record(0, "a"),))
     local = node()
-    assert not is_ready(seen, local)
+    assert not is_ready(seen, local, lease_stands=True)
     serving(local, 0)
-    assert not is_ready(seen, local), "no topology is installed"
+    assert not is_ready(seen, local, lease_stands=True), "no topology is installed"
     up_to_date(local, seen)
-    assert is_ready(seen, local)
+    assert is_ready(seen, local, lease_stands=True)
+    assert not is_ready(seen, local, lease_stands=False)
     local.fence_lifted = False
-    assert not is_ready(seen, local)
+    assert not is_ready(seen, local, lease_stands=True)
     local.fence_lifted = True
     local.stopping = True
-    assert not is_ready(seen, local)
+    assert not is_ready(seen, local, lease_stands=True)
 
 
 def test_a_node_that_the_view_does_not_show_is_not_ready() -> None:
     seen = view(nodes=(live("a", since=7),))
-    assert not is_ready(seen, up_to_date(node(), seen))
+    assert not is_ready(seen, up_to_date(node(), seen), lease_stands=True)
     assert seen.revision == Revision(10)

@@ -38,6 +38,9 @@ from shoal_node.takeover import take_partition_over
 
 _log = structlog.get_logger(__name__)
 
+_READINESS_POLL_MS = 200
+"""How often a node that is not ready looks whether its lease has been renewed."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentPorts:
@@ -167,19 +170,28 @@ class Agent:
                 self._turn(self._view)
 
     def _wait_seconds(self) -> float | None:
-        if self._look_again_ms is None:
-            return None
-        return max(1, self._look_again_ms - self._now_ms()) / 1000
+        waits_ms = []
+        if self._look_again_ms is not None:
+            waits_ms.append(self._look_again_ms - self._now_ms())
+        if self.local.fence_lifted and not self.local.stopping:
+            # Readiness follows the deadline, of whose passing and return no news comes.
+            waits_ms.append(self._lease_left_ms() if self._ready else _READINESS_POLL_MS)
+        return max(1, min(waits_ms)) / 1000 if waits_ms else None
 
     def _now_ms(self) -> int:
         return self._world.clock_ns() // 1_000_000
+
+    def _lease_left_ms(self) -> int:
+        """How long the fence lets requests through if the lease is not renewed; 0: it does not."""
+        left_ns = self.fence.times().deadline_ns - self._world.clock_ns()
+        return max(0, -(-left_ns // 1_000_000))
 
     def _turn(self, view: ClusterView) -> None:
         now_ms = self._now_ms()
         self.local.saw(view, now_ms, self._policy.mass_loss_hold_ms)
         for action in decide(view, self.local, now_ms, self._policy):
             self._perform(view, action)
-        self._set_ready(ready=is_ready(view, self.local))
+        self._set_ready(ready=is_ready(view, self.local, lease_stands=self._lease_left_ms() > 0))
         self._turned.set()
 
     def _perform(self, view: ClusterView, action: Action) -> None:

@@ -78,11 +78,15 @@ def standing(view: ClusterView, local: Local) -> LiveNode | None:
     return own if own.create_revision == local.registration.create_revision else None
 
 
-def is_ready(view: ClusterView, local: Local) -> bool:
-    """Whether this node can be sent requests: it serves all that the view gives it."""
+def is_ready(view: ClusterView, local: Local, *, lease_stands: bool) -> bool:
+    """Whether this node can be sent requests: it serves all that the view gives it.
+
+    ``lease_stands``: the fence's deadline lies ahead. Past it every write is refused.
+    """
     return (
         not local.stopping
         and local.fence_lifted
+        and lease_stands
         and standing(view, local) is not None
         and local.installed > 0
         and all(

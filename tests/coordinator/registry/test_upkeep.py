@@ -48,6 +48,18 @@ def test_a_renewal_moves_the_deadline_and_forgets_failures() -> None:
     assert renewed.next_ns == 3 * SECOND_NS
 
 
+def test_of_many_failures_in_a_row_ever_fewer_are_news() -> None:
+    schedule = Schedule.granted(SETTINGS, 0, 3)
+    assert not schedule.failure_is_news
+    news = []
+    for _ in range(100):
+        schedule = schedule.failed(SECOND_NS)
+        if schedule.failure_is_news:
+            news.append(schedule.failures)
+    assert news == [1, 2, 4, 8, 16, 32, 64]
+    assert not schedule.renewed(2 * SECOND_NS, 3).failure_is_news
+
+
 def test_a_gate_that_says_no_is_asked_again_soon() -> None:
     schedule = Schedule.granted(SETTINGS, 0, 3).held_back(SECOND_NS)
     assert schedule.next_ns == round(1.05 * SECOND_NS)

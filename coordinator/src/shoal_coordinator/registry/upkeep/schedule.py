@@ -79,6 +79,11 @@ class Schedule:
         retry_ns = now_ns + round(self.settings.retry_seconds * NANOSECONDS)
         return replace(self, next_ns=retry_ns, failures=self.failures + 1)
 
+    @property
+    def failure_is_news(self) -> bool:
+        """Whether the last failure is worth a line: the 1st, 2nd, 4th, 8th and so on."""
+        return self.failures > 0 and self.failures & (self.failures - 1) == 0
+
     def held_back(self, now_ns: int) -> Schedule:
         """After the gate said no."""
         return replace(self, next_ns=now_ns + round(self.settings.gate_seconds * NANOSECONDS))

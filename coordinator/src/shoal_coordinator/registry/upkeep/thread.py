@@ -117,9 +117,12 @@ class LeaseUpkeep:
         try:
             ttl_seconds = self._keeper.keep_alive(self._lease.id, schedule.timeout_seconds())
         except (StoreUnavailable, StoreRefused) as error:
-            if not self._stop.is_set():
-                _log.warning("lease_not_renewed", failures=schedule.failures + 1, why=str(error))
-            return schedule.failed(self._clock_ns())
+            failed = schedule.failed(self._clock_ns())
+            if failed.failure_is_news and not self._stop.is_set():
+                _log.warning("lease_not_renewed", failures=failed.failures, why=str(error))
+            return failed
         renewed = schedule.renewed(sent_ns, ttl_seconds)
+        if schedule.failures:
+            _log.info("lease_renewed_again", failures=schedule.failures)
         self._callbacks.renewed(renewed.deadline_ns)
         return renewed
