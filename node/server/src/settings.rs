@@ -93,7 +93,7 @@ impl Default for Limits {
             local_error_resets_max: 1024,
             pending_accept_resets_max: 64,
             message_bytes_max: 16 * 1024 * 1024,
-            response_bytes_max: 64 * 1024 * 1024,
+            response_bytes_max: 32 * 1024 * 1024,
             batch_max: 10_000,
             ttl_ms_max: 100 * 366 * 24 * 3_600_000,
             parked_max: 10_000,

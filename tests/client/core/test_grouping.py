@@ -232,3 +232,45 @@ def test_whatever_happens_every_key_has_its_own_value(keys, seed):
     result = turmoil.drive(operations.get_many(core, keys, None), now)
     assert list(result) == list(dict.fromkeys(keys))
     assert result == {key: stored.get(key, shoal.MISSING) for key in keys}
+
+
+def no_room():
+    return failed(Code.INVALID_ARGUMENT, "BATCH_TOO_LARGE")
+
+
+def test_keys_that_found_no_room_in_an_answer_are_asked_again_at_once(core, key_of, play):
+    keys = [key_of(1, n) for n in range(4)]
+    story = play(
+        get_many(core, keys),
+        [entries(b"0", b"1", no_room(), no_room()), entries(b"2", no_room()), entries(b"3")],
+    )
+    assert story.lines == ["b:1 MGet routed 0.500"] * 3
+    assert [len(request.keys) for request in story.requests] == [4, 2, 1]
+    assert story.result == dict(zip(keys, [b"0", b"1", b"2", b"3"], strict=True))
+
+
+def test_a_single_key_that_finds_no_room_fails_the_call(core, key_of, play):
+    story = play(get_many(core, [key_of(1)]), [entries(no_room())])
+    assert isinstance(story.error, shoal.InvalidRequest)
+    assert len(story.requests) == 1
+
+
+def test_an_answer_too_large_to_be_received_is_asked_for_in_halves(core, key_of, play):
+    too_large = Failure(
+        Code.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE", Outcome.MAYBE_APPLIED, "larger than max"
+    )
+    keys = [key_of(1, n) for n in range(4)]
+    story = play(get_many(core, keys), [too_large, entries(b"0", b"1"), entries(b"2", b"3")])
+    assert [len(request.keys) for request in story.requests] == [4, 2, 2]
+    assert story.result == dict(zip(keys, [b"0", b"1", b"2", b"3"], strict=True))
+
+
+def test_keys_without_room_are_asked_for_until_the_deadline(core, key_of, play, took):
+    keys = [key_of(1, n) for n in range(3)]
+    answers = [
+        took(0.6, entries(b"0", no_room(), no_room())),
+        took(0.6, entries(b"1", no_room())),
+    ]
+    story = play(get_many(core, keys), answers)
+    assert isinstance(story.error, shoal.DeadlineExceeded)
+    assert "with 1 keys left" in str(story.error)

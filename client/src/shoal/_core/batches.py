@@ -109,13 +109,13 @@ class DelBatch:
         return [answer.deleted, *([0] * (count - 1))]
 
 
-def chunks(batch: Batch, indices: Sequence[int]) -> list[list[int]]:
-    """Split keys into requests within MOST_KEYS and MOST_BYTES, in their order."""
+def chunks(batch: Batch, indices: Sequence[int], most_keys: int = MOST_KEYS) -> list[list[int]]:
+    """Split keys into requests within ``most_keys`` and MOST_BYTES, in their order."""
     split: list[list[int]] = []
     size_bytes = 0
     for index in indices:
         added_bytes = batch.size_bytes(index)
-        if not split or len(split[-1]) == MOST_KEYS or size_bytes + added_bytes > MOST_BYTES:
+        if not split or len(split[-1]) == most_keys or size_bytes + added_bytes > MOST_BYTES:
             split.append([])
             size_bytes = 0
         split[-1].append(index)

@@ -1,8 +1,9 @@
 """Many keys, one request per node, until every key is answered or the call fails.
 
 Works in rounds: what is still open is grouped by owner and asked for in parallel; keys
-that have moved go into the next round at once, others that may be repeated after a
-backoff. A key that fails for good ends the call at the end of its round.
+that have moved, and those for which an answer had no room, go into the next round at once,
+others that may be repeated after a backoff. A key that fails for good ends the call at
+the end of its round.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shoal._core.batches import Batch, chunks
+from shoal._core.batches import MOST_KEYS, Batch, chunks
 from shoal._core.core import Core
 from shoal._core.effects import Call, Operation, Parallel, RefreshTopology, Sleep
-from shoal._core.failures import Failure
+from shoal._core.failures import BATCH_TOO_LARGE, MESSAGE_TOO_LARGE, Code, Failure
 from shoal._core.retry import may_repeat
 from shoal._core.routing import Attempts, attempt_seconds
 from shoal._errors import Outcome
@@ -45,9 +46,15 @@ def call_owners(
         ]
         answers = [(yield calls[0])] if len(calls) == 1 else (yield Parallel(calls))
         failures = _settle(round_, parts, answers, results)
-        if not failures:
+        if not round_.open:
             core.budget.note_success()
             return results
+        if not failures:
+            # Answers were too large for all keys; each round leaves fewer.
+            remaining_seconds = attempts.remaining_seconds()
+            if remaining_seconds <= 0:
+                raise attempts.error(_out_of_time(len(round_.open)))
+            continue
         for failure in failures.values():
             attempts.note(failure)
         if any(result is not _OPEN for result in results) and batch.method != "MGet":
@@ -79,6 +86,10 @@ class _Round:
     keys: Sequence[bytes]
     open: list[int] = field(default_factory=list)
     failed_at: dict[int, str] = field(default_factory=dict)
+    no_room: set[int] = field(default_factory=set)
+    """Of the open keys those that found no room in the last answer."""
+    most_keys: int = MOST_KEYS
+    """Of one request; falls when a whole answer was too large to be received."""
 
     def __post_init__(self) -> None:
         self.open = list(range(len(self.keys)))
@@ -101,7 +112,7 @@ class _Round:
         return [
             _Part(address, routed, chunk)
             for (address, routed), indices in groups.items()
-            for chunk in chunks(self.batch, indices)
+            for chunk in chunks(self.batch, indices, self.most_keys)
         ]
 
 
@@ -110,17 +121,44 @@ def _settle(
 ) -> dict[int, Failure]:
     """Store what was answered; return the failures of the keys that were not."""
     failures: dict[int, Failure] = {}
+    round_.no_room = set()
     for part, answer in zip(parts, answers, strict=True):
         count = len(part.indices)
+        if _is_too_large(round_.batch, answer) and count > 1:
+            round_.most_keys = min(round_.most_keys, count // 2)
+            round_.no_room.update(part.indices)
+            continue
         told = [answer] * count if type(answer) is Failure else round_.batch.results(answer, count)
         for index, result in zip(part.indices, told, strict=True):
-            if type(result) is Failure:
+            if type(result) is not Failure:
+                results[index] = result
+            elif result.reason == BATCH_TOO_LARGE and index != part.indices[0]:
+                # The first one found room, so that the next round is smaller.
+                round_.no_room.add(index)
+            else:
                 failures[index] = result
                 round_.failed_at[index] = part.address
-            else:
-                results[index] = result
-    round_.open = sorted(failures)
+    round_.open = sorted(failures.keys() | round_.no_room)
     return failures
+
+
+def _is_too_large(batch: Batch, answer: Any) -> bool:
+    return (
+        batch.method == "MGet"
+        and type(answer) is Failure
+        and answer.code is Code.RESOURCE_EXHAUSTED
+        and answer.reason == MESSAGE_TOO_LARGE
+    )
+
+
+def _out_of_time(keys_left: int) -> Failure:
+    return Failure(
+        Code.DEADLINE_EXCEEDED,
+        Code.DEADLINE_EXCEEDED.name,
+        Outcome.NOT_APPLIED,
+        f"the values are too large for one answer, and time ran out with {keys_left} keys left: "
+        "ask for fewer at once, or allow more time",
+    )
 
 
 def _next_round(attempts: Attempts, round_: _Round, failures: dict[int, Failure]) -> float:
