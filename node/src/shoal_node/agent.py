@@ -160,6 +160,7 @@ class Agent:
         )
 
     async def _turns(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._wait_seconds()):
@@ -167,7 +168,12 @@ class Agent:
             self._news.clear()
             self._look_again_ms = None
             if self._view is not None:
+                began = loop.time()
                 self._turn(self._view)
+                # A turn looks at every partition. Where news comes without end, as
+                # when thousands are taken over, it rests for as long as it took, so
+                # that half of the time is left for what the turns began.
+                await asyncio.sleep(loop.time() - began)
 
     def _wait_seconds(self) -> float | None:
         waits_ms = []

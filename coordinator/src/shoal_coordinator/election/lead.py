@@ -63,9 +63,12 @@ async def lead(latest: LatestView, planner: Planner, actor: Actor, elected_at: R
     it shows all of them.
     """
     said: str | None = None
+    loop = asyncio.get_running_loop()
     view = await latest.until(lambda view: view.revision >= elected_at)
     while True:
+        began = loop.time()
         decision = await planner.plan(view)
+        took = loop.time() - began
         if decision.waiting != said:
             said = decision.waiting
             if said is not None:
@@ -76,4 +79,7 @@ async def lead(latest: LatestView, planner: Planner, actor: Actor, elected_at: R
         if written > view.revision:
             view = await latest.newer_than(Revision(written - 1), _CATCH_UP_SECONDS)
         else:
+            # A plan looks at every partition, and views may come faster than plans are
+            # made: what comes meanwhile is seen as one.
+            await asyncio.sleep(took)
             view = await latest.newer_than(view.revision, TICK_SECONDS)
