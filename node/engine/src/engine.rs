@@ -8,26 +8,32 @@
 //! afterwards. The account is an atomic and is taken under any lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use parking_lot::Mutex;
-
-use crate::eviction::POLICY_BYTES_MAX;
+use crate::eviction::{NOBODY, Order, POLICY_BYTES_MAX, QUEUES, Stamp};
+use crate::fairness::MayEvict;
 use crate::index::Keyed;
 use crate::memory::Account;
 use crate::operations::Stop;
 use crate::partition::Partition;
 use crate::refused::{AlreadyOpen, NotOpen, Refused};
 use crate::request::{Deleted, Entry, Increment, Incremented, Now, SetOutcome, Version, Write};
+use crate::room::Reclaimed;
 use crate::settings::{KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
 use crate::stats::{Stats, Tally};
+use crate::sync::{AtomicU32, AtomicUsize, Mutex};
+use crate::work::Work;
 
 /// All partitions of a node. Share it behind an `Arc`; every method takes `&self`.
 pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) account: Arc<Account>,
+    /// Who has waited longest, over all partitions.
+    pub(crate) order: Arc<Order>,
     pub(crate) places: Box<[Place]>,
     pub(crate) open_count: AtomicU32,
+    /// An [`crate::settings::Eviction`], by its number.
+    pub(crate) eviction: AtomicU32,
     /// Where the search for a partition that gives memory begins.
     pub(crate) hand: AtomicUsize,
     keyed: Keyed,
@@ -40,12 +46,14 @@ pub(crate) struct Place {
     pub(crate) state: Mutex<State>,
     /// What the partition's ledger held when its lock was last released.
     pub(crate) held_bytes: AtomicUsize,
+    /// When the fronts of its queues came, as of then.
+    pub(crate) oldest: [AtomicUsize; QUEUES],
 }
 
 pub(crate) struct State {
     pub(crate) open: Option<Partition>,
     /// What partitions that were here before have counted.
-    retired: Tally,
+    pub(crate) retired: Tally,
 }
 
 impl Engine {
@@ -59,8 +67,12 @@ impl Engine {
         let fixed_bytes = size_of_val(&*places) + places.len() * POLICY_BYTES_MAX;
         Engine {
             account: Arc::new(Account::new(settings.maxmemory_bytes, fixed_bytes)),
+            order: Arc::new(Order::new(
+                settings.maxmemory_bytes.saturating_sub(fixed_bytes),
+            )),
             places,
             open_count: AtomicU32::new(0),
+            eviction: AtomicU32::new(settings.eviction as u32),
             hand: AtomicUsize::new(0),
             keyed: Keyed::new(settings.hash_seed),
             settings,
@@ -75,7 +87,8 @@ impl Engine {
             return Err(AlreadyOpen);
         }
         let account = Arc::clone(&self.account);
-        let new = Partition::new(epoch, self.settings.eviction, self.keyed.clone(), account);
+        let order = Arc::clone(&self.order);
+        let new = Partition::new(epoch, self.eviction(), self.keyed.clone(), account, order);
         state.open = Some(new);
         self.open_count.fetch_add(1, Relaxed);
         Ok(())
@@ -90,7 +103,7 @@ impl Engine {
             return false;
         };
         state.retired += closed.tally;
-        place.held_bytes.store(0, Relaxed);
+        place.publish_closed();
         self.open_count.fetch_sub(1, Relaxed);
         drop(state);
         drop(closed);
@@ -121,6 +134,17 @@ impl Engine {
         let mut state = self.place(partition).state.lock();
         let open = state.open.as_mut().ok_or(NotOpen)?;
         Ok(open.get(key, now).map(read))
+    }
+
+    /// Where the key's entry may lie, to fetch it ahead of a read: a hint and nothing
+    /// else, which may be wrong or null, and stale at once. Does not wait for that memory.
+    pub fn whereabouts(&self, partition: u32, key: &[u8]) -> *const u8 {
+        let state = self.place(partition).state.lock();
+        let first = state.open.as_ref().and_then(|open| {
+            let hash = open.index.hash(key);
+            open.index.first(&open.heap, hash)
+        });
+        first.map_or(std::ptr::null(), <[u8]>::as_ptr)
     }
 
     /// Stores a value, whole.
@@ -175,10 +199,16 @@ impl Engine {
     /// times `budget`. An entry is found within 128 ms of its deadline if this is
     /// called often enough; reads do not depend on it.
     pub fn reclaim_expired(&self, partition: u32, now: Now, budget: usize) -> usize {
+        self.reclaim(partition, now, budget).entries
+    }
+
+    /// As [`Engine::reclaim_expired`], and says whether there may be more: then call it
+    /// again soon, after letting others have their turn.
+    pub fn reclaim(&self, partition: u32, now: Now, budget: usize) -> Reclaimed {
         let place = self.place(partition);
         let mut state = place.state.lock();
         let Some(open) = state.open.as_mut() else {
-            return 0;
+            return Reclaimed::default();
         };
         let now_ms = open.own_time_ms(now);
         let reclaimed = open.reclaim(now_ms, budget);
@@ -186,12 +216,18 @@ impl Engine {
         reclaimed
     }
 
+    /// How much was done under the partition's lock since it was opened. None: closed.
+    pub fn work(&self, partition: u32) -> Option<Work> {
+        let state = self.place(partition).state.lock();
+        state.open.as_ref().map(|open| open.work)
+    }
+
     /// What was counted so far. Takes each partition's lock for a moment.
     pub fn stats(&self) -> Stats {
         let mut tally = Tally::default();
         let mut stats = Stats {
             memory_bytes: self.account.used_bytes() as u64,
-            maxmemory_bytes: self.account.max_bytes() as u64,
+            maxmemory_bytes: self.settings.maxmemory_bytes as u64,
             ..Stats::default()
         };
         for place in &self.places {
@@ -223,7 +259,7 @@ impl Engine {
         if place.held_bytes.load(Relaxed) != open.ledger.held_bytes() {
             return Err("what the place says is not what the ledger holds".into());
         }
-        if self.account.used_bytes() > self.account.max_bytes().max(self.fixed_bytes()) {
+        if self.account.used_bytes() > self.settings.maxmemory_bytes.max(self.fixed_bytes()) {
             return Err("the account is overdrawn".into());
         }
         open.validate()
@@ -243,7 +279,7 @@ impl Engine {
         partition: u32,
         key: &[u8],
         now: Now,
-        mut operation: impl FnMut(&mut Partition, bool) -> Result<R, Stop>,
+        mut operation: impl FnMut(&mut Partition, MayEvict<'_>) -> Result<R, Stop>,
     ) -> Result<R, Refused> {
         if key.is_empty() {
             return Err(Refused::KeyEmpty);
@@ -256,7 +292,8 @@ impl Engine {
         loop {
             let mut state = place.state.lock();
             let open = state.open.as_mut().ok_or(Refused::NotOpen)?;
-            let result = operation(open, search.may_evict_own());
+            open.leaves_ahead = search.leaves_ahead();
+            let result = operation(open, search.may_evict());
             place.publish(open);
             let (why, bytes) = match result {
                 Ok(done) => return Ok(done),
@@ -283,10 +320,24 @@ impl Place {
         Place {
             state: Mutex::new(state),
             held_bytes: AtomicUsize::new(0),
+            oldest: std::array::from_fn(|_| AtomicUsize::new(NOBODY)),
         }
     }
 
-    pub(crate) fn publish(&self, open: &Partition) {
-        self.held_bytes.store(open.ledger.held_bytes(), Relaxed);
+    /// To be called before a lock is released under which the partition was changed.
+    pub(crate) fn publish(&self, open: &mut Partition) {
+        open.work.end_hold();
+        self.show(open.ledger.held_bytes(), open.policy.oldest());
+    }
+
+    fn publish_closed(&self) {
+        self.show(0, [NOBODY; QUEUES]);
+    }
+
+    fn show(&self, held_bytes: usize, oldest: [Stamp; QUEUES]) {
+        self.held_bytes.store(held_bytes, Relaxed);
+        for (shown, oldest) in self.oldest.iter().zip(oldest) {
+            shown.store(oldest, Relaxed);
+        }
     }
 }

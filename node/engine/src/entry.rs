@@ -63,22 +63,46 @@ pub(crate) struct Draft<'a> {
 impl Draft<'_> {
     /// What it takes in the heap.
     pub(crate) fn bytes(&self) -> usize {
+        (self.key_at() + self.key.len() + self.value.len()).next_multiple_of(GRAIN_BYTES)
+    }
+
+    fn key_at(&self) -> usize {
         let header = if self.deadline_ms.is_some() {
             EXPIRING_HEADER
         } else {
             PLAIN_HEADER
         };
-        let lengths = varint_bytes(self.key.len()) + varint_bytes(self.value.len());
-        (header + lengths + self.key.len() + self.value.len()).next_multiple_of(GRAIN_BYTES)
+        header + varint_bytes(self.key.len()) + varint_bytes(self.value.len())
+    }
+
+    /// Key and value alone.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.key.len() + self.value.len()
     }
 
     /// Writes the entry to the whole of `out`, unlinked, with rank 0.
     pub(crate) fn write(&self, out: &mut [u8], age: u32) {
         let value_end = self.put(out, age);
         out[value_end..].fill(0);
-        let (links, marks) = out.split_at_mut(AGE);
-        links.fill(0xFF);
-        set_rank_of(&mut marks[MARKS - AGE], 0);
+        self.put_free(out);
+    }
+
+    /// As `write`, with age 0, to an empty `out` that holds just this entry: nothing is
+    /// filled with zeros before the value is copied there.
+    pub(crate) fn write_new(&self, mut out: Vec<u8>) -> Vec<u8> {
+        out.resize(self.key_at(), 0);
+        self.put_head(&mut out, 0);
+        self.put_free(&mut out);
+        out.extend_from_slice(self.key);
+        out.extend_from_slice(self.value);
+        out.resize(self.bytes(), 0);
+        out
+    }
+
+    /// Unlinked, with rank 0.
+    fn put_free(&self, out: &mut [u8]) {
+        out[..AGE].fill(0xFF);
+        set_rank_of(&mut out[MARKS], 0);
         if self.deadline_ms.is_some() {
             out[Links::Bucket as usize..EXPIRING_HEADER].fill(0xFF);
         }
@@ -95,6 +119,17 @@ impl Draft<'_> {
 
     /// Writes all but the links and the rank; returns where the value ends.
     fn put(&self, entry: &mut [u8], age: u32) -> usize {
+        let key_at = self.put_head(entry, age);
+        let value_at = key_at + self.key.len();
+        let value_end = value_at + self.value.len();
+        entry[key_at..value_at].copy_from_slice(self.key);
+        entry[value_at..value_end].copy_from_slice(self.value);
+        value_end
+    }
+
+    /// Writes what stands before the key, but the links and the rank; returns where the
+    /// key begins.
+    fn put_head(&self, entry: &mut [u8], age: u32) -> usize {
         set_age(entry, age);
         let rank = entry[MARKS] & !(DEAD | EXPIRES | ABSENT);
         entry[MARKS] = rank | if self.absent { ABSENT } else { 0 };
@@ -105,12 +140,7 @@ impl Draft<'_> {
             at = EXPIRING_HEADER;
         }
         at = put_varint(entry, at, self.key.len());
-        at = put_varint(entry, at, self.value.len());
-        let value_at = at + self.key.len();
-        let value_end = value_at + self.value.len();
-        entry[at..value_at].copy_from_slice(self.key);
-        entry[value_at..value_end].copy_from_slice(self.value);
-        value_end
+        put_varint(entry, at, self.value.len())
     }
 }
 
@@ -172,6 +202,12 @@ pub(crate) fn is_of(entry: &[u8], key: &[u8]) -> bool {
 pub(crate) fn value(entry: &[u8]) -> &[u8] {
     let layout = Layout::of(entry);
     &entry[layout.value_at..layout.value_end]
+}
+
+/// Key and value alone.
+pub(crate) fn payload_bytes(entry: &[u8]) -> usize {
+    let layout = Layout::of(entry);
+    layout.value_end - layout.key_at
 }
 
 /// What it takes in the heap.
@@ -263,6 +299,19 @@ pub(crate) fn set_dead(entry: &mut [u8]) {
     entry[MARKS] |= DEAD;
 }
 
+/// Makes one dead entry of a gap that dead entries left: they are so long together.
+pub(crate) fn fill_gap(gap: &mut [u8]) {
+    let len = gap.len();
+    // One byte tells the key's length, 0; the value takes what its own length leaves, and
+    // where that comes out one short, rounding fills it up.
+    let rest = len - PLAIN_HEADER - 1;
+    let value_len = rest - varint_bytes(rest);
+    gap[MARKS] = DEAD;
+    let at = put_varint(gap, PLAIN_HEADER, 0);
+    put_varint(gap, at, value_len);
+    debug_assert_eq!(bytes(gap), len);
+}
+
 #[inline]
 pub(crate) fn rank(entry: &[u8]) -> u8 {
     entry[MARKS] >> RANK_SHIFT
@@ -343,6 +392,7 @@ mod tests {
             let draft = Draft { key: &key, value: &value, sequence, deadline_ms, absent };
             let mut entry = vec![0xAB; draft.bytes()];
             draft.write(&mut entry, 0);
+            prop_assert_eq!(&draft.write_new(Vec::new()), &entry);
             prop_assert_eq!(rank(&entry), 0);
             prop_assert_eq!(before(&entry, Links::Queue), Link::NONE);
             set_rank(&mut entry, rank_given);
@@ -360,6 +410,15 @@ mod tests {
             prop_assert_eq!(chain(&entry), Link::end(1));
             prop_assert_eq!(after(&entry, Links::Queue), Link::end(2));
             prop_assert!(!is_dead(&entry));
+        }
+    }
+
+    #[test]
+    fn a_gap_of_any_length_is_one_dead_entry() {
+        for len in (20..1 << 16).step_by(GRAIN_BYTES) {
+            let mut gap = vec![0xAB; len];
+            fill_gap(&mut gap);
+            assert!(bytes(&gap) == len && is_dead(&gap));
         }
     }
 

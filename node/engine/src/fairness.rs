@@ -1,14 +1,16 @@
 //! Who gives when the memory is full: a partition's own entries, or another's.
 //!
-//! A partition's *fair share* is the memory divided by the number of open
-//! partitions. While there is memory nobody looks at it. Once there is none:
-//! - a partition at or above its share evicts its own entries;
-//! - one below it takes from the partitions above theirs, each in turn as a rotating
-//!   hand finds them, and evicts its own only where no such partition gives;
-//! - one that has nothing left to give itself takes from anybody, in the same turn.
+//! Whoever has waited longest in the whole node, by the [`crate::eviction::Order`] that the
+//! partitions share. A writer that needs memory looks at the fronts of a few partitions'
+//! queues, without their locks:
+//! - where its own front is about as old as the oldest that it saw, or older, it evicts its
+//!   own, which costs no other lock and leaves holes that it fills itself;
+//! - else the partition with that oldest front gives;
+//! - one that has nothing left to give itself takes from anybody.
 //!
-//! So a partition that was opened late, or whose keys were few, grows to its share;
-//! one that needs more than its share keeps what the others do not ask for.
+//! So a partition that was opened late, or that came to be asked for more than others, grows
+//! at their expense as long as its entries are the younger ones, and the node's memory is
+//! one cache, however many partitions it is cut into.
 //!
 //! Under the policy `none` nothing is taken from others.
 //!
@@ -19,15 +21,27 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::engine::Engine;
+use crate::eviction::{ANYBODY, Due, NOBODY};
 use crate::request::Now;
 use crate::room::Short;
 use crate::settings::Eviction;
 
-/// Attempts of one write to get its memory. Each frees up to 256 entries.
-const ROUNDS_MAX: usize = 4096;
-/// What is asked of another partition at least, so that it is not asked for each
-/// entry.
-const GIFT_BYTES_MIN: usize = 4 << 10;
+/// Attempts of one write to get its memory. Each does as much as one hold of a lock
+/// allows: enough for the largest value, made of the smallest entries.
+const ROUNDS_MAX: usize = 1 << 16;
+/// How often another partition is asked that gave up entries but no memory yet.
+const HOLDS_MAX: usize = 1024;
+/// Attempts in a row that freed nothing before the writer gives of its own, due or not.
+const VAIN_MAX: usize = 8;
+/// Another partition is asked for this part of the memory at least, so that it is not asked
+/// for each entry,
+const GIFT_PART: usize = 4096;
+/// but not for more than this unless it is wanted.
+const GIFT_BYTES_MAX: usize = 16 << 10;
+/// How many partitions that have somebody to give are compared,
+const SEEN_MAX: usize = 16;
+/// and at how many places they are looked for.
+const LOOKED_AT_MAX: usize = 1024;
 
 /// One write's search for memory.
 pub(crate) struct Search<'a> {
@@ -35,95 +49,162 @@ pub(crate) struct Search<'a> {
     partition: usize,
     own: Own,
     rounds: usize,
+    vain: usize,
 }
 
 /// Whether the partition's own entries may go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Own {
-    /// Only after those of partitions above their share.
-    Later,
+    WhenDue,
     Now,
+}
+
+/// Which entries a partition may evict for its own sake.
+#[derive(Clone, Copy)]
+pub(crate) enum MayEvict<'a> {
+    /// Any.
+    Anything,
+    /// Those that have waited about as long as others' in the engine.
+    WhatIsDue {
+        engine: &'a Engine,
+        own: usize,
+        slack: usize,
+    },
+}
+
+impl MayEvict<'_> {
+    pub(crate) fn due(self) -> Due {
+        match self {
+            MayEvict::Anything => ANYBODY,
+            MayEvict::WhatIsDue { engine, own, slack } => engine
+                .oldest_but(own, slack)
+                .map_or(ANYBODY, |(_, due)| due),
+        }
+    }
 }
 
 impl Engine {
     #[inline]
     pub(crate) fn search(&self, partition: u32) -> Search<'_> {
-        let partition = partition as usize;
-        let held_bytes = self.places[partition].held_bytes.load(Relaxed);
-        let own = if held_bytes < self.fair_share_bytes() {
-            Own::Later
-        } else {
-            Own::Now
-        };
         Search {
             engine: self,
-            partition,
-            own,
+            partition: partition as usize,
+            own: Own::WhenDue,
             rounds: 0,
+            vain: 0,
         }
     }
 
-    fn fair_share_bytes(&self) -> usize {
-        self.account.max_bytes() / self.open_count.load(Relaxed).max(1) as usize
-    }
-
-    /// Makes one partition above `floor_bytes` give memory.
-    fn take_from_another(
-        &self,
-        partition: usize,
-        bytes: usize,
-        floor_bytes: usize,
-        now: Now,
-    ) -> bool {
-        for _ in 0..self.places.len() {
-            let at = self.hand.fetch_add(1, Relaxed) % self.places.len();
-            let place = &self.places[at];
-            if at == partition || place.held_bytes.load(Relaxed) <= floor_bytes {
-                continue;
-            }
-            let mut state = place.state.lock();
-            if let Some(open) = state.open.as_mut() {
-                let now_ms = open.own_time_ms(now);
-                let given_bytes = open.shed(bytes, now_ms);
-                place.publish(open);
-                if given_bytes > 0 {
-                    return true;
+    /// Of a few other partitions the one whose front has waited longest, and who is about as
+    /// old as that.
+    pub(crate) fn oldest_but(&self, partition: usize, slack: usize) -> Option<(usize, Due)> {
+        let queue = self.order.gives();
+        let count = self.places.len();
+        let first = self.hand.load(Relaxed);
+        let mut oldest = None;
+        let (mut looked_at, mut seen) = (0, 0);
+        while looked_at < count.min(LOOKED_AT_MAX) && seen < SEEN_MAX {
+            let at = first.wrapping_add(looked_at) % count;
+            looked_at += 1;
+            let entered = self.places[at].oldest[queue].load(Relaxed);
+            if at != partition && entered != NOBODY {
+                seen += 1;
+                if oldest.is_none_or(|(_, before)| entered < before) {
+                    oldest = Some((at, entered));
                 }
             }
         }
-        false
+        self.hand.store(first.wrapping_add(looked_at), Relaxed);
+        oldest.map(|(at, entered)| (at, self.order.alike(queue, entered, slack)))
+    }
+
+    /// Makes a partition give entries that are due. Returns how much memory that was.
+    pub(crate) fn take_from(&self, at: usize, bytes: usize, due: Due, now: Now) -> usize {
+        let place = &self.places[at];
+        for _ in 0..HOLDS_MAX {
+            let mut state = place.state.lock();
+            let Some(open) = state.open.as_mut() else {
+                break;
+            };
+            let now_ms = open.own_time_ms(now);
+            let shed = open.shed(bytes, due, now_ms);
+            place.publish(open);
+            if shed.bytes > 0 || !shed.more {
+                return shed.bytes;
+            }
+        }
+        0
+    }
+
+    /// Makes any partition but this one give memory, whatever it holds.
+    pub(crate) fn take_from_anybody(&self, partition: usize, bytes: usize, now: Now) -> bool {
+        let count = self.places.len();
+        // Each search looks at every place: where two shared their steps, each would see
+        // a part of them, and could miss the only one that gives.
+        let first = self.hand.load(Relaxed);
+        (0..count)
+            .map(|step| first.wrapping_add(step) % count)
+            .filter(|&at| at != partition && self.places[at].held_bytes.load(Relaxed) > 0)
+            .any(|at| self.take_from(at, bytes, ANYBODY, now) > 0)
     }
 }
 
-impl Search<'_> {
-    pub(crate) fn may_evict_own(&self) -> bool {
-        self.own == Own::Now
+impl<'a> Search<'a> {
+    pub(crate) fn may_evict(&self) -> MayEvict<'a> {
+        match self.own {
+            Own::WhenDue => MayEvict::WhatIsDue {
+                engine: self.engine,
+                own: self.partition,
+                slack: self.slack(),
+            },
+            Own::Now => MayEvict::Anything,
+        }
+    }
+
+    /// A write that needs more than the oldest entries give cannot wait for who is oldest.
+    fn slack(&self) -> usize {
+        self.rounds.saturating_sub(1)
+    }
+
+    /// Whether the partition is so near its share, or above, that it will have to give up
+    /// entries of its own once the memory is full.
+    pub(crate) fn leaves_ahead(&self) -> bool {
+        let open_count = self.engine.open_count.load(Relaxed).max(1) as usize;
+        let held_bytes = self.engine.places[self.partition].held_bytes.load(Relaxed);
+        held_bytes >= self.engine.account.max_bytes() / open_count / 8 * 7
     }
 
     /// Whether the operation shall be tried once more. `bytes`: what it wants.
     pub(crate) fn find(&mut self, why: Short, bytes: usize, now: Now) -> bool {
+        let max_bytes = self.engine.account.max_bytes();
         self.rounds += 1;
-        if self.rounds > ROUNDS_MAX || bytes > self.engine.account.max_bytes() {
+        if self.rounds > ROUNDS_MAX || bytes > max_bytes {
             return false;
         }
         if why == Short::Again {
             return true;
         }
-        let bytes = bytes.max(GIFT_BYTES_MIN);
-        let takes = |floor_bytes| {
-            self.engine.settings.eviction != Eviction::None
-                && self
-                    .engine
-                    .take_from_another(self.partition, bytes, floor_bytes, now)
-        };
+        if self.engine.eviction() == Eviction::None {
+            return false;
+        }
+        let bytes = bytes.max((max_bytes / GIFT_PART).min(GIFT_BYTES_MAX));
         match self.own {
-            Own::Later => {
-                if !takes(self.engine.fair_share_bytes()) {
+            Own::WhenDue => {
+                let given_bytes = self
+                    .engine
+                    .oldest_but(self.partition, self.slack())
+                    .map(|(at, due)| self.engine.take_from(at, bytes, due, now));
+                match given_bytes {
+                    None => self.own = Own::Now,
+                    Some(0) => self.vain += 1,
+                    Some(_) => self.vain = 0,
+                }
+                if self.vain == VAIN_MAX {
                     self.own = Own::Now;
                 }
                 true
             }
-            Own::Now => takes(0),
+            Own::Now => self.engine.take_from_anybody(self.partition, bytes, now),
         }
     }
 }

@@ -25,15 +25,18 @@ use foldhash::quality::FoldHasher;
 use crate::entry;
 use crate::handle::{Handle, Link};
 use crate::heap::Heap;
-use crate::memory::{Ledger, allocated, table_bytes};
+use crate::memory::Ledger;
+use crate::table::Table;
 
 /// Heads are allocated so many at a time; a table begins with this many.
-const CHUNK: usize = 128;
-const CHUNK_BYTES: usize = CHUNK * size_of::<Link>();
+const PAGE: usize = 128;
 /// A head is added when there are more entries for each than this,
 const ENTRIES_PER_HEAD_MAX: usize = 2;
 /// and taken away when there are fewer than this.
 const ENTRIES_PER_HEAD_MIN: usize = 1;
+/// Where the memory is full chains may grow so long; past that an insertion waits until
+/// there is room for another page of heads.
+const ENTRIES_PER_HEAD_FULL: usize = 3;
 
 /// The keyed hash of the tables.
 #[derive(Clone)]
@@ -60,8 +63,8 @@ impl Keyed {
 
 pub(crate) struct Index {
     keyed: Keyed,
-    #[expect(clippy::vec_box, reason = "a table of chunks that never move")]
-    chunks: Vec<Box<[Link; CHUNK]>>,
+    links: Table<Link, PAGE>,
+    /// How many of them are in use.
     heads: usize,
     round: usize,
 }
@@ -70,7 +73,7 @@ impl Index {
     pub(crate) fn new(keyed: Keyed) -> Index {
         Index {
             keyed,
-            chunks: Vec::new(),
+            links: Table::default(),
             heads: 0,
             round: 0,
         }
@@ -95,6 +98,14 @@ impl Index {
             at = entry::chain(entry);
         }
         None
+    }
+
+    /// The first entry of the chain that the key's would be in; its bytes are not read.
+    #[inline]
+    pub(crate) fn first<'a>(&self, heap: &'a Heap, hash: u64) -> Option<&'a [u8]> {
+        let occupied = self.heads > 0;
+        let first = occupied.then(|| self.head(self.head_of(hash)))?;
+        first.handle().map(|handle| heap.entry(handle))
     }
 
     /// Finds an entry and makes it the first of its chain, so that what is asked for
@@ -132,12 +143,15 @@ impl Index {
 
     /// Makes sure that `insert` can be called; false where the memory is full.
     #[must_use]
-    pub(crate) fn ready(&mut self, ledger: &mut Ledger) -> bool {
-        self.heads > 0
-            || self.add_chunk(ledger) && {
-                (self.heads, self.round) = (CHUNK, CHUNK);
-                true
-            }
+    pub(crate) fn ready(&mut self, entries: usize, ledger: &mut Ledger) -> bool {
+        let is_short = entries >= self.heads * ENTRIES_PER_HEAD_FULL;
+        if is_short && self.heads == self.links.capacity() && !self.links.add_page(ledger) {
+            return false;
+        }
+        if self.heads == 0 {
+            (self.heads, self.round) = (PAGE, PAGE);
+        }
+        true
     }
 
     pub(crate) fn insert(&mut self, heap: &mut Heap, hash: u64, handle: Handle) {
@@ -175,19 +189,22 @@ impl Index {
 
     /// Adds or takes away one head if the number of entries asks for it. To be
     /// called after every insertion and removal. Full memory only makes chains
-    /// longer.
-    pub(crate) fn adapt(&mut self, heap: &mut Heap, entries: usize, ledger: &mut Ledger) {
+    /// longer. Returns how many entries were moved between chains.
+    pub(crate) fn adapt(&mut self, heap: &mut Heap, entries: usize, ledger: &mut Ledger) -> usize {
         if entries > self.heads * ENTRIES_PER_HEAD_MAX {
-            self.split(heap, ledger);
-        } else if entries < self.heads * ENTRIES_PER_HEAD_MIN && self.heads > CHUNK {
-            self.merge(heap, ledger);
+            self.split(heap, ledger)
+        } else if entries < self.heads * ENTRIES_PER_HEAD_MIN && self.heads > PAGE {
+            self.merge(heap, ledger)
+        } else {
+            0
         }
     }
 
-    fn split(&mut self, heap: &mut Heap, ledger: &mut Ledger) {
-        if self.heads == self.chunks.len() * CHUNK && !self.add_chunk(ledger) {
-            return;
+    fn split(&mut self, heap: &mut Heap, ledger: &mut Ledger) -> usize {
+        if self.heads == self.links.capacity() && !self.links.add_page(ledger) {
+            return 0;
         }
+        let mut moved = 0;
         let parent = self.heads - self.round;
         let mut at = self.head(parent);
         self.set_head(parent, Link::NONE);
@@ -200,10 +217,13 @@ impl Index {
             at = entry::chain(entry);
             let hash = self.hash(entry::key(entry));
             self.insert(heap, hash, handle);
+            moved += 1;
         }
+        moved
     }
 
-    fn merge(&mut self, heap: &mut Heap, ledger: &mut Ledger) {
+    fn merge(&mut self, heap: &mut Heap, ledger: &mut Ledger) -> usize {
+        let mut moved = 0;
         self.heads -= 1;
         let mut at = self.head(self.heads);
         self.set_head(self.heads, Link::NONE);
@@ -215,20 +235,15 @@ impl Index {
             at = entry::chain(heap.entry(handle));
             entry::set_chain(heap.entry_mut(handle), self.head(parent));
             self.set_head(parent, Link::to(handle));
+            moved += 1;
         }
-        if self.heads.is_multiple_of(CHUNK) {
-            self.chunks.pop();
-            ledger.refund(allocated(CHUNK_BYTES));
+        if self.heads.is_multiple_of(PAGE) {
+            // One page may have been added that no head was taken from yet.
+            while self.links.capacity() > self.heads {
+                self.links.remove_page(ledger);
+            }
         }
-    }
-
-    fn add_chunk(&mut self, ledger: &mut Ledger) -> bool {
-        let fits =
-            ledger.room_for_one(&mut self.chunks) && ledger.try_charge(allocated(CHUNK_BYTES));
-        if fits {
-            self.chunks.push(Box::new([Link::NONE; CHUNK]));
-        }
-        fits
+        moved
     }
 
     #[inline]
@@ -243,23 +258,24 @@ impl Index {
 
     #[inline]
     fn head(&self, head: usize) -> Link {
-        self.chunks[head / CHUNK][head % CHUNK]
+        self.links[head]
     }
 
     #[inline]
     fn set_head(&mut self, head: usize, to: Link) {
-        self.chunks[head / CHUNK][head % CHUNK] = to;
+        self.links[head] = to;
     }
 
     /// What the ledger should hold for this index.
     pub(crate) fn charged_bytes(&self) -> usize {
-        self.chunks.len() * allocated(CHUNK_BYTES) + table_bytes(&self.chunks)
+        self.links.charged_bytes()
     }
 
     /// Checks the module's invariants and returns every entry found.
     pub(crate) fn validate(&self, heap: &Heap) -> Result<Vec<Handle>, String> {
         let in_round = self.round <= self.heads && self.heads < (2 * self.round).max(1);
-        if !in_round || self.chunks.len() != self.heads.div_ceil(CHUNK) {
+        let spare = self.links.capacity().checked_sub(self.heads);
+        if !in_round || spare.is_none_or(|spare| spare > 2 * PAGE) {
             return Err(format!(
                 "the index has {} heads in round {}",
                 self.heads, self.round

@@ -10,10 +10,14 @@
 //! - Three structures link the entries, all through fields of the entry: the **index**
 //!   by key ([`mod@index`]), the **wheel** by deadline ([`mod@expiry`]), the **policy** by
 //!   who goes first ([`mod@eviction`]).
+//! - Holes that entries leave are closed by **cleaning** ([`mod@heap::clean`]), a few
+//!   entries at a time.
 //! - A **ledger** ([`mod@memory`]) is charged before anything is allocated.
 //! - **Operations** ([`mod@operations`]) are what callers ask for; **room**
 //!   ([`mod@room`]) is what they need first; **fairness** ([`mod@fairness`]) decides whose
 //!   entries go for it. The [`Engine`] is the surface.
+//! - **Inspect** ([`mod@inspect`]) tells partition by partition what is there;
+//!   **switch** ([`mod@switch`]) changes the policy of a running engine.
 //!
 //! # Invariants
 //!
@@ -25,7 +29,10 @@
 //! - A value is copied once when it is written, into bytes of its own size. (It may be
 //!   moved later when holes are closed.)
 //! - The account never passes `maxmemory_bytes`, whatever the threads do.
-//! - Bounded work under a lock: one slide of 64 KiB, 256 evictions, one split of a chain.
+//! - Bounded work under a lock, whatever the partition holds: [`mod@work`] counts it and
+//!   says how much. Nothing that grows with the data is ever copied or rebuilt at once:
+//!   not the tables ([`mod@table`]), the index, the wheel, the ghosts of a policy, nor a
+//!   segment that is cleaned.
 //!
 //! # Memory
 //!
@@ -35,7 +42,7 @@
 //! index       2 to 4 an entry (its 4 bytes of chain are in the 17)
 //! heap        about 1/64 of the data is open or idle at the ends of segments (at least
 //!             4 KiB), holes of up to 1/12 once entries left; 32 a segment
-//! policy      s3fifo 2 to 4 an entry once it evicts; the others nothing
+//! policy      s3fifo 2 an entry once it evicts; the others nothing
 //! wheel       1.9 KiB a partition that ever held an entry that expires
 //! fixed       about 1 KiB a partition, open or not
 //! ```
@@ -67,6 +74,8 @@ mod fairness;
 mod handle;
 mod heap;
 mod index;
+mod inspect;
+mod limit;
 mod lists;
 mod memory;
 mod operations;
@@ -76,12 +85,19 @@ mod request;
 mod room;
 mod settings;
 mod stats;
+mod switch;
+mod sync;
+mod table;
 mod validate;
+mod work;
 
 pub use engine::Engine;
+pub use inspect::{Inspection, MemoryByKind, PartitionStats};
 pub use refused::{AlreadyOpen, NotOpen, Refused};
 pub use request::{
     Condition, Deleted, Entry, Increment, Incremented, Now, SetOutcome, Version, Write,
 };
+pub use room::Reclaimed;
 pub use settings::{Eviction, KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
 pub use stats::Stats;
+pub use work::Work;

@@ -7,6 +7,10 @@
 //!
 //! Invariant: an entry is in at most one of the lists over the same links.
 
+mod chain;
+
+pub(crate) use chain::Chain;
+
 use crate::entry::{self, Links};
 use crate::handle::{Handle, Link};
 use crate::heap::Heap;

@@ -5,6 +5,9 @@
 //! was charged, and a charge that would pass `maxmemory_bytes` fails, so the
 //! bound is strict whatever the threads do.
 //!
+//! The bound may be lowered below `maxmemory_bytes` and raised again ([`crate::limit`]):
+//! what is held beyond it then stays until it is given up.
+//!
 //! Invariants: the account's `used` is the engine's fixed part plus the sum of
 //! the ledgers; a ledger's `held` is what [`crate::partition`] finds when it adds
 //! up its parts (checked by `validate`).
@@ -13,20 +16,22 @@
 //! most 64 KiB a thread), stacks, and what the allocator keeps in reserve.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::sync::AtomicUsize;
 
 /// What the engine may allocate, shared by all partitions.
 #[derive(Debug)]
 pub(crate) struct Account {
     used_bytes: AtomicUsize,
-    max_bytes: usize,
+    max_bytes: AtomicUsize,
 }
 
 impl Account {
     pub(crate) fn new(max_bytes: usize, fixed_bytes: usize) -> Account {
         Account {
             used_bytes: AtomicUsize::new(fixed_bytes),
-            max_bytes,
+            max_bytes: AtomicUsize::new(max_bytes),
         }
     }
 
@@ -35,13 +40,25 @@ impl Account {
     }
 
     pub(crate) fn max_bytes(&self) -> usize {
-        self.max_bytes
+        self.max_bytes.load(Relaxed)
+    }
+
+    pub(crate) fn set_max_bytes(&self, bytes: usize) {
+        self.max_bytes.store(bytes, Relaxed);
+    }
+
+    /// What is free, if that is less than this part of all.
+    fn scarce_bytes(&self, part: usize) -> Option<usize> {
+        let max_bytes = self.max_bytes();
+        let free = max_bytes.saturating_sub(self.used_bytes());
+        (free < max_bytes / part).then_some(free)
     }
 
     fn try_charge(&self, bytes: usize) -> bool {
+        let max_bytes = self.max_bytes();
         self.used_bytes
             .fetch_update(Relaxed, Relaxed, |used| {
-                used.checked_add(bytes).filter(|&sum| sum <= self.max_bytes)
+                used.checked_add(bytes).filter(|&sum| sum <= max_bytes)
             })
             .is_ok()
     }
@@ -69,6 +86,19 @@ impl Ledger {
 
     pub(crate) fn held_bytes(&self) -> usize {
         self.held_bytes
+    }
+
+    /// Of what is free, as much as this ledger holds of what is used. None: more than
+    /// this part of all is free.
+    pub(crate) fn free_part_bytes(&self, part: usize) -> Option<usize> {
+        let free = self.account.scarce_bytes(part)? as u128;
+        let used = self.account.used_bytes().max(1) as u128;
+        Some((free * self.held_bytes as u128 / used) as usize)
+    }
+
+    /// Whether `bytes` would fit if nothing else were held.
+    pub(crate) fn could_fit(&self, bytes: usize) -> bool {
+        bytes <= self.account.max_bytes()
     }
 
     /// Charges `bytes`, or nothing if they do not fit.

@@ -24,15 +24,16 @@
 use std::sync::Arc;
 
 use crate::entry::{self, DEADLINE_LIMIT_MS, Draft, Links};
-use crate::eviction::{self, Policy};
+use crate::eviction::{self, Due, NOBODY_YET, Order, Policy};
 use crate::expiry::Wheel;
 use crate::handle::Handle;
-use crate::heap::Heap;
+use crate::heap::{Heap, LARGE_FROM_BYTES};
 use crate::index::{Index, Keyed};
 use crate::memory::{Account, Ledger};
 use crate::request::{Now, Version};
 use crate::settings::Eviction;
 use crate::stats::Tally;
+use crate::work::Work;
 
 /// The partition's own time starts this long before the first time that it is told,
 /// so that a thread which read the clock a little earlier is still exact.
@@ -42,6 +43,8 @@ pub(crate) struct Partition {
     pub(crate) epoch: u64,
     pub(crate) sequence: u64,
     pub(crate) entries: usize,
+    /// Keys and values of all entries, without anything around them.
+    pub(crate) payload_bytes: usize,
     pub(crate) heap: Heap,
     pub(crate) index: Index,
     /// None until the first entry that expires.
@@ -49,7 +52,19 @@ pub(crate) struct Partition {
     pub(crate) policy: Box<dyn Policy>,
     /// Whether the policy has what it asked for.
     pub(crate) is_provisioned: bool,
+    pub(crate) order: Arc<Order>,
+    /// Who may be evicted for the partition's own sake, and how many may be before that is
+    /// looked at anew.
+    pub(crate) due: Due,
+    pub(crate) due_count: usize,
+    /// What is idle at the end of a segment goes back to the account, for now.
+    pub(crate) gives_ends: bool,
     pub(crate) tally: Tally,
+    pub(crate) work: Work,
+    /// Whether it is large enough to let entries leave ahead of need.
+    pub(crate) leaves_ahead: bool,
+    /// Segments that were slid, and no write got room by that, since an entry left.
+    pub(crate) slid_in_vain: usize,
     /// Dropped last: what is above is paid for until it is gone.
     pub(crate) ledger: Ledger,
     start_ms: Option<u64>,
@@ -64,17 +79,32 @@ pub(crate) enum Leaves {
 }
 
 impl Partition {
-    pub(crate) fn new(epoch: u64, eviction: Eviction, keyed: Keyed, account: Arc<Account>) -> Self {
+    pub(crate) fn new(
+        epoch: u64,
+        eviction: Eviction,
+        keyed: Keyed,
+        account: Arc<Account>,
+        order: Arc<Order>,
+    ) -> Self {
+        let seed = keyed.hash(&epoch.to_le_bytes());
         Partition {
             epoch,
             sequence: 0,
             entries: 0,
+            payload_bytes: 0,
             heap: Heap::default(),
-            policy: eviction::policy(eviction, keyed.hash(&epoch.to_le_bytes())),
+            policy: eviction::policy(eviction, seed, Arc::clone(&order)),
             index: Index::new(keyed),
             wheel: None,
             is_provisioned: true,
+            order,
+            due: NOBODY_YET,
+            due_count: 0,
+            gives_ends: false,
             tally: Tally::default(),
+            work: Work::default(),
+            leaves_ahead: false,
+            slid_in_vain: 0,
             ledger: Ledger::new(account),
             start_ms: None,
         }
@@ -118,6 +148,8 @@ impl Partition {
     /// Overwrites an entry without moving it, where the heap says that it fits.
     pub(crate) fn overwrite(&mut self, handle: Handle, draft: &Draft<'_>) {
         self.unlink_deadline(handle);
+        self.payload_bytes -= entry::payload_bytes(self.heap.entry(handle));
+        self.payload_bytes += draft.payload_bytes();
         self.heap.overwrite(handle, draft);
         self.link_deadline(handle);
         self.policy.hit(&mut self.heap, handle);
@@ -127,13 +159,13 @@ impl Partition {
     /// queue and chain if there is one.
     pub(crate) fn store(&mut self, hash: u64, draft: &Draft<'_>, standing: Option<Handle>) {
         let new = self.heap.append(draft);
+        self.payload_bytes += draft.payload_bytes();
         match standing {
             None => {
                 self.index.insert(&mut self.heap, hash, new);
                 self.policy.admit(&mut self.heap, new, hash);
                 self.entries += 1;
-                self.index
-                    .adapt(&mut self.heap, self.entries, &mut self.ledger);
+                self.adapt_index();
             }
             Some(old) => {
                 self.unlink_deadline(old);
@@ -142,10 +174,12 @@ impl Partition {
                 self.policy.moved(&mut self.heap, new);
                 self.policy.resized(&self.heap, new, old_bytes, new_bytes);
                 self.policy.hit(&mut self.heap, new);
+                self.payload_bytes -= entry::payload_bytes(self.heap.entry(old));
                 self.heap.free(old, &mut self.ledger);
             }
         }
         self.link_deadline(new);
+        self.clean_ahead(draft.bytes().min(LARGE_FROM_BYTES));
     }
 
     /// Copies the links and the rank of one entry to another; returns their sizes.
@@ -175,10 +209,19 @@ impl Partition {
             Leaves::Expired => self.tally.expired += 1,
             Leaves::Deleted => {}
         }
+        self.payload_bytes -= entry::payload_bytes(self.heap.entry(handle));
         self.heap.free(handle, &mut self.ledger);
         self.entries -= 1;
-        self.index
+        self.work.add_entries(1);
+        self.slid_in_vain = 0;
+        self.adapt_index();
+    }
+
+    fn adapt_index(&mut self) {
+        let moved = self
+            .index
             .adapt(&mut self.heap, self.entries, &mut self.ledger);
+        self.work.add_entries(moved);
     }
 
     pub(crate) fn hash_of(&self, handle: Handle) -> u64 {

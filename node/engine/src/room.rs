@@ -7,27 +7,48 @@
 //! 3. entries whose time is over;
 //! 4. whoever the policy names, as long as the caller allows it.
 //!
-//! Work under one hold of the lock is bounded: after [`LEAVE_MAX`] entries the caller
-//! is told to come again. One slide moves at most 64 KiB.
+//! Work under one hold of the lock is bounded (see [`crate::work`]): past the bound the
+//! caller is told to come again, and goes on where it stopped.
 
 use crate::entry::{self, Draft};
+use crate::eviction::{ANYBODY, Due};
 use crate::expiry::{Turn, Wheel};
-use crate::heap::LARGE_FROM_BYTES;
+use crate::fairness::MayEvict;
+use crate::heap::{LARGE_FROM_BYTES, Step, Way};
 use crate::memory::allocated;
 use crate::partition::{Leaves, Partition};
+use crate::work::{AHEAD_ENTRIES, STEP_ENTRIES};
 
 /// Holes of up to this part of the data are left alone when room is wanted,
 const REUSE_PART: usize = 12;
+/// where a write prepares room for the writes to come,
+const AHEAD_PART: usize = 14;
 /// and when entries leave without any room being wanted.
 const GIVE_BACK_PART: usize = 8;
-/// Holes that are not worth the trouble.
+/// Holes that are not worth the trouble,
 const FREE_WASTE_BYTES: usize = 2 << 10;
-/// A slide that wins less than this part of the data is not worth it, ever.
+/// unless they are this part of the data.
+const FREE_WASTE_PART: usize = 8;
+/// Cleaning that wins less than this part of the data is not worth it, ever.
 const WORTH_PART: usize = 64;
-/// How many entries may leave under one hold of the lock to make room.
-const LEAVE_MAX: usize = 256;
+/// Memory is scarce where less than this part of it is free.
+const SCARCE_PART: usize = 24;
+/// Entries that leave ahead of need for each that comes.
+const LEAVE_AHEAD_MAX: usize = 8;
+/// Segments that are slid for a write that then does not fit all the same. Until an entry
+/// leaves it is of no use to slide more.
+const SLID_IN_VAIN_MAX: usize = 16;
 /// Live entries that may be moved in the wheel for each that may be reclaimed.
 const MOVES_PER_RECLAIM: usize = 8;
+/// In a smaller partition what is idle in the open segment is wanted too by those who need
+/// memory.
+const CLOSE_OPEN_BELOW_BYTES: usize = 64 << 10;
+/// In a smaller partition nobody looks ahead: there is little to do at once.
+const LEAVE_AHEAD_FROM_BYTES: usize = 256 << 10;
+/// One of so many entries may be evicted before it is looked at anew whose turn it is,
+const ENTRIES_PER_LOOK: usize = 64;
+/// and at most so many.
+const LOOKS_SAVED_MAX: usize = 32;
 
 /// Why there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +59,21 @@ pub(crate) enum Short {
     Full,
 }
 
-/// What becomes of a segment that was slid.
+/// What a partition gave to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slid {
-    Opened,
-    GivenBack,
+pub(crate) struct Shed {
+    pub(crate) bytes: usize,
+    /// It would give more if it were asked again.
+    pub(crate) more: bool,
+}
+
+/// What was reclaimed under one hold of a partition's lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reclaimed {
+    /// Entries whose time was over.
+    pub entries: usize,
+    /// The budget ended the call: there may be more.
+    pub more: bool,
 }
 
 impl Partition {
@@ -52,32 +83,102 @@ impl Partition {
         &mut self,
         draft: &Draft<'_>,
         now_ms: u64,
-        may_evict: bool,
+        may_evict: MayEvict<'_>,
     ) -> Result<(), Short> {
         let size = draft.bytes();
+        if !self.ledger.could_fit(size) {
+            return Err(Short::Full);
+        }
         let small = size < LARGE_FROM_BYTES;
-        let slid = if small { Slid::Opened } else { Slid::GivenBack };
-        let at_least = if small { size } else { 1 };
-        for _ in 0..LEAVE_MAX {
-            if small && !self.heap.has_room(draft) && self.is_wasteful(REUSE_PART) {
-                self.slide_one(at_least, slid);
+        let (way, at_least) = if small {
+            (Way::Slide, size)
+        } else {
+            (Way::Evacuate, 1)
+        };
+        if self.leaves_ahead && self.heap.data_bytes() >= LEAVE_AHEAD_FROM_BYTES {
+            self.leave_ahead(size, now_ms, may_evict);
+        }
+        while self.work.may_go_on() {
+            if small && !self.heap.has_room(draft) {
+                self.heap.open_next(&mut self.ledger);
             }
-            if self.ready(draft, now_ms) {
-                return Ok(());
-            }
-            if !small && self.is_wasteful(REUSE_PART) && self.slide_one(at_least, slid) {
+            let cleans = small && !self.heap.has_room(draft) && self.wants_cleaning(REUSE_PART);
+            if cleans && self.clean_step(at_least, way) == Some(Step::OnItsWay) {
                 continue;
             }
-            let gave = self.reclaim_one(now_ms) || may_evict && self.evict_one();
-            if !gave && !self.slide_one(at_least.max(self.worth_bytes()), slid) {
+            if self.ready(draft, now_ms) {
+                self.slid_in_vain = 0;
+                return Ok(());
+            }
+            if !small && self.wants_cleaning(REUSE_PART) && self.clean_goes_on() {
+                continue;
+            }
+            let gave = self.reclaim_one(now_ms) || self.evict_due(may_evict);
+            if !gave && !self.clean_last(at_least, way) {
                 return Err(Short::Full);
             }
         }
         Err(Short::Again)
     }
 
+    /// Where the memory is nearly full and there are fewer holes than there will have to
+    /// be, lets entries leave, a few for each that comes: so that when there is no memory
+    /// left there are holes enough to live from, and no write has to make them all.
+    fn leave_ahead(&mut self, size: usize, now_ms: u64, may_evict: MayEvict<'_>) {
+        let wanted = self.heap.data_bytes() / REUSE_PART + FREE_WASTE_BYTES;
+        let missing = wanted.saturating_sub(self.heap.waste_bytes());
+        if missing == 0 {
+            return;
+        }
+        let Some(free_bytes) = self.ledger.free_part_bytes(SCARCE_PART) else {
+            return;
+        };
+        // What is missing shall be there when what is free is gone.
+        let share = size.saturating_mul(missing) / free_bytes.max(size);
+        let until = (self.heap.waste_bytes() + share).min(wanted);
+        for _ in 0..LEAVE_AHEAD_MAX {
+            if self.heap.waste_bytes() >= until || !self.work.may_go_on() {
+                break;
+            }
+            if !(self.reclaim_one(now_ms) || self.evict_due(may_evict)) {
+                break;
+            }
+        }
+    }
+
+    /// After an entry of this size was stored: slides a little of the segment that will
+    /// take the entries to come.
+    pub(crate) fn clean_ahead(&mut self, size: usize) {
+        if !self.heap.has_next() && self.wants_cleaning(AHEAD_PART) {
+            self.clean(AHEAD_ENTRIES, size, Way::SlideAhead);
+        }
+    }
+
+    /// A step of evacuation. Whether that, and nothing else, is to be gone on with: where
+    /// it only slid a segment, something must leave too, or it might go on for ever.
+    fn clean_goes_on(&mut self) -> bool {
+        matches!(
+            self.clean_step(1, Way::Evacuate),
+            Some(Step::OnItsWay | Step::Freed)
+        )
+    }
+
+    /// A step of cleaning where nothing else gives room. False where that is of no use.
+    fn clean_last(&mut self, at_least: usize, way: Way) -> bool {
+        if self.slid_in_vain >= SLID_IN_VAIN_MAX {
+            return false;
+        }
+        match self.clean_step(at_least.max(self.worth_bytes()), way) {
+            Some(Step::Slid(_)) => self.slid_in_vain += 1,
+            Some(Step::Freed) => self.slid_in_vain = 0,
+            Some(Step::OnItsWay) => {}
+            None => return false,
+        }
+        true
+    }
+
     fn ready(&mut self, draft: &Draft<'_>, now_ms: u64) -> bool {
-        self.index.ready(&mut self.ledger)
+        self.index.ready(self.entries, &mut self.ledger)
             && (draft.deadline_ms.is_none() || self.ready_wheel(now_ms))
             && self.heap.ready(draft, self.sequence, &mut self.ledger)
     }
@@ -89,58 +190,74 @@ impl Partition {
         self.wheel.is_some()
     }
 
-    /// Gives at least `bytes` back to the account, for another partition. Returns
-    /// how many it was; 0 where nothing can be given.
-    pub(crate) fn shed(&mut self, bytes: usize, now_ms: u64) -> usize {
+    /// Gives at least `bytes` back to the account, for another partition, or as many as
+    /// one hold of the lock allows, as far as it has entries that are due.
+    pub(crate) fn shed(&mut self, bytes: usize, due: Due, now_ms: u64) -> Shed {
         let before = self.ledger.held_bytes();
-        for _ in 0..LEAVE_MAX {
-            if before.saturating_sub(self.ledger.held_bytes()) >= bytes {
-                break;
-            }
-            if self.is_wasteful(REUSE_PART) && self.slide_one(1, Slid::GivenBack) {
+        let mut more = true;
+        while self.work.may_go_on() && before.saturating_sub(self.ledger.held_bytes()) < bytes {
+            if self.wants_cleaning(REUSE_PART) && self.clean_goes_on() {
                 continue;
             }
-            let gave = self.reclaim_one(now_ms) || self.evict_one();
-            if !gave && !self.slide_one(self.worth_bytes(), Slid::GivenBack) {
+            let gave = self.reclaim_one(now_ms) || self.evict_one(due);
+            let won = gave || self.clean_last(1, Way::Evacuate);
+            self.gives_ends = self.heap.data_bytes() < CLOSE_OPEN_BELOW_BYTES;
+            let goes_on = won || self.gives_ends && self.heap.close_open(&mut self.ledger);
+            if !goes_on {
+                more = false;
                 break;
             }
         }
-        before.saturating_sub(self.ledger.held_bytes())
+        self.gives_ends = false;
+        Shed {
+            bytes: before.saturating_sub(self.ledger.held_bytes()),
+            more,
+        }
     }
 
     /// Removes entries whose time is over, at most `budget`, and gives back the
     /// memory that this leaves idle.
-    pub(crate) fn reclaim(&mut self, now_ms: u64, budget: usize) -> usize {
-        let mut reclaimed = 0;
+    pub(crate) fn reclaim(&mut self, now_ms: u64, budget: usize) -> Reclaimed {
+        let mut reclaimed = Reclaimed::default();
         let mut moves_left = budget.saturating_mul(MOVES_PER_RECLAIM);
-        while reclaimed < budget {
+        reclaimed.more = loop {
+            if reclaimed.entries >= budget {
+                break true;
+            }
             match self.turn(now_ms) {
                 Turn::Due(handle) => {
                     self.remove(handle, self.hash_of(handle), Leaves::Expired);
-                    reclaimed += 1;
+                    reclaimed.entries += 1;
                 }
                 Turn::Moved if moves_left > 0 => moves_left -= 1,
-                Turn::Moved | Turn::Idle => break,
+                Turn::Moved => break true,
+                Turn::Idle => break false,
             }
+        };
+        for _ in 0..=reclaimed.entries / STEP_ENTRIES {
+            // Whoever calls again also goes on with this.
+            reclaimed.more |= self.give_back_waste();
         }
-        self.give_back_waste(1 + reclaimed / LEAVE_MAX);
         reclaimed
     }
 
-    /// Slides up to `segments` of them if there are holes enough.
-    pub(crate) fn give_back_waste(&mut self, segments: usize) {
-        for _ in 0..segments {
-            if !self.is_wasteful(GIVE_BACK_PART) || !self.slide_one(1, Slid::GivenBack) {
-                break;
-            }
-        }
+    /// One step of cleaning if there are holes enough; whether there was one.
+    pub(crate) fn give_back_waste(&mut self) -> bool {
+        self.is_wasteful(GIVE_BACK_PART) && self.clean_last(1, Way::Evacuate)
+    }
+
+    /// What was begun is brought to its end, even if others left no holes meanwhile.
+    fn wants_cleaning(&self, part: usize) -> bool {
+        self.heap.is_cleaning() || self.is_wasteful(part)
     }
 
     fn is_wasteful(&self, part: usize) -> bool {
-        self.heap.waste_bytes() > self.heap.data_bytes() / part + FREE_WASTE_BYTES
+        let data_bytes = self.heap.data_bytes();
+        let free_bytes = FREE_WASTE_BYTES.min(data_bytes / FREE_WASTE_PART);
+        self.heap.waste_bytes() > data_bytes / part + free_bytes
     }
 
-    /// What a slide must win where nothing else is left to be had.
+    /// What cleaning must win where nothing else is left to be had.
     fn worth_bytes(&self) -> usize {
         (self.heap.data_bytes() / WORTH_PART).clamp(1, FREE_WASTE_BYTES)
     }
@@ -160,34 +277,65 @@ impl Partition {
     }
 
     fn turn(&mut self, now_ms: u64) -> Turn {
-        self.wheel
-            .as_mut()
-            .map_or(Turn::Idle, |wheel| wheel.turn(&mut self.heap, now_ms))
+        let Some(wheel) = self.wheel.as_mut() else {
+            return Turn::Idle;
+        };
+        let turn = wheel.turn(&mut self.heap, now_ms);
+        self.work.add_entries(usize::from(turn == Turn::Moved));
+        turn
     }
 
-    fn evict_one(&mut self) -> bool {
-        let Some(handle) = self.policy.victim(&mut self.heap) else {
-            return false;
+    /// Evicts one of those that may be evicted for the partition's own sake. Where there
+    /// are many entries, nobody compares them with others' each time.
+    fn evict_due(&mut self, may_evict: MayEvict<'_>) -> bool {
+        if matches!(may_evict, MayEvict::Anything) {
+            return self.evict_one(ANYBODY);
+        }
+        if self.due_count == 0 {
+            self.due = may_evict.due();
+            self.due_count = (self.entries / ENTRIES_PER_LOOK).clamp(1, LOOKS_SAVED_MAX);
+        }
+        self.due_count -= 1;
+        let gave = self.evict_one(self.due);
+        if !gave {
+            self.due_count = 0;
+        }
+        gave
+    }
+
+    /// False: nothing is given up. True: an entry left, or the policy came nearer to one.
+    fn evict_one(&mut self, due: Due) -> bool {
+        let victim = self.policy.victim(&mut self.heap, due);
+        let passed_over = self.policy.passed_over();
+        self.work.add_entries(passed_over);
+        let Some(handle) = victim else {
+            return passed_over > 0;
         };
         self.is_provisioned = self.policy.provision(self.entries, &mut self.ledger);
         self.remove(handle, self.hash_of(handle), Leaves::Evicted);
         true
     }
 
-    /// Slides the segment, of a few, with the most to win. False where there is none
-    /// that wins `at_least` bytes.
-    fn slide_one(&mut self, at_least: usize, slid: Slid) -> bool {
-        let Some(segment) = self.heap.find_waste(at_least) else {
-            return false;
-        };
+    /// Goes on with the segment that is being cleaned, or begins with the one, of a few,
+    /// that has the most to win. None where none wins `at_least` bytes.
+    fn clean_step(&mut self, at_least: usize, way: Way) -> Option<Step> {
+        self.clean(STEP_ENTRIES, at_least, way)
+    }
+
+    fn clean(&mut self, entries_max: usize, at_least: usize, way: Way) -> Option<Step> {
+        if !self.heap.is_cleaning() && !self.heap.begin_cleaning(at_least, way) {
+            return None;
+        }
         let Partition {
             heap,
             index,
             policy,
             wheel,
+            work,
+            ledger,
             ..
         } = self;
-        heap.slide(segment, |heap, old, new| {
+        let step = heap.clean(entries_max, work, ledger, |heap, old, new| {
             let entry = heap.entry(new);
             let (hash, expires) = (index.hash(entry::key(entry)), entry::expires(entry));
             index.moved(heap, hash, old, new);
@@ -196,16 +344,17 @@ impl Partition {
                 wheel.moved(heap, new);
             }
         });
-        let opens = slid == Slid::Opened && self.is_provisioned;
-        if opens && self.heap.rebase(segment, self.sequence) {
-            self.heap.set_open(segment, &mut self.ledger);
-        } else {
-            self.heap.trim(segment, &mut self.ledger);
-            if !self.is_provisioned {
-                self.is_provisioned = self.policy.provision(self.entries, &mut self.ledger);
+        if let Step::Slid(segment) = step {
+            // A policy that wants memory for itself gets it first.
+            let opens = self.is_provisioned && !self.gives_ends;
+            if !(opens && heap.open_slid(segment, self.sequence, ledger)) {
+                heap.trim(segment, ledger);
             }
         }
-        true
+        if step != Step::OnItsWay && !self.is_provisioned {
+            self.is_provisioned = self.policy.provision(self.entries, &mut self.ledger);
+        }
+        Some(step)
     }
 }
 
@@ -214,6 +363,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::Short;
+    use crate::eviction::Order;
+    use crate::fairness::MayEvict;
     use crate::index::Keyed;
     use crate::memory::Account;
     use crate::operations::Stop;
@@ -229,6 +380,7 @@ mod tests {
             eviction,
             Keyed::new(1),
             Arc::new(Account::new(1 << 20, 0)),
+            Arc::new(Order::new(1 << 20)),
         )
     }
 
@@ -242,7 +394,8 @@ mod tests {
         };
         // As the engine does: asked to come again, it comes again.
         for _ in 0..100 {
-            match partition.set(&key.to_le_bytes(), &write, NOW, true) {
+            partition.work.end_hold();
+            match partition.set(&key.to_le_bytes(), &write, NOW, MayEvict::Anything) {
                 Ok(SetOutcome::Applied(version)) => return version,
                 Err(Stop::Short {
                     why: Short::Again, ..
@@ -281,7 +434,7 @@ mod tests {
             }
             // In place, and moved by a touch, and to another size.
             expected[0] = set(&mut partition, 0, 50);
-            let touched = partition.touch(&1_u64.to_le_bytes(), 500, NOW, true);
+            let touched = partition.touch(&1_u64.to_le_bytes(), 500, NOW, MayEvict::Anything);
             assert_eq!(touched, Ok(Some(expected[1])));
             expected[2] = set(&mut partition, 2, 90);
             for (key, &written) in expected.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! What an engine is told when it is built. It never changes afterwards.
+//! What an engine is told when it is built. It never changes afterwards, but for the
+//! eviction policy (see [`mod@crate::switch`]).
 
 /// Longest key that the entry layout can hold, whatever the settings say.
 pub const KEY_BYTES_LIMIT: usize = 32 << 10;
@@ -13,7 +14,7 @@ pub struct Settings {
     pub partition_count: u32,
     /// Bound on everything that the engine allocates, over all partitions.
     pub maxmemory_bytes: usize,
-    /// Who goes first when the memory is full.
+    /// Who goes first when the memory is full, to begin with.
     pub eviction: Eviction,
     /// Longest key taken. At most [`KEY_BYTES_LIMIT`].
     pub key_bytes_max: usize,
@@ -38,4 +39,29 @@ pub enum Eviction {
     Lfu,
     /// Nothing is given up: a write that does not fit is refused.
     None,
+}
+
+impl Eviction {
+    /// All of them, by their numbers.
+    pub const ALL: [Eviction; 4] = [
+        Eviction::S3Fifo,
+        Eviction::Lru,
+        Eviction::Lfu,
+        Eviction::None,
+    ];
+
+    /// Its name in settings and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Eviction::S3Fifo => "s3fifo",
+            Eviction::Lru => "lru",
+            Eviction::Lfu => "lfu",
+            Eviction::None => "none",
+        }
+    }
+
+    /// The policy of this name.
+    pub fn named(name: &str) -> Option<Eviction> {
+        Eviction::ALL.into_iter().find(|it| it.name() == name)
+    }
 }

@@ -40,6 +40,16 @@ impl Partition {
                 self.entries
             ));
         }
+        let payload_bytes: usize = live
+            .iter()
+            .map(|&at| entry::payload_bytes(self.heap.entry(at)))
+            .sum();
+        if payload_bytes != self.payload_bytes {
+            return Err(format!(
+                "{payload_bytes} bytes of keys and values are counted as {}",
+                self.payload_bytes
+            ));
+        }
         for &handle in &live {
             let entry = self.heap.entry(handle);
             if self.heap.sequence(handle) > self.sequence {

@@ -2,10 +2,11 @@
 //! all the same, so that the partition treats every policy alike.
 
 use super::Policy;
+use super::order::{Due, NOBODY, QUEUES, Stamp};
 use crate::entry::Links;
 use crate::handle::Handle;
 use crate::heap::Heap;
-use crate::lists::Lists;
+use crate::lists::{Chain, Lists};
 
 pub(super) struct Nothing {
     queue: Lists<1>,
@@ -30,7 +31,11 @@ impl Policy for Nothing {
         self.queue.unlink(heap, handle);
     }
 
-    fn victim(&mut self, _heap: &mut Heap) -> Option<Handle> {
+    fn oldest(&self) -> [Stamp; QUEUES] {
+        [NOBODY; QUEUES]
+    }
+
+    fn victim(&mut self, _heap: &mut Heap, _due: Due) -> Option<Handle> {
         None
     }
 
@@ -40,6 +45,14 @@ impl Policy for Nothing {
 
     fn moved(&mut self, heap: &mut Heap, handle: Handle) {
         self.queue.moved(heap, handle);
+    }
+
+    fn release(&mut self, heap: &mut Heap) -> Option<Chain> {
+        self.queue.take_all(heap)
+    }
+
+    fn take_over(&mut self, heap: &mut Heap, chain: Chain) {
+        self.queue.append(heap, 0, chain);
     }
 
     fn validate(&self, heap: &Heap) -> Result<Vec<Handle>, String> {

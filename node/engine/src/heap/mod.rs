@@ -2,11 +2,10 @@
 //!
 //! Entries below [`LARGE_FROM_BYTES`] are appended to *segments* of at most 64 KiB;
 //! each larger one has an allocation of its own, of its own size. A removed entry
-//! leaves a hole; *sliding* a segment moves what lives in it down over the holes,
-//! in place, so that making room needs no room. The allocator thus sees few, large
-//! blocks: no header and no rounding for each entry, little fragmentation that the
-//! account does not know, and closing a partition frees hundreds of blocks, not
-//! millions.
+//! leaves a hole; holes are closed by *cleaning* a segment (see [`mod@clean`]). The
+//! allocator thus sees few, large blocks of few sizes, taken and freed whole: no header
+//! and no rounding for each entry, little fragmentation that the account does not know,
+//! and closing a partition frees hundreds of blocks, not millions.
 //!
 //! Invariants:
 //! - a segment is a sequence of entries, dead or alive, without gaps;
@@ -22,19 +21,23 @@
 //!   was slid gets a new base before it is opened again, if what lives in it is young
 //!   enough.
 //!
-//! Non-goals: it knows nothing of keys, order or time. Whoever slides must relink
+//! Non-goals: it knows nothing of keys, order or time. Whoever cleans must relink
 //! what moved.
 //!
 //! Log-structured memory for caches: Rumble, Kejriwal, Ousterhout, "Log-structured
 //! memory for DRAM-based storage", FAST 2014 (here without its two levels: sliding
 //! in place needs no free segment).
 
-mod slide;
+mod clean;
 mod validate;
 
 use crate::entry::{self, Draft};
 use crate::handle::{Handle, LARGE_MAX, Place, SEGMENT_BYTES, SEGMENTS_MAX};
 use crate::memory::{Ledger, allocated};
+use crate::table::Table;
+
+use clean::Cleaning;
+pub(crate) use clean::{Step, Way};
 
 /// From this size an entry has an allocation of its own.
 pub(crate) const LARGE_FROM_BYTES: usize = 4 << 10;
@@ -42,19 +45,32 @@ pub(crate) const LARGE_FROM_BYTES: usize = 4 << 10;
 /// A segment is as large as this part of the partition, so that at most that is idle at
 /// the end of the open one,
 const SEGMENT_PART: usize = 64;
-/// but not smaller than this.
-const SEGMENT_BYTES_MIN: usize = 4 << 10;
+/// but not smaller than this, as soon as there is a little more in the partition,
+const SEGMENT_BYTES_USUAL: usize = 4 << 10;
+/// and never smaller than this.
+const SEGMENT_BYTES_MIN: usize = 512;
+/// Where there is less, a segment is as large as this part of it.
+const SEGMENT_PART_MAX: usize = 4;
+/// From here on segments have one of three sizes, whatever lies in them, so that one can
+/// always take another's place in the allocator.
+const UNIFORM_FROM_BYTES: usize = 16 << 10;
+/// What the allocator puts before a block: with it a segment takes a power of two.
+const HEADER_BYTES: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Heap {
-    segments: Vec<Segment>,
-    large: Vec<Large>,
+    segments: Table<Segment, 32>,
+    large: Table<Large, 32>,
     open: Option<usize>,
     vacant_segment: Option<u32>,
     vacant_large: Option<u32>,
     /// Charged and empty, for the large entry that comes next.
-    pending: Option<Box<[u8]>>,
-    /// Where the next search for a segment to slide begins.
+    pending: Option<Vec<u8>>,
+    /// The segment that is being cleaned.
+    cleaning: Option<Cleaning>,
+    /// A segment that was slid ahead of need: it is the next to be open.
+    next: Option<usize>,
+    /// Where the next search for a segment to clean begins.
     cursor: usize,
     capacity_bytes: usize,
     live_bytes: usize,
@@ -108,16 +124,19 @@ impl Heap {
         self.capacity_bytes + self.large_bytes
     }
 
-    /// What sliding could win back.
-    pub(crate) fn waste_bytes(&self) -> usize {
-        self.capacity_bytes - self.live_bytes - self.open_room_bytes()
+    /// What the live entries take.
+    pub(crate) fn entry_bytes(&self) -> usize {
+        self.live_bytes + self.large_bytes
     }
 
-    fn open_room_bytes(&self) -> usize {
-        self.open.map_or(0, |open| {
-            let segment = &self.segments[open];
-            segment.bytes.len() - segment.end as usize
-        })
+    /// What cleaning could win back.
+    pub(crate) fn waste_bytes(&self) -> usize {
+        let next_room = self.next.map_or(0, |next| self.segments[next].room_bytes());
+        self.capacity_bytes - self.live_bytes - self.open_room_bytes() - next_room
+    }
+
+    pub(crate) fn open_room_bytes(&self) -> usize {
+        self.open.map_or(0, |open| self.segments[open].room_bytes())
     }
 
     /// The sequence of the write that stored the entry.
@@ -175,13 +194,13 @@ impl Heap {
     fn ready_large(&mut self, size: usize, ledger: &mut Ledger) -> bool {
         debug_assert!(self.pending.is_none());
         if self.vacant_large.is_none()
-            && (self.large.len() == LARGE_MAX || !ledger.room_for_one(&mut self.large))
+            && (self.large.len() == LARGE_MAX || !self.large.room_for_one(ledger))
         {
             return false;
         }
         let fits = ledger.try_charge(allocated(size));
         if fits {
-            self.pending = Some(vec![0; size].into());
+            self.pending = Some(Vec::with_capacity(size));
         }
         fits
     }
@@ -189,20 +208,17 @@ impl Heap {
     /// Gives back what [`Heap::ready`] set aside.
     pub(crate) fn cancel(&mut self, ledger: &mut Ledger) {
         if let Some(pending) = self.pending.take() {
-            ledger.refund(allocated(pending.len()));
+            ledger.refund(allocated(pending.capacity()));
         }
     }
 
     fn add_segment(&mut self, size: usize, base: u64, ledger: &mut Ledger) -> bool {
         if self.vacant_segment.is_none()
-            && (self.segments.len() == SEGMENTS_MAX || !ledger.room_for_one(&mut self.segments))
+            && (self.segments.len() == SEGMENTS_MAX || !self.segments.room_for_one(ledger))
         {
             return false;
         }
-        // A whole number of entries like this one: where all are alike, no end is idle.
-        let wanted = (self.data_bytes() / SEGMENT_PART).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES);
-        let capacity = wanted / size * size;
-        let capacity = if capacity == 0 { size } else { capacity };
+        let capacity = segment_bytes(self.data_bytes(), size);
         if !ledger.try_charge(allocated(capacity)) {
             return false;
         }
@@ -219,10 +235,7 @@ impl Heap {
                 *slot = segment;
                 number as usize
             }
-            None => {
-                self.segments.push(segment);
-                self.segments.len() - 1
-            }
+            None => self.segments.push(segment),
         };
         self.capacity_bytes += capacity;
         self.set_open(number, ledger);
@@ -233,8 +246,8 @@ impl Heap {
     /// once.
     pub(crate) fn append(&mut self, draft: &Draft<'_>) -> Handle {
         let size = draft.bytes();
-        if let Some(mut bytes) = self.pending.take() {
-            draft.write(&mut bytes, 0);
+        if let Some(bytes) = self.pending.take() {
+            let bytes = draft.write_new(bytes).into_boxed_slice();
             return self.append_large(bytes, draft.sequence);
         }
         let open = self.open.expect("ready was called for this entry");
@@ -261,10 +274,7 @@ impl Heap {
                 *slot = held;
                 number as usize
             }
-            None => {
-                self.large.push(held);
-                self.large.len() - 1
-            }
+            None => self.large.push(held),
         };
         Handle::large(number)
     }
@@ -303,11 +313,26 @@ impl Heap {
 
     fn release(&mut self, number: usize, ledger: &mut Ledger) {
         debug_assert!(self.open != Some(number));
+        self.cleaning = self.cleaning.filter(|cleaning| cleaning.segment != number);
+        self.next = self.next.filter(|&next| next != number);
         let vacant = Segment::vacant(self.vacant_segment);
         let segment = std::mem::replace(&mut self.segments[number], vacant);
         self.vacant_segment = Some(number as u32);
         self.capacity_bytes -= segment.bytes.len();
         ledger.refund(allocated(segment.bytes.len()));
+    }
+
+    /// Gives up the open segment, so that what is idle in it can go back to the account.
+    /// False where there is nothing to win.
+    pub(crate) fn close_open(&mut self, ledger: &mut Ledger) -> bool {
+        let Some(open) = self.open.take().or_else(|| self.next.take()) else {
+            return false;
+        };
+        if self.segments[open].live_bytes == 0 {
+            self.release(open, ledger);
+            return true;
+        }
+        self.segments[open].wins_bytes() > 0
     }
 
     /// Appends go to this segment from now on.
@@ -343,6 +368,10 @@ impl Segment {
         (self.live_bytes != u32::MAX).then_some(self.live_bytes)
     }
 
+    fn room_bytes(&self) -> usize {
+        self.bytes.len() - self.end as usize
+    }
+
     fn wins_bytes(&self) -> usize {
         if self.is_vacant() {
             0
@@ -350,6 +379,29 @@ impl Segment {
             self.bytes.len() - self.live_bytes as usize
         }
     }
+}
+
+impl Default for Segment {
+    fn default() -> Segment {
+        Segment::vacant(None)
+    }
+}
+
+impl Default for Large {
+    fn default() -> Large {
+        Large::Vacant { next: None }
+    }
+}
+
+/// How large a segment is made whose first entry takes `entry_bytes`.
+fn segment_bytes(data_bytes: usize, entry_bytes: usize) -> usize {
+    let least = (data_bytes / SEGMENT_PART_MAX).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_USUAL);
+    let wanted = (data_bytes / SEGMENT_PART).clamp(least, SEGMENT_BYTES);
+    if wanted >= UNIFORM_FROM_BYTES {
+        return (1 << wanted.ilog2()) - HEADER_BYTES;
+    }
+    // A whole number of entries like this one: where all are alike, no end is idle.
+    (wanted / entry_bytes).max(1) * entry_bytes
 }
 
 /// The base of a segment that is created now.

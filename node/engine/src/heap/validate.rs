@@ -3,7 +3,7 @@
 use super::{Heap, Large};
 use crate::entry;
 use crate::handle::Handle;
-use crate::memory::{allocated, table_bytes};
+use crate::memory::allocated;
 
 impl Heap {
     /// What the ledger should hold for this heap.
@@ -14,8 +14,8 @@ impl Heap {
             Large::Vacant { .. } => 0,
         });
         segments.chain(large).sum::<usize>()
-            + table_bytes(&self.segments)
-            + table_bytes(&self.large)
+            + self.segments.charged_bytes()
+            + self.large.charged_bytes()
     }
 
     /// Checks the module's invariants and returns every live entry.
@@ -60,6 +60,14 @@ impl Heap {
             return Err(format!(
                 "the heap holds {counted:?} bytes and says {kept:?}"
             ));
+        }
+        if let Some(next) = self.next
+            && (self.open == self.next || self.segments[next].is_vacant())
+        {
+            return Err(format!("segment {next} cannot be the next to be open"));
+        }
+        if let Some(cleaning) = &self.cleaning {
+            cleaning.validate(self, &live)?;
         }
         if self.pending.is_some() {
             return Err("room for a large entry was set aside and forgotten".into());

@@ -11,7 +11,7 @@ impl Partition {
         let standing = self.find(hash, key, now_ms);
         if let Some(handle) = standing {
             self.remove(handle, hash, Leaves::Deleted);
-            self.give_back_waste(1);
+            self.give_back_waste();
         }
         let seq = self.next_sequence();
         Deleted {

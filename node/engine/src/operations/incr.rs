@@ -5,6 +5,7 @@
 
 use super::Stop;
 use crate::entry::{self, Draft};
+use crate::fairness::MayEvict;
 use crate::partition::{Partition, deadline_ms};
 use crate::refused::Refused;
 use crate::request::{Increment, Incremented, Now};
@@ -18,7 +19,7 @@ impl Partition {
         key: &[u8],
         add: &Increment,
         now: Now,
-        may_evict: bool,
+        may_evict: MayEvict<'_>,
     ) -> Result<Incremented, Stop> {
         let now_ms = self.own_time_ms(now);
         let hash = self.index.hash(key);

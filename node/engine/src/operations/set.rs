@@ -2,6 +2,7 @@
 
 use super::Stop;
 use crate::entry::{self, Draft};
+use crate::fairness::MayEvict;
 use crate::handle::Handle;
 use crate::partition::{Partition, deadline_ms};
 use crate::request::{Condition, Now, SetOutcome, Version, Write};
@@ -12,7 +13,7 @@ impl Partition {
         key: &[u8],
         write: &Write<'_>,
         now: Now,
-        may_evict: bool,
+        may_evict: MayEvict<'_>,
     ) -> Result<SetOutcome, Stop> {
         let now_ms = self.own_time_ms(now);
         let hash = self.index.hash(key);
@@ -53,7 +54,7 @@ impl Partition {
         &mut self,
         draft: &Draft<'_>,
         now_ms: u64,
-        may_evict: bool,
+        may_evict: MayEvict<'_>,
     ) -> Result<(), Stop> {
         let bytes = draft.bytes();
         self.make_room(draft, now_ms, may_evict)

@@ -3,6 +3,7 @@
 
 use super::Stop;
 use crate::entry::{self, Draft};
+use crate::fairness::MayEvict;
 use crate::partition::{Partition, deadline_ms};
 use crate::request::{Now, Version};
 
@@ -12,7 +13,7 @@ impl Partition {
         key: &[u8],
         ttl_ms: u64,
         now: Now,
-        may_evict: bool,
+        may_evict: MayEvict<'_>,
     ) -> Result<Option<Version>, Stop> {
         let now_ms = self.own_time_ms(now);
         let hash = self.index.hash(key);
