@@ -12,6 +12,7 @@ from shoal_coordinator.creation import create_or_join, differences
 from shoal_coordinator.errors import EtcdAbsent
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import MemoryStore
+from shoal_coordinator.registry.records import Eviction
 from shoal_coordinator.settings import CoordinatorSettings
 
 KEYS = Keys("test")
@@ -38,11 +39,26 @@ async def test_the_first_creates_and_the_second_takes_what_stands() -> None:
     assert (second.partition_count, second.cluster_id) == (64, "made-by-one")
 
 
+async def test_a_cluster_begins_with_the_policy_that_it_was_created_with() -> None:
+    store = MemoryStore()
+    lfu = replace(SETTINGS, eviction=Eviction.LFU)
+    assert (await create_or_join(store, KEYS, lfu, "one")).eviction is Eviction.LFU
+    assert (await create_or_join(store, KEYS, SETTINGS, "two")).eviction is Eviction.LFU
+
+
 def test_each_flag_without_effect_is_told() -> None:
-    asked = replace(CONFIG, partition_count=16, lease_ttl_seconds=9, cluster_id="another")
+    asked = replace(
+        CONFIG,
+        partition_count=16,
+        lease_ttl_seconds=9,
+        cluster_id="another",
+        eviction=Eviction.LRU,
+    )
     assert differences(asked, CONFIG) == [
         "--partitions 16 has no effect: the cluster was created with 8, which stands",
         "--lease-ttl 9 has no effect: the cluster was created with 3, which stands",
+        "--eviction lru has no effect: the cluster has s3fifo, which stands; change it with "
+        "`shoal config set eviction lru`",
     ]
 
 

@@ -32,6 +32,7 @@ def test_help_names_every_flag() -> None:
         "--replicas",
         "--bootstrap-nodes",
         "--lease-ttl",
+        "--eviction",
         "--metrics-listen",
         "--insecure",
     ):

@@ -299,7 +299,7 @@ def test_an_etcd_that_went_back_ends_the_node_and_fences_it(
         await until(node.task.done, within_seconds=2)
         assert isinstance(node.task.exception(), ClusterChanged)
         assert str(node.task.exception()) == "this node stops: etcd was restored"
-        assert node.data_plane.stats().lease_remaining_ms == 0
+        assert node.data_plane.snapshot().lease_remaining_ms == 0
 
     tell(story)
 
@@ -312,7 +312,7 @@ def test_cancelling_the_agent_fences_it() -> None:
         node.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await node.task
-        assert node.data_plane.stats().lease_remaining_ms == 0
+        assert node.data_plane.snapshot().lease_remaining_ms == 0
         assert not node.data_plane.is_ready
 
     tell(story)

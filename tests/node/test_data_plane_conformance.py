@@ -22,6 +22,7 @@ from shoal.v1 import cache_pb2, cache_pb2_grpc, topology_pb2
 from shoal_node.data_plane import DataPlaneSettings
 from shoal_node.data_plane_memory import MemoryDataPlane
 from shoal_node.data_plane_port import DataPlanePort
+from shoal_node.snapshot import Biggest, Hottest, PartitionUse, SlowLog, Snapshot
 
 PARTITIONS = 8
 NODE = "me"
@@ -133,7 +134,7 @@ def topology(revision: int, owners: dict[int, str]) -> bytes:
 
 def test_at_first_nothing_is_acknowledged(subject: Subject) -> None:
     assert subject.refusal(3) == "NO_OWNER"
-    assert subject.plane.stats().open_partitions == 0
+    assert subject.plane.snapshot().open_partitions == 0
 
 
 def test_an_open_partition_is_acknowledged_up_to_the_deadline(subject: Subject) -> None:
@@ -141,11 +142,11 @@ def test_an_open_partition_is_acknowledged_up_to_the_deadline(subject: Subject) 
     assert subject.refusal(3) == "LEASE_EXPIRED"
     subject.plane.set_lease_deadline(a_second_ahead() + 60 * 10**9)
     assert subject.refusal(3) is None
-    assert subject.plane.stats().open_partitions == 1
-    assert 0 < subject.plane.stats().lease_remaining_ms <= 61_000
+    assert subject.plane.snapshot().open_partitions == 1
+    assert 0 < subject.plane.snapshot().lease_remaining_ms <= 61_000
     subject.plane.set_lease_deadline(boottime_ns())
     assert subject.refusal(3) == "LEASE_EXPIRED"
-    assert subject.plane.stats().lease_remaining_ms == 0
+    assert subject.plane.snapshot().lease_remaining_ms == 0
 
 
 def test_a_deadline_of_0_fences_at_once(subject: Subject) -> None:
@@ -242,4 +243,28 @@ def test_readiness_is_what_it_was_told(subject: Subject) -> None:
 
 
 def test_memory_is_what_the_settings_say(subject: Subject) -> None:
-    assert subject.plane.stats().maxmemory_bytes == 64 << 20
+    assert subject.plane.snapshot().maxmemory_bytes == 64 << 20
+
+
+def test_a_snapshot_is_of_the_classes_that_the_contract_names(subject: Subject) -> None:
+    subject.plane.open_partition(3, 7)
+    snapshot = subject.plane.snapshot()
+    assert type(snapshot) is Snapshot
+    assert snapshot.partitions == (PartitionUse(partition=3, epoch=7, memory_bytes=0),)
+    assert subject.plane.snapshot(partitions=False).partitions == ()
+    assert snapshot.slow == SlowLog(threshold_ns=10_000_000)
+    assert (snapshot.hottest, snapshot.biggest) == (Hottest(), Biggest())
+
+
+def test_the_policy_is_what_was_set_last(subject: Subject) -> None:
+    assert subject.plane.snapshot().eviction == "s3fifo"
+    subject.plane.open_partition(3, 1)
+    for eviction in ("lru", "lfu", "none", "s3fifo"):
+        subject.plane.set_eviction(eviction)
+        assert subject.plane.snapshot().eviction == eviction
+
+
+def test_a_policy_that_there_is_not_is_refused(subject: Subject) -> None:
+    with pytest.raises(ValueError, match="random"):
+        subject.plane.set_eviction("random")
+    assert subject.plane.snapshot().eviction == "s3fifo"

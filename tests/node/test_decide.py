@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cluster_views import held, live, member, record, view, without
+from cluster_views import CONFIG, held, live, member, record, view, without
 from shoal_coordinator.registry.port import Revision
-from shoal_coordinator.registry.records import Epoch, Incarnation, MemberState, NodeId, PartitionId
+from shoal_coordinator.registry.records import (
+    Epoch,
+    Eviction,
+    Incarnation,
+    MemberState,
+    NodeId,
+    PartitionId,
+)
 from shoal_coordinator.registry.view import ClusterView, LiveNode
 from shoal_node.actions import TakeOver
 from shoal_node.decide import decide, is_ready
@@ -414,3 +421,20 @@ def test_a_node_that_the_view_does_not_show_is_not_ready() -> None:
     seen = view(nodes=(live("a", since=7),))
     assert not is_ready(seen, up_to_date(node(), seen), lease_stands=True)
     assert seen.revision == Revision(10)
+
+
+# The eviction policy.
+
+
+def test_the_data_plane_follows_the_policy_of_the_configuration() -> None:
+    seen = view(nodes=(A,), config=replace(CONFIG, eviction=Eviction.LRU))
+    local = up_to_date(node(), seen)
+    assert told(local, seen) == ["evict by lru from now on: the cluster's configuration says so"]
+    local.eviction = Eviction.LRU
+    assert told(local, seen) == []
+
+
+def test_a_node_without_a_lease_follows_it_too() -> None:
+    seen = view(config=replace(CONFIG, eviction=Eviction.NONE))
+    local = up_to_date(node(registration=None), seen)
+    assert told(local, seen) == ["evict by none from now on: the cluster's configuration says so"]

@@ -17,12 +17,14 @@ GOOD = ("--etcd", "http://127.0.0.1:1", "--listen", "127.0.0.1:0")
         (("--metrics-listen", "0.0.0.0:0"), "or say --insecure"),
         (("--listen", "nowhere"), "'nowhere' is not an address: write HOST:PORT"),
         (("--maxmemory", "1 elephant"), "'1 elephant' is not a size"),
-        (("--maxmemory", "1MiB"), "take at least 16MiB"),
+        (("--maxmemory", "1MiB"), "take at least 128MiB"),
         (("--etcd", "tcp://x"), "'tcp://x' is not an etcd URL"),
         (("--id", "a b"), "node id 'a b' is not usable"),
         (("--weight", "-1"), "--weight -1 is not usable"),
         (("--weight", "heavy"), "'heavy' is not a valid integer"),
         (("--threads", "0"), "--threads 0 is not usable"),
+        (("--slow-request", "-1"), "--slow-request -1 is not usable"),
+        (("--partition-metrics", "-1"), "--partition-metrics -1 is not usable"),
     ],
 )
 def test_a_bad_flag_is_refused_in_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:
@@ -41,5 +43,13 @@ def test_without_etcd_it_says_so_and_fails() -> None:
 
 def test_help_names_every_flag_with_its_default() -> None:
     ran = CliRunner().invoke(main, ["--help"])
-    for text in ("--etcd", "--listen", "--zone", "1GiB", "127.0.0.1:0", "--insecure"):
+    for text in (
+        "--etcd",
+        "--listen",
+        "--zone",
+        "1GiB",
+        "127.0.0.1:0",
+        "--insecure",
+        "--slow-request",
+    ):
         assert text in ran.output

@@ -5,26 +5,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import grpc
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from shoal.v1 import cache_pb2, cache_pb2_grpc
 from shoal_coordinator.registry.apply import view_of
 from shoal_coordinator.registry.codec import encode_partition
 from shoal_coordinator.registry.etcd import open_store
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.operations import create_config
+from shoal_coordinator.registry.operations import change_config, create_config
 from shoal_coordinator.registry.port import Put
 from shoal_coordinator.registry.records import (
     UNTAKEN,
     ClusterConfig,
+    Eviction,
     NodeId,
     PartitionId,
     PartitionRecord,
@@ -54,7 +59,7 @@ class Rig:
     def start(self, node: str, port: int, *arguments: str) -> subprocess.Popen[bytes]:
         command = [
             *(sys.executable, "-m", "shoal_node.main", "--etcd", self.etcd, "--id", node),
-            *("--listen", f"127.0.0.1:{port}", "--maxmemory", "64MiB", "--threads", "1"),
+            *("--listen", f"127.0.0.1:{port}", "--maxmemory", "128MiB", "--threads", "1"),
             *arguments,
         ]
         with (self.logs / f"{node}.log").open("ab") as log:
@@ -92,6 +97,14 @@ class Rig:
         await create_config(store, KEYS, ClusterConfig(PARTITIONS, 0, TTL_SECONDS, 1, "test"))
         await store.close()
 
+    def evict_by(self, eviction: Eviction) -> None:
+        asyncio.run(self._evict_by(eviction))
+
+    async def _evict_by(self, eviction: Eviction) -> None:
+        store = open_store(self.etcd)
+        await change_config(store, KEYS, lambda config: replace(config, eviction=eviction))
+        await store.close()
+
     def view(self) -> ClusterView:
         return asyncio.run(self._view())
 
@@ -110,8 +123,9 @@ class Rig:
             if held.record.primary is not None and seen.primary_is_live(held.record)
         ]
 
-    def metrics(self, node: str) -> str:
+    def metrics(self, node: str, path: str = "/metrics") -> str:
         url = self.view().nodes[NodeId(node)].registration.metrics_url
+        url = url.replace("/metrics", path)
         with urllib.request.urlopen(url, timeout=5) as answer:
             return str(answer.read().decode())
 
@@ -231,3 +245,77 @@ def test_a_proxy_owns_nothing(rig: Rig, eventually) -> None:
     eventually(lambda: NodeId("proxy") in rig.view().nodes, what="it is registered")
     eventually(lambda: "ready to serve" in rig.said("proxy"), what="it is ready")
     assert rig.owners() == []
+
+
+SECRET = "customer:4711"
+
+
+def use(rig: Rig, port: int, keys: int) -> None:
+    """Store and read keys with a name that must not be told."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = cache_pb2_grpc.CacheStub(channel)
+        for number in range(keys):
+            key = f"{SECRET}:{number}".encode()
+            stub.Set(cache_pb2.SetRequest(key=key, value=b"v" * 100), timeout=10)
+            stub.Get(cache_pb2.GetRequest(key=key), timeout=10)
+
+
+@pytest.fixture
+def one(rig: Rig, eventually) -> int:
+    """A node that finds every request slow and serves everything; its port."""
+    port = free_port()
+    rig.start("one", port, "--slow-request", "0")
+    rig.plan("one")
+    eventually(lambda: "ready to serve" in rig.said("one"), what="it is ready")
+    eventually(lambda: rig.owners() == ["one"] * PARTITIONS, what="it takes everything")
+    return port
+
+
+def test_the_page_of_metrics_lists_what_a_node_serves(rig: Rig, one: int, repository: Path) -> None:
+    use(rig, one, 3)
+    served = {
+        (
+            family.name + ("_total" if family.type == "counter" else ""),
+            family.type,
+            tuple(sorted({label for it in family.samples for label in it.labels} - {"le"})),
+        )
+        for family in text_string_to_metric_families(rig.metrics("one"))
+    }
+    page = (repository / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*)\|", page, re.MULTILINE)
+    listed = {
+        (name, kind, tuple(sorted(re.findall(r"`(\w+)`", labels)))) for name, kind, labels in rows
+    }
+    assert len(listed) == len(rows) > 20
+    assert served == listed
+
+
+def test_keys_are_told_where_an_operator_looks_and_nowhere_else(rig: Rig, one: int) -> None:
+    use(rig, one, 100)
+    told = json.loads(rig.metrics("one", "/introspection"))
+    assert told["slow"]["total"] == 200
+    assert told["slow"]["requests"][0]["key"].startswith(SECRET)
+    assert told["biggest"]["keys"][0]["key"].startswith(SECRET)
+    assert len(told["partitions"]) == PARTITIONS
+    assert SECRET not in rig.metrics("one")
+    assert SECRET not in (rig.logs / "one.log").read_text()
+
+
+def test_a_running_node_follows_the_policy_of_the_cluster(rig: Rig, one: int, eventually) -> None:
+    use(rig, one, 50)
+    assert 'shoal_eviction_policy{policy="s3fifo"} 1.0' in rig.metrics("one")
+    rig.evict_by(Eviction.LRU)
+
+    def has_switched() -> bool:
+        text = rig.metrics("one")
+        is_lru = 'shoal_eviction_policy{policy="lru"} 1.0' in text
+        return is_lru and "shoal_switching_partitions 0.0" in text
+
+    eventually(has_switched, what="every partition evicts by lru")
+    assert "evict by lru from now on: the cluster's configuration says so" in rig.said("one")
+    assert "shoal_entries 50.0" in rig.metrics("one"), "nothing is lost by it"
+    # One that comes later begins with it.
+    rig.start("two", free_port())
+    eventually(lambda: NodeId("two") in rig.view().nodes, what="two is registered")
+    assert 'shoal_eviction_policy{policy="lru"} 1.0' in rig.metrics("two")
+    assert not any(line.startswith("evict by") for line in rig.said("two"))

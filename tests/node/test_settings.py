@@ -95,8 +95,10 @@ def test_loopback_is_loopback(host: str) -> None:
         ({"cluster": "a/b"}, "cluster name 'a/b' is not usable"),
         ({"id": "-x"}, "node id '-x' is not usable"),
         ({"weight": -1}, "--weight -1 is not usable"),
+        ({"slow_request_ms": 3_600_001}, "--slow-request 3600001 is not usable"),
+        ({"partition_metrics_max": -1}, "--partition-metrics -1 is not usable"),
         ({"threads": 0}, "--threads 0 is not usable"),
-        ({"maxmemory_bytes": 1 << 20}, "take at least 16MiB"),
+        ({"maxmemory_bytes": 1 << 20}, "take at least 128MiB"),
     ],
 )
 def test_what_cannot_work_is_refused_in_a_sentence(

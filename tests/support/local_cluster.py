@@ -128,7 +128,7 @@ class LocalCluster:
                 f"--etcd={self.etcd_url}",
                 f"--listen={address}",
                 f"--id={node_id}",
-                "--maxmemory=64MiB",
+                "--maxmemory=128MiB",
                 *arguments,
             ],
             stdout=subprocess.DEVNULL,

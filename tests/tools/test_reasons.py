@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-ELSEWHERE = {"NOT_READY"}
+ELSEWHERE = {"NOT_READY", "REGISTRY_UNAVAILABLE"}
 """Given by the coordinator."""
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
+from functools import partial
 
 import structlog
 
@@ -19,6 +20,7 @@ from shoal_coordinator.errors import EtcdWentBack
 from shoal_coordinator.registry.etcd import open_store
 from shoal_coordinator.registry.follow import follow
 from shoal_coordinator.registry.keys import Keys
+from shoal_coordinator.registry.operations import change_config
 from shoal_coordinator.registry.port import Store, StoreError, StoreWentBack
 from shoal_coordinator.registry.records import CoordinatorLeader
 from shoal_coordinator.service.metrics import Metrics, MetricsServer
@@ -118,7 +120,7 @@ async def run_coordinator(settings: CoordinatorSettings, stop: asyncio.Event) ->
     keys = Keys(settings.cluster)
     store = open_store(settings.etcd)
     coordinator = Coordinator(store, keys, settings)
-    server = Server(lambda: coordinator.latest.view)
+    server = Server(lambda: coordinator.latest.view, partial(change_config, store, keys))
     metrics: MetricsServer | None = None
     try:
         bound = await server.start(settings.listen)

@@ -27,6 +27,7 @@ async def create_or_join(
         lease_ttl_seconds=settings.lease_ttl_seconds,
         bootstrap_nodes=settings.bootstrap_nodes,
         cluster_id=cluster_id,
+        eviction=settings.eviction,
     )
     try:
         stands = await create_config(store, keys, asked)
@@ -53,8 +54,14 @@ def differences(asked: ClusterConfig, stands: ClusterConfig) -> list[str]:
         ("--lease-ttl", asked.lease_ttl_seconds, stands.lease_ttl_seconds),
         ("--bootstrap-nodes", asked.bootstrap_nodes, stands.bootstrap_nodes),
     )
-    return [
+    sentences = [
         f"{flag} {wanted} has no effect: the cluster was created with {standing}, which stands"
         for flag, wanted, standing in flags
         if wanted != standing
     ]
+    if asked.eviction != stands.eviction:
+        sentences.append(
+            f"--eviction {asked.eviction} has no effect: the cluster has {stands.eviction}, which "
+            f"stands; change it with `shoal config set eviction {asked.eviction}`"
+        )
+    return sentences

@@ -21,6 +21,7 @@ from shoal_coordinator.coordinator import run_coordinator
 from shoal_coordinator.errors import BadSettings, CoordinatorError
 from shoal_coordinator.logs import log_as_json
 from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.registry.records import Eviction
 from shoal_coordinator.settings import CoordinatorSettings
 
 _log = structlog.get_logger(__name__)
@@ -62,6 +63,12 @@ _SIGNALLED = 128
     help="Seconds until a silent node or coordinator counts as gone; fixed as above.",
 )
 @click.option(
+    "--eviction",
+    type=click.Choice([policy.value for policy in Eviction]),
+    default=Eviction.S3FIFO.value,
+    help="Who goes when memory is full, to begin with; `shoal config` changes it.",
+)
+@click.option(
     "--down-grace",
     type=float,
     default=PlanSettings().down_grace_seconds,
@@ -86,6 +93,7 @@ def main(
     replicas: int,
     bootstrap_nodes: int,
     lease_ttl: int,
+    eviction: str,
     down_grace: float,
     metrics_listen: str | None,
     insecure: bool,  # noqa: FBT001
@@ -106,6 +114,7 @@ def main(
             bootstrap_nodes=bootstrap_nodes,
             lease_ttl_seconds=lease_ttl,
             is_insecure=insecure,
+            eviction=Eviction(eviction),
             plan=_plan(down_grace),
         )
         asyncio.run(_run(settings))

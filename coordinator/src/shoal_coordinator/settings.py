@@ -10,6 +10,7 @@ from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.etcd import BadEtcdUrl
 from shoal_coordinator.registry.etcd.urls import endpoint_targets
 from shoal_coordinator.registry.keys import BadName, checked_name
+from shoal_coordinator.registry.records import Eviction
 
 PARTITIONS_MAX = 16_384
 _REPLICAS_MAX = 16
@@ -21,7 +22,8 @@ _NODES_MAX = 10_000
 class CoordinatorSettings:
     """One coordinator's settings.
 
-    ``partitions`` to ``lease_ttl_seconds`` take effect when the cluster is created.
+    ``partitions`` to ``lease_ttl_seconds``, and ``eviction``, take effect when the cluster
+    is created.
     """
 
     etcd: str
@@ -35,6 +37,7 @@ class CoordinatorSettings:
     bootstrap_nodes: int
     lease_ttl_seconds: int
     is_insecure: bool
+    eviction: Eviction = Eviction.S3FIFO
     plan: PlanSettings = field(default_factory=PlanSettings)
 
     def __post_init__(self) -> None:

@@ -9,8 +9,8 @@ use shoal_server as server;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::errors::{value_error, without_gil};
-use crate::settings::DataPlaneSettings;
-use crate::stats::DataPlaneStats;
+use crate::settings::{self, DataPlaneSettings};
+use crate::snapshot;
 
 /// gRPC server and engine of one node. All partitions are closed at first.
 #[pyclass(frozen, module = "shoal_node._bridge")]
@@ -19,6 +19,7 @@ pub(crate) struct DataPlane {
     handle: Handle,
     /// Taken by `stop`.
     runtime: Mutex<Option<Runtime>>,
+    owns_process: bool,
 }
 
 #[pymethods]
@@ -30,7 +31,11 @@ impl DataPlane {
             return Err(value_error("worker_threads is 0: take at least one"));
         }
         without_gil(py, || {
-            let plane = server::DataPlane::new(settings.into_settings()).map_err(value_error)?;
+            let slow = settings.slow_request();
+            let owns_process = settings.owns_process;
+            let settings = settings.into_settings().map_err(value_error)?;
+            let plane = server::DataPlane::new(settings).map_err(value_error)?;
+            plane.set_slow_threshold(slow);
             let runtime = Builder::new_multi_thread()
                 .worker_threads(threads)
                 .thread_name("shoal-data")
@@ -41,6 +46,7 @@ impl DataPlane {
                 plane,
                 handle,
                 runtime: Mutex::new(Some(runtime)),
+                owns_process,
             })
         })
     }
@@ -48,7 +54,12 @@ impl DataPlane {
     fn start(&self, py: Python<'_>) -> PyResult<String> {
         without_gil(py, || {
             self.running()?;
-            Ok(self.handle.block_on(self.plane.start())?)
+            let bound = self.handle.block_on(self.plane.start())?;
+            if self.owns_process {
+                let _in_runtime = self.handle.enter();
+                self.plane.keep_process_within_maxmemory();
+            }
+            Ok(bound)
         })
     }
 
@@ -100,8 +111,24 @@ impl DataPlane {
         })
     }
 
-    fn stats(&self, py: Python<'_>) -> PyResult<DataPlaneStats> {
-        without_gil(py, || Ok(self.plane.stats().into()))
+    fn set_eviction(&self, py: Python<'_>, eviction: &str) -> PyResult<()> {
+        let eviction = settings::eviction(eviction).map_err(value_error)?;
+        without_gil(py, || {
+            self.running()?;
+            // What takes long goes on in a task.
+            let _runtime = self.handle.enter();
+            self.plane.set_eviction(eviction);
+            Ok(())
+        })
+    }
+
+    #[pyo3(signature = (*, partitions = true))]
+    fn snapshot<'py>(&self, py: Python<'py>, partitions: bool) -> PyResult<Bound<'py, PyAny>> {
+        let mut snapshot = without_gil(py, || Ok(self.plane.snapshot()))?;
+        if !partitions {
+            snapshot.partitions.clear();
+        }
+        snapshot::told(py, snapshot)
     }
 
     fn stop(&self, py: Python<'_>, grace_ms: u64) -> PyResult<()> {

@@ -7,7 +7,7 @@
 mod data_plane;
 mod errors;
 mod settings;
-mod stats;
+mod snapshot;
 
 use pyo3::prelude::*;
 
@@ -18,8 +18,6 @@ mod _bridge {
     use super::boottime_ns;
     #[pymodule_export]
     use super::data_plane::DataPlane;
-    #[pymodule_export]
-    use super::stats::DataPlaneStats;
 }
 
 /// CLOCK_BOOTTIME: monotonic, and counts the time that the machine is suspended.

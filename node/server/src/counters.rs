@@ -1,10 +1,10 @@
-//! What happened since the start. Relaxed atomics: exact in sum, never in order.
+//! What happened since the start and is rare: failures, forwards. Relaxed atomics: exact
+//! in sum, never in order. What every request counts is in [`crate::introspection`].
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::failure::Failure;
 use crate::reasons::Reason;
-use crate::service::Method;
 
 /// A counter on a cache line of its own.
 #[derive(Debug, Default)]
@@ -14,7 +14,6 @@ struct Counter(AtomicU64);
 /// The counters of one node.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    requests: [Counter; Method::ALL.len()],
     failures: [Counter; Reason::ALL.len()],
     forwarded: Counter,
     moved: Counter,
@@ -25,7 +24,6 @@ pub(crate) struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Counters {
-            requests: std::array::from_fn(|_| Counter::default()),
             failures: std::array::from_fn(|_| Counter::default()),
             forwarded: Counter::default(),
             moved: Counter::default(),
@@ -35,12 +33,6 @@ impl Default for Counters {
 }
 
 impl Counters {
-    pub(crate) fn request(&self, method: Method) {
-        self.requests[method as usize]
-            .0
-            .fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Count a failure, of a request or of one key of it.
     pub(crate) fn failure(&self, failure: &Failure) {
         let Some(reason) = failure.reason() else {
@@ -56,16 +48,6 @@ impl Counters {
 
     pub(crate) fn forwarded(&self) {
         self.forwarded.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Requests by method, whatever became of them.
-    pub(crate) fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Method::ALL.iter().map(|m| {
-            (
-                m.name(),
-                self.requests[*m as usize].0.load(Ordering::Relaxed),
-            )
-        })
     }
 
     /// Failures by reason, of requests and of keys in batches.

@@ -11,16 +11,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use shoal_engine::Eviction;
 use tokio::task::JoinHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::clock::{Clock, SystemClock};
 use crate::expiry;
+use crate::introspection::Snapshot;
+use crate::memory;
 use crate::node::Node;
 use crate::ownership::{IsClosed, IsOpen};
-use crate::service::SERVICE;
+use crate::service::{CacheService, SERVICE};
 use crate::settings::{BadSetting, Settings};
+use crate::switch;
 use crate::topology::BadTopology;
 use crate::transport::{self, Listener, Standard};
 
@@ -86,6 +90,7 @@ pub struct Stats {
     pub misses: u64,
     pub evicted: u64,
     pub expired: u64,
+    pub memory_full: u64,
     pub forwarded: u64,
     pub moved: u64,
     pub connections: usize,
@@ -94,6 +99,28 @@ pub struct Stats {
     pub maxmemory_bytes: u64,
     pub open_partitions: u32,
     pub lease_remaining_ms: u64,
+}
+
+impl Stats {
+    pub(crate) fn of(node: &Node, engine: shoal_engine::Stats) -> Stats {
+        Stats {
+            requests: node.introspection.requests().collect(),
+            failures: node.counters.failures().collect(),
+            hits: engine.hits,
+            misses: engine.misses,
+            evicted: engine.evicted,
+            expired: engine.expired,
+            memory_full: engine.memory_full,
+            forwarded: node.counters.forwarded_total(),
+            moved: node.counters.moved_total(),
+            connections: node.counters.connections.load(Ordering::Relaxed),
+            entries: engine.entries,
+            memory_bytes: engine.memory_bytes,
+            maxmemory_bytes: engine.maxmemory_bytes,
+            open_partitions: engine.open_partitions,
+            lease_remaining_ms: node.fence.remaining_ms(node.clock.boottime_ns()),
+        }
+    }
 }
 
 impl DataPlane {
@@ -149,6 +176,18 @@ impl DataPlane {
             expiry: tokio::spawn(expiry::reclaim(self.node.clone())),
         });
         Ok(address)
+    }
+
+    /// Keep the whole process within `maxmemory_bytes`, not the entries alone: for a
+    /// process in which this node is all there is. Needs a tokio runtime; ends with the
+    /// node.
+    pub fn keep_process_within_maxmemory(&self) {
+        memory::return_large_buffers_at_once();
+        let maxmemory_bytes = usize::try_from(self.node.engine.stats().maxmemory_bytes);
+        tokio::spawn(memory::keep_within_maxmemory(
+            self.node.clone(),
+            maxmemory_bytes.unwrap_or(usize::MAX),
+        ));
     }
 
     /// Past this time every write and primary read is refused. 0 fences at once.
@@ -239,27 +278,35 @@ impl DataPlane {
         }
     }
 
+    /// The service, to be called without a network: benchmarks do.
+    #[must_use]
+    pub fn service(&self) -> CacheService {
+        CacheService::new(self.node.clone())
+    }
+
     /// What happened and how things are.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let node = &self.node;
-        let engine = node.engine.stats();
-        Stats {
-            requests: node.counters.requests().collect(),
-            failures: node.counters.failures().collect(),
-            hits: engine.hits,
-            misses: engine.misses,
-            evicted: engine.evicted,
-            expired: engine.expired,
-            forwarded: node.counters.forwarded_total(),
-            moved: node.counters.moved_total(),
-            connections: node.counters.connections.load(Ordering::Relaxed),
-            entries: engine.entries,
-            memory_bytes: engine.memory_bytes,
-            maxmemory_bytes: engine.maxmemory_bytes,
-            open_partitions: engine.open_partitions,
-            lease_remaining_ms: node.fence.remaining_ms(node.clock.boottime_ns()),
-        }
+        Stats::of(&self.node, self.node.engine.stats())
+    }
+
+    /// All that the node knows of its own work. Takes each partition's lock for a moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.node)
+    }
+
+    /// Requests that take longer are told in the slow log.
+    pub fn set_slow_threshold(&self, threshold: Duration) {
+        let threshold_ns = u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX);
+        self.node.introspection.set_slow_threshold_ns(threshold_ns);
+    }
+
+    /// Make this the eviction policy, now for what is opened from now on, and within
+    /// moments for what is open. Needs a tokio runtime.
+    pub fn set_eviction(&self, eviction: Eviction) {
+        self.node.engine.set_eviction(eviction);
+        tokio::spawn(switch::go_on(self.node.clone()));
     }
 
     /// Take no more connections, let running requests end within the grace, stop.

@@ -7,7 +7,9 @@
 //! Whoever answers checks twice: before evaluating, and again before answering,
 //! because a process may be stopped between any two instructions.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::sync::AtomicU64;
 
 /// The lease deadline. Written by the agent, read by every request.
 #[derive(Debug, Default)]

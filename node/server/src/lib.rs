@@ -12,12 +12,14 @@
 //!   fence      until when this node may act as a primary
 //!   ownership  which partitions it serves, and which are frozen
 //!   topology   who serves the others
+//! introspection   what the node knows of its own work
 //! failure, reasons   everything that can go wrong, drawn once
 //! ```
 //!
 //! Non-goals: deciding who owns what (the agent does), and keeping data (the
 //! engine does).
 
+mod ahead;
 mod clock;
 mod counters;
 mod data_plane;
@@ -25,6 +27,10 @@ mod expiry;
 pub mod failure;
 mod fence;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod introspection;
+mod memory;
 mod node;
 mod ownership;
 pub mod reasons;
@@ -32,11 +38,21 @@ mod routing;
 pub mod service;
 mod settings;
 pub mod slot;
+mod switch;
+mod sync;
 pub mod topology;
 mod transport;
 
+#[cfg(explored)]
+#[path = "../../explore/server/src/scenarios.rs"]
+pub mod scenarios;
+
 pub use clock::{Clock, SystemClock, boottime_ns};
 pub use data_plane::{BadPartition, DataPlane, Stats};
+pub use introspection::{
+    BigKey, BigKeysTold, HotKey, HotKeysTold, MethodDurations, SlowRequest, SlowTold, Snapshot,
+};
 pub use node::Node;
 pub use settings::{BadSetting, Limits, Settings};
-pub use shoal_engine::Eviction;
+pub use shoal_engine::{Eviction, PartitionStats};
+pub use shoal_http2::{Limits as Http2Limits, Rate};

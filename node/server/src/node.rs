@@ -6,7 +6,6 @@
 //! evaluate, check fence and epoch again, answer.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use shoal_engine::{Engine, NotOpen, Now, Refused};
 use tokio::sync::watch;
@@ -16,9 +15,11 @@ use crate::counters::Counters;
 use crate::failure::{Failure, Outcome};
 use crate::fence::Fence;
 use crate::forward::Peers;
+use crate::introspection::{Introspection, span};
 use crate::ownership::{Ownership, State};
 use crate::settings::{Limits, Settings};
 use crate::slot::partition_of;
+use crate::sync::AtomicUsize;
 use crate::topology::Topology;
 
 /// The parts that every request shares.
@@ -34,9 +35,12 @@ pub struct Node {
     pub(crate) ownership: Ownership,
     pub(crate) topology: Topology,
     pub(crate) counters: Counters,
+    pub(crate) introspection: Introspection,
     pub(crate) peers: Peers,
     pub(crate) parked: AtomicUsize,
     pub(crate) watchers: AtomicUsize,
+    /// Bytes of requests and answers that connections hold.
+    pub(crate) held_bytes: std::sync::atomic::AtomicUsize,
     /// Turns true once, when the node stops.
     pub(crate) stopping: watch::Sender<bool>,
 }
@@ -92,10 +96,12 @@ impl Node {
             ownership: Ownership::new(settings.partition_count),
             topology: Topology::new(settings.partition_count),
             counters: Counters::default(),
+            introspection: Introspection::default(),
             peers: Peers::new(&settings.limits),
             limits: settings.limits,
             parked: AtomicUsize::new(0),
             watchers: AtomicUsize::new(0),
+            held_bytes: std::sync::atomic::AtomicUsize::new(0),
             stopping: watch::Sender::new(false),
         }
     }
@@ -161,6 +167,7 @@ impl Node {
 
     fn moment(&self) -> Moment {
         let now = self.clock.boottime_ns();
+        span::tick(now);
         Moment {
             now: engine_now(now),
             fenced: !self.fence.stands(now),

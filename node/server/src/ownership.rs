@@ -11,11 +11,12 @@
 //! Not here: the data (the engine has it) and who else owns what (the topology).
 
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+
+use crate::sync::{AtomicU64, pause};
 
 const OPEN: u64 = 1 << 63;
 const FROZEN: u64 = 1 << 62;
@@ -146,7 +147,7 @@ impl Ownership {
             }
         }
         while place.state.load(Ordering::SeqCst) & INSIDE != 0 {
-            std::thread::sleep(Duration::from_micros(20));
+            pause();
         }
         Ok(())
     }

@@ -5,12 +5,13 @@
 //! a takeover take milliseconds.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::failure::{Failure, Outcome};
 use crate::node::{Node, stopped};
 use crate::ownership::State;
+use crate::sync::AtomicUsize;
 use crate::topology::Owner;
 
 /// How long news of a topology may take from one node to another.

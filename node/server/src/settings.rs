@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use shoal_engine::{Eviction, KEY_BYTES_LIMIT, VALUE_BYTES_LIMIT};
+use shoal_http2::Limits as Http2Limits;
 
 use crate::slot::SLOTS;
 
@@ -35,14 +36,16 @@ pub struct Settings {
 pub struct Limits {
     /// Connections. One more is closed as soon as it is accepted.
     pub connections_max: usize,
-    /// Streams of one connection at a time. HTTP/2 tells the client.
-    pub streams_per_connection_max: u32,
-    /// Bytes of a request's headers. Beyond: the stream is refused.
-    pub header_list_bytes_max: u32,
-    /// Streams reset for a client's errors before its connection is closed.
-    pub local_error_resets_max: usize,
-    /// Streams a client reset before they were accepted, before it is closed.
-    pub pending_accept_resets_max: usize,
+    /// Those of HTTP/2 on one connection.
+    pub http2: Http2Limits,
+    /// Bytes of requests that one connection has begun and not finished. Beyond:
+    /// `TOO_MANY_REQUESTS`.
+    pub requests_bytes_max: usize,
+    /// Bytes of answers that one connection's client does not let through. Beyond: its
+    /// requests wait.
+    pub answers_bytes_max: usize,
+    /// Both of all connections. Beyond: as above.
+    pub held_bytes_max: usize,
     /// Bytes of one request message. Beyond: an error.
     pub message_bytes_max: usize,
     /// Bytes of one batch's answer. Keys beyond fail one by one.
@@ -80,18 +83,48 @@ pub struct Limits {
     pub peer_keepalive_interval: Duration,
     /// See above.
     pub peer_keepalive_timeout: Duration,
-    /// Bytes of answers that wait for one client's socket before its streams wait.
-    pub outbox_bytes_max: usize,
+    /// A request's message must come whole within this time. Beyond: an error, looked
+    /// for when something comes, and with each keepalive.
+    pub body_timeout: Duration,
+    /// A connection that takes nothing of what waits for it for so long is closed.
+    pub stall_timeout: Duration,
+}
+
+/// Of maxmemory, what messages under way may take on all connections together.
+const HELD_PART: usize = 16;
+/// But not less than this: one message of the longest kind and an answer to it,
+const HELD_BYTES_MIN: usize = 24 << 20;
+/// and not more.
+const HELD_BYTES_MAX: usize = 256 << 20;
+/// Of maxmemory, what the answer to one batch may take,
+const RESPONSE_PART: usize = 64;
+/// but not less than this.
+const RESPONSE_BYTES_MIN: usize = 4 << 20;
+
+impl Limits {
+    /// Those of a node whose whole process must keep within so many bytes.
+    #[must_use]
+    pub fn within(maxmemory_bytes: usize) -> Limits {
+        let all = Limits::default();
+        let held = (maxmemory_bytes / HELD_PART).clamp(HELD_BYTES_MIN, HELD_BYTES_MAX);
+        let response = (maxmemory_bytes / RESPONSE_PART).max(RESPONSE_BYTES_MIN);
+        Limits {
+            held_bytes_max: held,
+            requests_bytes_max: all.requests_bytes_max.min(held),
+            response_bytes_max: all.response_bytes_max.min(response),
+            ..all
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             connections_max: 10_000,
-            streams_per_connection_max: 1024,
-            header_list_bytes_max: 16 * 1024,
-            local_error_resets_max: 1024,
-            pending_accept_resets_max: 64,
+            http2: Http2Limits::default(),
+            requests_bytes_max: 32 * 1024 * 1024,
+            answers_bytes_max: 4 * 1024 * 1024,
+            held_bytes_max: 256 * 1024 * 1024,
             message_bytes_max: 16 * 1024 * 1024,
             response_bytes_max: 32 * 1024 * 1024,
             batch_max: 10_000,
@@ -110,7 +143,8 @@ impl Default for Limits {
             keepalive_timeout: Duration::from_secs(10),
             peer_keepalive_interval: Duration::from_secs(3),
             peer_keepalive_timeout: Duration::from_secs(3),
-            outbox_bytes_max: 128 * 1024,
+            body_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(60),
         }
     }
 }

@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use prost::Message;
 use shoal_protos::v1;
 use tokio::sync::watch;
+
+use crate::sync::{ArcSwap, Mutex};
 
 /// A node as others reach it.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,32 +7,10 @@ convert arguments. Nothing here decides anything.
 from typing import final
 
 from shoal_node.data_plane import DataPlaneSettings
+from shoal_node.snapshot import Snapshot
 
 def boottime_ns() -> int:
     """CLOCK_BOOTTIME: monotonic, and counts the time that the machine is suspended."""
-
-@final
-class DataPlaneStats:
-    """Counters since the start, and gauges as they are now. Times in ms, memory in bytes."""
-
-    requests: dict[str, int]
-    """By RPC method, whatever its outcome."""
-    failures: dict[str, int]
-    """By reason (docs/reasons.md)."""
-    hits: int
-    misses: int
-    evicted: int
-    expired: int
-    forwarded: int
-    moved: int
-    connections: int
-    entries: int
-    memory_bytes: int
-    """Every byte the engine counts, not only values."""
-    maxmemory_bytes: int
-    open_partitions: int
-    lease_remaining_ms: int
-    """Until the engine fences itself; 0 when it has."""
 
 @final
 class DataPlane:
@@ -64,6 +42,11 @@ class DataPlane:
     def set_ready(self, ready: bool) -> None:
         """What the health service says of shoal.v1.Cache."""
 
-    def stats(self) -> DataPlaneStats: ...
+    def set_eviction(self, eviction: str) -> None:
+        """Evict by this policy from now on. Raises ValueError for a name that is none."""
+
+    def snapshot(self, *, partitions: bool = True) -> Snapshot:
+        """Everything that it knows of its own work, read once; or all but each partition's."""
+
     def stop(self, grace_ms: int) -> None:
         """Take no more connections, let running requests end within the grace, and stop."""

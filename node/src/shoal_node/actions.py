@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shoal_coordinator.registry.port import Revision
-from shoal_coordinator.registry.records import Epoch, NodeId, PartitionId
+from shoal_coordinator.registry.records import Epoch, Eviction, NodeId, PartitionId
 from shoal_coordinator.registry.view import HeldPartition, LiveNode
 
 
@@ -53,6 +53,16 @@ class InstallTopology:
 
     def __str__(self) -> str:
         return f"install topology of revision {self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetEviction:
+    """Let the data plane have the eviction policy that the cluster's configuration names."""
+
+    eviction: Eviction
+
+    def __str__(self) -> str:
+        return f"evict by {self.eviction} from now on: the cluster's configuration says so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,9 @@ class LookAgain:
         return f"look again at {self.at_ms} ms: {self.why}"
 
 
-OwnAction = OpenPartition | ClosePartition | ThawPartition | InstallTopology | LiftFence
+OwnAction = (
+    OpenPartition | ClosePartition | ThawPartition | InstallTopology | SetEviction | LiftFence
+)
 """Done at once, in this node's own data plane."""
 
 Action = OwnAction | Rejoin | TakeOver | HandOver | LookAgain

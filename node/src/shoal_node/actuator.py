@@ -14,6 +14,7 @@ from shoal_node.actions import (
     LiftFence,
     OpenPartition,
     OwnAction,
+    SetEviction,
     ThawPartition,
 )
 from shoal_node.data_plane_port import DataPlanePort
@@ -44,6 +45,9 @@ class Actuator:
             case InstallTopology():
                 self._data_plane.install_topology(topology_of(view).SerializeToString())
                 self._local.installed = view.revision
+            case SetEviction(eviction=eviction):
+                self._data_plane.set_eviction(eviction)
+                self._local.eviction = eviction
             case LiftFence():
                 mine = self._local.registration
                 assert mine is not None

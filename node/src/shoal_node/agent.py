@@ -62,7 +62,7 @@ class Agent:
         config: ClusterConfig,
         policy: Policy,
     ) -> None:
-        self.local = Local(registration.id, registration.incarnation)
+        self.local = Local(registration.id, registration.incarnation, eviction=config.eviction)
         self.fence = ports.fence
         self._ports = ports
         self._world = ports.membership

@@ -20,3 +20,10 @@ class DataPlaneSettings:
     worker_threads: int
     value_bytes_max: int = 1024 * 1024
     key_bytes_max: int = 1024
+    eviction: str = "s3fifo"
+    """To begin with; s3fifo, lru, lfu or none."""
+    slow_request_ms: int = 10
+    """Requests that take so long are told in the slow log."""
+    owns_process: bool = False
+    """Nothing else of size is in the process, so ``maxmemory_bytes`` bounds all of it:
+    entries get what the rest leaves. Otherwise it bounds the entries alone."""

@@ -7,31 +7,14 @@ the reason. It holds no data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from shoal.v1 import topology_pb2 as pb
 from shoal_node.data_plane import DataPlaneSettings
+from shoal_node.snapshot import PartitionUse, SlowLog, Snapshot
 
-
-@dataclass(frozen=True, slots=True)
-class MemoryCounters:
-    """Counters of a data plane that has served nothing."""
-
-    maxmemory_bytes: int
-    open_partitions: int
-    lease_remaining_ms: int
-    requests: Mapping[str, int] = field(default_factory=dict)
-    failures: Mapping[str, int] = field(default_factory=dict)
-    hits: int = 0
-    misses: int = 0
-    evicted: int = 0
-    expired: int = 0
-    forwarded: int = 0
-    moved: int = 0
-    connections: int = 0
-    entries: int = 0
-    memory_bytes: int = 0
+_POLICIES = {"s3fifo", "lru", "lfu", "none"}
 
 
 @dataclass(slots=True)
@@ -49,6 +32,7 @@ class MemoryDataPlane:
         self._deadline_ns = 0
         self._open: dict[int, _Open] = {}
         self._is_started = False
+        self._eviction = settings.eviction
         self.is_ready = False
         self.topology = pb.Topology()
 
@@ -110,12 +94,22 @@ class MemoryDataPlane:
     def set_ready(self, ready: bool) -> None:  # noqa: FBT001
         self.is_ready = ready
 
-    def stats(self) -> MemoryCounters:
+    def set_eviction(self, eviction: str) -> None:
+        if eviction not in _POLICIES:
+            raise ValueError(f"there is no eviction policy {eviction}: take one of {_POLICIES}")
+        self._eviction = eviction
+
+    def snapshot(self, *, partitions: bool = True) -> Snapshot:
+        """What a data plane tells that has served nothing."""
         remaining_ns = max(0, self._deadline_ns - self._clock_ns())
-        return MemoryCounters(
+        told = sorted(self._open.items()) if partitions else ()
+        return Snapshot(
             maxmemory_bytes=self._settings.maxmemory_bytes,
             open_partitions=len(self._open),
             lease_remaining_ms=remaining_ns // 1_000_000,
+            eviction=self._eviction,
+            partitions=tuple(PartitionUse(partition, held.epoch) for partition, held in told),
+            slow=SlowLog(threshold_ns=self._settings.slow_request_ms * 1_000_000),
         )
 
     def stop(self, grace_ms: int) -> None:  # noqa: ARG002

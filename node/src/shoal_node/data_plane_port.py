@@ -11,41 +11,9 @@ no write and answers no primary read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
-
-class DataPlaneCounters(Protocol):
-    """Counters since the start, and gauges as they are now."""
-
-    @property
-    def requests(self) -> Mapping[str, int]: ...
-    @property
-    def failures(self) -> Mapping[str, int]: ...
-    @property
-    def hits(self) -> int: ...
-    @property
-    def misses(self) -> int: ...
-    @property
-    def evicted(self) -> int: ...
-    @property
-    def expired(self) -> int: ...
-    @property
-    def forwarded(self) -> int: ...
-    @property
-    def moved(self) -> int: ...
-    @property
-    def connections(self) -> int: ...
-    @property
-    def entries(self) -> int: ...
-    @property
-    def memory_bytes(self) -> int: ...
-    @property
-    def maxmemory_bytes(self) -> int: ...
-    @property
-    def open_partitions(self) -> int: ...
-    @property
-    def lease_remaining_ms(self) -> int: ...
+from shoal_node.snapshot import Snapshot
 
 
 class DataPlanePort(Protocol):
@@ -87,7 +55,20 @@ class DataPlanePort(Protocol):
         """What the health service says of shoal.v1.Cache."""
         ...
 
-    def stats(self) -> DataPlaneCounters: ...
+    def set_eviction(self, eviction: str) -> None:
+        """Evict by this policy from now on, and lose nothing by the change.
+
+        Returns at once; what is there follows within moments. Raises ValueError for a
+        name that is none of s3fifo, lru, lfu and none.
+        """
+        ...
+
+    def snapshot(self, *, partitions: bool = True) -> Snapshot:
+        """Everything that it knows of its own work, read once. Any thread.
+
+        ``partitions`` left out makes it cheaper where there are many of them.
+        """
+        ...
 
     def stop(self, grace_ms: int) -> None:
         """Stop listening, let running requests end within the grace, and stop."""

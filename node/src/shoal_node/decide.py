@@ -9,6 +9,7 @@ The rules (DESIGN 5 and 6, as far as one copy of the data goes):
   the one before. After a mass loss all wait (``absence``).
 - A record that asks for a hand-over to a live node is handed over by its primary.
   A node that stops hands over whatever it serves.
+- The data plane evicts by the policy that the cluster's configuration names.
 - What was lost is closed, even while an operation on it is still on its way.
 
 Order within one answer matters, and is the order of carrying out: partitions are
@@ -36,6 +37,7 @@ from shoal_node.actions import (
     LookAgain,
     OpenPartition,
     Rejoin,
+    SetEviction,
     TakeOver,
     ThawPartition,
 )
@@ -51,6 +53,8 @@ def decide(view: ClusterView, local: Local, now_ms: int, policy: Policy) -> tupl
     closings, late_closings = _closings(view, local)
     own = standing(view, local)
     actions: list[Action] = [*closings]
+    if view.config.eviction != local.eviction:
+        actions.append(SetEviction(view.config.eviction))
     if own is not None:
         actions += _openings(view, local)
     if view.revision > local.installed:

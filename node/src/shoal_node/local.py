@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from shoal_coordinator.registry.port import ABSENT, Revision
-from shoal_coordinator.registry.records import Epoch, Incarnation, NodeId, PartitionId
+from shoal_coordinator.registry.records import Epoch, Eviction, Incarnation, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 from shoal_node.absence import Absence
 
@@ -46,6 +46,8 @@ class Local:
     fence_lifted: bool = False
     """Whether the data plane is given the deadlines of the lease under ``registration``."""
     stopping: bool = False
+    eviction: Eviction = Eviction.S3FIFO
+    """What the data plane evicts by."""
     installed: Revision = ABSENT
     """The revision of the topology that the data plane has."""
     serving: dict[PartitionId, Epoch] = field(default_factory=dict)

@@ -41,7 +41,9 @@ _SIGNALLED = 128
     default=100,
     help="This node's share beside the others'. 0: it owns nothing and forwards.",
 )
-@click.option("--maxmemory", default="1GiB", metavar="SIZE", help="What entries may take in all.")
+@click.option(
+    "--maxmemory", default="1GiB", metavar="SIZE", help="What the process may take in all."
+)
 @click.option(
     "--metrics-listen",
     default="127.0.0.1:0",
@@ -50,6 +52,20 @@ _SIGNALLED = 128
 )
 @click.option(
     "--threads", type=int, default=None, help="Of the data plane; one a core if left out."
+)
+@click.option(
+    "--slow-request",
+    type=int,
+    default=10,
+    metavar="MS",
+    help="Requests that take so long are told in the slow log.",
+)
+@click.option(
+    "--partition-metrics",
+    type=int,
+    default=256,
+    metavar="COUNT",
+    help="Serve metrics of each partition while the cluster has no more of them.",
 )
 @click.option(
     "--insecure",
@@ -68,6 +84,8 @@ def main(
     maxmemory: str,
     metrics_listen: str,
     threads: int | None,
+    slow_request: int,
+    partition_metrics: int,
     insecure: bool,  # noqa: FBT001
 ) -> None:
     """Run one cache node of a Shoal cluster."""
@@ -85,6 +103,8 @@ def main(
             maxmemory_bytes=parse_size(maxmemory),
             threads=len(os.sched_getaffinity(0)) if threads is None else threads,
             is_insecure=insecure,
+            slow_request_ms=slow_request,
+            partition_metrics_max=partition_metrics,
         )
         asyncio.run(_run(settings))
     except NodeError as error:

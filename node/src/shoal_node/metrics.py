@@ -1,21 +1,32 @@
-"""What a node tells Prometheus: the data plane's counters and the agent's own gauges.
+"""What a node tells Prometheus. ``docs/metrics.md`` has the table of all names.
 
-Collected when asked, never stored: a scrape reads the data plane once.
+Collected when asked, never stored: a scrape reads the data plane once. No label has a
+key: the labels are methods, reasons, operations, outcomes, kinds of memory, policies,
+roles and partitions, all from fixed lists.
+
+Metrics of each partition served here are told where the cluster has few partitions
+(``--partition-metrics``): at 16,384 of them they could be a hundred thousand series a
+node. They are all there or none is, so that no series comes and goes with its rank;
+``/introspection`` always has them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
-from shoal_node.data_plane_port import DataPlaneCounters
 from shoal_node.fence import LeaseTimes
-from shoal_node.settings import HostPort
+from shoal_node.snapshot import Durations, PartitionUse, Snapshot
+
+_NANOSECONDS = 1_000_000_000
+POLICIES = ("s3fifo", "lru", "lfu", "none")
 
 
 class NodeCollector(Collector):
@@ -23,23 +34,29 @@ class NodeCollector(Collector):
 
     def __init__(
         self,
-        counters: Callable[[], DataPlaneCounters],
+        snapshot: Callable[[], Snapshot],
         lease: Callable[[], LeaseTimes],
         clock_ns: Callable[[], int],
+        *,
+        of_partitions: bool,
     ) -> None:
-        self._counters = counters
+        self._snapshot = snapshot
         self._lease = lease
         self._clock_ns = clock_ns
+        self._of_partitions = of_partitions
 
     def collect(self) -> Iterator[Metric]:
-        counters = self._counters()
-        yield from _counters(counters)
-        yield from _gauges(counters)
+        snapshot = self._snapshot()
+        yield from _counters(snapshot)
+        yield from _gauges(snapshot)
+        yield _durations(snapshot.durations)
+        if self._of_partitions:
+            yield from _of_partitions(snapshot.partitions)
         lease, now_ns = self._lease(), self._clock_ns()
         yield GaugeMetricFamily(
             "shoal_lease_remaining_seconds",
             "Until the engine fences itself; 0 when it has.",
-            counters.lease_remaining_ms / 1000,
+            snapshot.lease_remaining_ms / 1000,
         )
         yield GaugeMetricFamily(
             "shoal_lease_age_seconds",
@@ -48,60 +65,103 @@ class NodeCollector(Collector):
         )
 
 
-def serve_metrics(listen: HostPort, collector: Collector) -> MetricsServer:
-    """Serve on a thread of its own. Raises OSError when it cannot bind."""
-    registry = CollectorRegistry()
-    registry.register(collector)
-    server, thread = start_http_server(listen.port, listen.host, registry)
-    return MetricsServer(server, thread)
-
-
-class MetricsServer:
-    """Serves until it is closed."""
-
-    def __init__(self, server: WSGIServer, thread: Thread) -> None:
-        self._server = server
-        self._thread = thread
-
-    @property
-    def port(self) -> int:
-        return self._server.server_port
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def _counters(counters: DataPlaneCounters) -> Iterator[Metric]:
+def _counters(snapshot: Snapshot) -> Iterator[Metric]:
     yield _labelled(
-        "shoal_requests", "Requests, whatever came of them.", "method", counters.requests
+        "shoal_requests", "Requests, whatever came of them.", "method", snapshot.requests
     )
-    yield _labelled("shoal_failures", "Requests or keys that failed.", "reason", counters.failures)
+    yield _labelled("shoal_failures", "Requests or keys that failed.", "reason", snapshot.failures)
+    operations = CounterMetricFamily(
+        "shoal_operations",
+        "Operations, each on one key, evaluated here.",
+        labels=["operation", "outcome"],
+    )
+    for (operation, outcome), count in snapshot.operations.items():
+        operations.add_metric([operation, outcome], count)
+    yield operations
     for name, documentation, value in (
-        ("shoal_hits", "Keys that were read and there.", counters.hits),
-        ("shoal_misses", "Keys that were read and not there.", counters.misses),
-        ("shoal_evicted", "Entries removed to make room.", counters.evicted),
-        ("shoal_expired", "Entries removed at the end of their time.", counters.expired),
-        ("shoal_forwarded", "Requests sent on to the owner.", counters.forwarded),
-        ("shoal_moved", "Requests told who the owner is.", counters.moved),
+        ("shoal_hits", "Keys that were read and there.", snapshot.hits),
+        ("shoal_misses", "Keys that were read and not there.", snapshot.misses),
+        ("shoal_evicted", "Entries removed to make room.", snapshot.evicted),
+        ("shoal_expired", "Entries removed at the end of their time.", snapshot.expired),
+        ("shoal_memory_full", "Writes refused for want of memory.", snapshot.memory_full),
+        ("shoal_forwarded", "Requests sent on to the owner.", snapshot.forwarded),
+        ("shoal_moved", "Requests told who the owner is.", snapshot.moved),
+        ("shoal_slow_requests", "Requests slower than the threshold.", snapshot.slow.total),
     ):
         yield CounterMetricFamily(name, documentation, value)
 
 
-def _gauges(counters: DataPlaneCounters) -> Iterator[Metric]:
+def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
+    hottest, biggest = snapshot.hottest.keys, snapshot.biggest.keys
     for name, documentation, value in (
-        ("shoal_connections", "Open connections.", counters.connections),
-        ("shoal_entries", "Entries held.", counters.entries),
-        ("shoal_memory_bytes", "Bytes that the engine counts.", counters.memory_bytes),
-        ("shoal_maxmemory_bytes", "Bytes that it may take.", counters.maxmemory_bytes),
+        ("shoal_connections", "Open connections.", snapshot.connections),
+        ("shoal_entries", "Entries held.", snapshot.entries),
+        ("shoal_memory_bytes", "Bytes that the engine counts.", snapshot.memory_bytes),
+        ("shoal_maxmemory_bytes", "Bytes that it may take.", snapshot.maxmemory_bytes),
+        (
+            "shoal_hottest_key_operations_per_second",
+            "Of the key that is used most, estimated; 0 without any.",
+            hottest[0].per_second if hottest else 0,
+        ),
+        (
+            "shoal_biggest_key_bytes",
+            "Key and value of the biggest entry known.",
+            biggest[0].bytes if biggest else 0,
+        ),
+        (
+            "shoal_switching_partitions",
+            "Partitions on their way to another eviction policy.",
+            snapshot.switching_partitions,
+        ),
     ):
         yield GaugeMetricFamily(name, documentation, value)
     partitions = GaugeMetricFamily(
         "shoal_partitions", "Partitions served here, by role.", labels=["role"]
     )
-    partitions.add_metric(["primary"], counters.open_partitions)
+    partitions.add_metric(["primary"], snapshot.open_partitions)
     yield partitions
+    memory = GaugeMetricFamily(
+        "shoal_memory_kind_bytes", "Bytes by what they are for.", labels=["kind"]
+    )
+    for kind, kind_bytes in snapshot.memory.items():
+        memory.add_metric([kind], kind_bytes)
+    yield memory
+    eviction = GaugeMetricFamily(
+        "shoal_eviction_policy", "1 for the policy that holds, 0 for others.", labels=["policy"]
+    )
+    for policy in POLICIES:
+        eviction.add_metric([policy], policy == snapshot.eviction)
+    yield eviction
+
+
+def _durations(durations: Mapping[str, Durations]) -> Metric:
+    family = HistogramMetricFamily(
+        "shoal_request_duration_seconds",
+        "How long requests took, in engine and queue.",
+        labels=["method"],
+    )
+    for method, told in durations.items():
+        buckets = [(repr(end_ns / _NANOSECONDS), count) for end_ns, count in told.buckets]
+        family.add_metric([method], [*buckets, ("+Inf", told.count)], told.sum_ns / _NANOSECONDS)
+    return family
+
+
+def _of_partitions(partitions: tuple[PartitionUse, ...]) -> Iterator[Metric]:
+    counters = ("hits", "misses", "evicted", "expired", "memory_full")
+    for field, documentation in (
+        ("entries", "Entries held, by partition."),
+        ("memory_bytes", "Bytes that the engine counts, by partition."),
+        ("hits", "Keys that were read and there, by partition."),
+        ("misses", "Keys that were read and not there, by partition."),
+        ("evicted", "Entries removed to make room, by partition."),
+        ("expired", "Entries removed at the end of their time, by partition."),
+        ("memory_full", "Writes refused for want of memory, by partition."),
+    ):
+        kind = CounterMetricFamily if field in counters else GaugeMetricFamily
+        family = kind(f"shoal_partition_{field}", documentation, labels=["partition"])
+        for use in partitions:
+            family.add_metric([str(use.partition)], getattr(use, field))
+        yield family
 
 
 def _labelled(

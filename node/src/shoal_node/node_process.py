@@ -15,6 +15,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -40,7 +41,8 @@ from shoal_node.fence import Fence
 from shoal_node.identity import default_id, listener_mark, new_incarnation
 from shoal_node.logs import log_as_json
 from shoal_node.membership import MembershipPorts
-from shoal_node.metrics import MetricsServer, NodeCollector, serve_metrics
+from shoal_node.metrics import NodeCollector
+from shoal_node.metrics_server import MetricsServer, serve_metrics
 from shoal_node.probe import DataPathProbe, probe_target
 from shoal_node.settings import HostPort, NodeSettings, parse_host_port
 from shoal_node.timing import Timing, timing_for
@@ -68,7 +70,7 @@ async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
         probe = DataPathProbe(probe_target(listening.bound), timing.probe_timeout_seconds)
         stack.callback(probe.close)
         fence = Fence(listening.data_plane.set_lease_deadline, boottime_ns)
-        metrics = stack.enter_context(_metrics(settings, listening, fence))
+        metrics = stack.enter_context(_metrics(settings, listening, fence, config.partition_count))
         membership = _membership_ports(store, keys, probe, timing)
         agent = Agent(
             AgentPorts(membership, listening.data_plane, fence, _copy_id),
@@ -119,6 +121,9 @@ def _listen(settings: NodeSettings, config: ClusterConfig) -> Listening:
             partition_count=config.partition_count,
             maxmemory_bytes=settings.maxmemory_bytes,
             worker_threads=settings.threads,
+            eviction=config.eviction,
+            slow_request_ms=settings.slow_request_ms,
+            owns_process=True,
         )
     )
     try:
@@ -215,10 +220,18 @@ async def _unless_stopped(
 
 
 @contextlib.contextmanager
-def _metrics(settings: NodeSettings, listening: Listening, fence: Fence) -> Iterator[MetricsServer]:
-    collector = NodeCollector(listening.data_plane.stats, fence.times, boottime_ns)
+def _metrics(
+    settings: NodeSettings, listening: Listening, fence: Fence, partition_count: int
+) -> Iterator[MetricsServer]:
+    of_partitions = partition_count <= settings.partition_metrics_max
+    collector = NodeCollector(
+        partial(listening.data_plane.snapshot, partitions=of_partitions),
+        fence.times,
+        boottime_ns,
+        of_partitions=of_partitions,
+    )
     try:
-        server = serve_metrics(settings.metrics_listen, collector)
+        server = serve_metrics(settings.metrics_listen, collector, listening.data_plane.snapshot)
     except OSError as error:
         raise CannotListen(
             f"cannot listen on {settings.metrics_listen} for metrics: "

@@ -29,10 +29,11 @@ _UNITS_BYTES = {
     "tb": 10**12,
 }
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
-VALUE_BYTES_MAX = 1 << 20
-_MAXMEMORY_BYTES_MIN = 16 * VALUE_BYTES_MAX
+_MAXMEMORY_BYTES_MIN = 128 << 20
+"""The process by itself takes about 60 MiB, messages under way half as much."""
 _THREADS_MAX = 256
 _WEIGHT_MAX = 100_000
+_SLOW_REQUEST_MS_MAX = 3_600_000
 _PORT_MAX = 65_535
 
 
@@ -76,6 +77,9 @@ class NodeSettings:
     maxmemory_bytes: int
     threads: int
     is_insecure: bool
+    slow_request_ms: int = 10
+    partition_metrics_max: int = 256
+    """Metrics of each partition are served while the cluster has no more of them."""
 
     def __post_init__(self) -> None:
         try:
@@ -94,10 +98,20 @@ class NodeSettings:
             )
         if not 1 <= self.threads <= _THREADS_MAX:
             raise BadSettings(f"--threads {self.threads} is not usable: take 1 to {_THREADS_MAX}")
+        if not 0 <= self.slow_request_ms <= _SLOW_REQUEST_MS_MAX:
+            raise BadSettings(
+                f"--slow-request {self.slow_request_ms} is not usable: take 0 (every request) to "
+                f"{_SLOW_REQUEST_MS_MAX} ms"
+            )
+        if self.partition_metrics_max < 0:
+            raise BadSettings(
+                f"--partition-metrics {self.partition_metrics_max} is not usable: take 0 (none) "
+                "or more"
+            )
         if self.maxmemory_bytes < _MAXMEMORY_BYTES_MIN:
             raise BadSettings(
-                f"--maxmemory of {self.maxmemory_bytes} bytes is too little for values of up to "
-                f"{VALUE_BYTES_MAX} bytes: take at least {_MAXMEMORY_BYTES_MIN >> 20}MiB"
+                f"--maxmemory of {self.maxmemory_bytes} bytes is too little: it bounds the whole "
+                f"process, so take at least {_MAXMEMORY_BYTES_MIN >> 20}MiB"
             )
 
     def _check_exposure(self, flag: str, address: HostPort) -> None:

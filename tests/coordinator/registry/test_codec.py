@@ -14,6 +14,7 @@ from shoal_coordinator.registry.records import (
     Copy,
     CopyId,
     Epoch,
+    Eviction,
     Incarnation,
     Member,
     MemberState,
@@ -51,7 +52,7 @@ GOLDEN = [
     (
         codec.encode_config(CONFIG),
         '{"partition_count":256,"replica_count":1,"lease_ttl_seconds":3,'
-        '"bootstrap_nodes":3,"cluster_id":"5f0c"}',
+        '"bootstrap_nodes":3,"cluster_id":"5f0c","eviction":"EVICTION_POLICY_S3FIFO"}',
     ),
     (
         codec.encode_registration(REGISTRATION),
@@ -96,6 +97,22 @@ def test_each_record_comes_back() -> None:
 def test_each_state_comes_back(state: MemberState) -> None:
     member = Member(NodeId("n1"), state, 0, "")
     assert codec.decode_member("k", codec.encode_member(member)) == member
+
+
+@pytest.mark.parametrize("eviction", list(Eviction))
+def test_each_policy_comes_back(eviction: Eviction) -> None:
+    config = ClusterConfig(256, 1, 3, 3, "5f0c", eviction)
+    assert codec.decode_config("k", codec.encode_config(config)) == config
+
+
+def test_a_configuration_from_before_there_was_a_choice_is_s3fifo() -> None:
+    value = b'{"partition_count":256,"cluster_id":"x"}'
+    assert codec.decode_config("k", value).eviction is Eviction.S3FIFO
+
+
+def test_a_policy_of_a_newer_release_is_not_taken_for_another() -> None:
+    with pytest.raises(codec.RecordCorrupt, match="eviction"):
+        codec.decode_config("k", b'{"partition_count":256,"eviction":99}')
 
 
 def test_fields_of_a_newer_release_are_ignored() -> None:

@@ -23,6 +23,7 @@ from shoal_coordinator.registry.operations import (
     Won,
     announce_leaving,
     campaign,
+    change_config,
     create_config,
     hand_over,
     plan_partition,
@@ -50,6 +51,7 @@ from shoal_coordinator.registry.records import (
     Copy,
     CopyId,
     Epoch,
+    Eviction,
     Incarnation,
     Member,
     MemberState,
@@ -110,6 +112,42 @@ async def test_the_first_configuration_stands(store: Store, keys: Keys) -> None:
     other = replace(CONFIG, cluster_id="two", partition_count=16)
     assert await create_config(store, keys, other) == CONFIG
     assert await read_config(store, keys) == CONFIG
+
+
+async def test_the_policy_of_a_standing_configuration_is_changed(store: Store, keys: Keys) -> None:
+    def to_lru(config: ClusterConfig) -> ClusterConfig:
+        return replace(config, eviction=Eviction.LRU)
+
+    assert await change_config(store, keys, to_lru) is None
+    await create_config(store, keys, CONFIG)
+    assert await change_config(store, keys, to_lru) == to_lru(CONFIG)
+    assert await read_config(store, keys) == to_lru(CONFIG)
+    before = (await store.read(keys.config)).items[0].mod_revision
+    assert await change_config(store, keys, to_lru) == to_lru(CONFIG)
+    assert (await store.read(keys.config)).items[0].mod_revision == before, "nothing to write"
+
+
+async def test_a_change_is_made_of_what_somebody_else_wrote_meanwhile(
+    store: Store, keys: Keys
+) -> None:
+    await create_config(store, keys, CONFIG)
+    seen: list[ClusterConfig] = []
+    changes = [asyncio.create_task(_change(store, keys, seen, to)) for to in Eviction]
+    await asyncio.gather(*changes)
+    last = await read_config(store, keys)
+    assert last is not None
+    assert len(seen) >= len(Eviction)
+    assert replace(last, eviction=Eviction.S3FIFO) == CONFIG
+
+
+async def _change(store: Store, keys: Keys, seen: list[ClusterConfig], to: Eviction) -> None:
+    def change(config: ClusterConfig) -> ClusterConfig:
+        seen.append(config)
+        return replace(config, eviction=to)
+
+    changed = await change_config(store, keys, change)
+    assert changed is not None
+    assert changed.eviction is to
 
 
 async def test_a_name_is_registered_once(store: Store, keys: Keys) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 import pytest
@@ -11,10 +11,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
-from cluster_views import live, view
-from shoal.v1 import admin_pb2, admin_pb2_grpc
+from cluster_views import CONFIG, live, view
+from shoal.v1 import admin_pb2, admin_pb2_grpc, registry_pb2
 from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.registry.port import OutcomeUnknown, StoreUnavailable
+from shoal_coordinator.registry.records import ClusterConfig
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.server import Server
 
@@ -28,12 +30,28 @@ class Served:
         self.address = address
         self.channel = grpc.aio.insecure_channel(str(address))
         self.view: ClusterView | None = None
+        self.config: ClusterConfig | None = None
+        self.error: Exception | None = None
+
+    async def change(
+        self, change: Callable[[ClusterConfig], ClusterConfig]
+    ) -> ClusterConfig | None:
+        if self.error is not None:
+            raise self.error
+        self.config = None if self.config is None else change(self.config)
+        return self.config
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     views: list[Served] = []
-    server = Server(lambda: views[0].view)
+
+    async def change(
+        change: Callable[[ClusterConfig], ClusterConfig],
+    ) -> ClusterConfig | None:
+        return await views[0].change(change)
+
+    server = Server(lambda: views[0].view, change)
     serving = Served(server, await server.start(LOOPBACK))
     views.append(serving)
     yield serving
@@ -98,7 +116,51 @@ async def test_reflection_lists_and_describes(served: Served, version: str) -> N
 
 
 async def test_an_address_that_is_taken_is_refused_with_a_sentence(served: Served) -> None:
-    second = Server(lambda: None)
+    second = Server(lambda: None, served.change)
     with pytest.raises(CannotListen, match="cannot be bound"):
         await second.start(served.address)
     await second.stop(0)
+
+
+async def test_the_policy_is_changed_and_what_stands_is_answered(served: Served) -> None:
+    served.config = CONFIG
+    stub = admin_pb2_grpc.AdminStub(served.channel)
+    to_lru = admin_pb2.UpdateConfigRequest(eviction=registry_pb2.EVICTION_POLICY_LRU)
+    answer = await stub.UpdateConfig(to_lru, timeout=5)
+    assert answer.config.eviction == registry_pb2.EVICTION_POLICY_LRU
+    assert answer.config.cluster_id == CONFIG.cluster_id
+    # Nothing asked for: nothing changed, and told all the same.
+    answer = await stub.UpdateConfig(admin_pb2.UpdateConfigRequest(), timeout=5)
+    assert answer.config.eviction == registry_pb2.EVICTION_POLICY_LRU
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "outcome"),
+    [
+        (None, "NOT_READY", "NOT_APPLIED"),
+        (StoreUnavailable("down"), "REGISTRY_UNAVAILABLE", "NOT_APPLIED"),
+        (OutcomeUnknown("lost"), "REGISTRY_UNAVAILABLE", "MAYBE_APPLIED"),
+    ],
+)
+async def test_a_change_that_could_not_be_written_says_what_became_of_it(
+    served: Served, error: Exception | None, reason: str, outcome: str
+) -> None:
+    served.error = error
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await admin_pb2_grpc.AdminStub(served.channel).UpdateConfig(
+            admin_pb2.UpdateConfigRequest(), timeout=5
+        )
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    status = rpc_status.from_call(raised.value)
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.metadata["outcome"]) == (reason, outcome)
+
+
+async def test_a_policy_of_a_newer_release_is_refused(served: Served) -> None:
+    served.config = CONFIG
+    request = admin_pb2.UpdateConfigRequest.FromString(b"\x08\x63")
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await admin_pb2_grpc.AdminStub(served.channel).UpdateConfig(request, timeout=5)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -13,6 +13,19 @@ COMMANDS = {
     "status": LazyCommand(
         "shoal.cli.commands.status:status", "Show nodes, partitions, and what is not served."
     ),
+    "config": LazyCommand(
+        "shoal.cli.commands.config:config", "Show or change the cluster's configuration."
+    ),
+    "hotkeys": LazyCommand(
+        "shoal.cli.commands.hotkeys:hotkeys", "Show the keys that are used most."
+    ),
+    "bigkeys": LazyCommand(
+        "shoal.cli.commands.bigkeys:bigkeys", "Show the entries that take most memory."
+    ),
+    "latency": LazyCommand("shoal.cli.commands.latency:latency", "Show how long requests took."),
+    "slowlog": LazyCommand(
+        "shoal.cli.commands.slowlog:slowlog", "Show the last requests that took long."
+    ),
     "get": LazyCommand("shoal.cli.commands.get:get", "Print the value of a key."),
     "set": LazyCommand("shoal.cli.commands.set:set_", "Store a value."),
     "del": LazyCommand("shoal.cli.commands.delete:delete", "Remove keys."),

@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class AdminStub:
-    """Admin is served by every coordinator; what changes the cluster is answered by
-    the leader.
+    """Admin is served by every coordinator.
     """
 
     def __init__(self, channel):
@@ -41,15 +40,27 @@ class AdminStub:
                 request_serializer=shoal_dot_v1_dot_admin__pb2.GetClusterStatusRequest.SerializeToString,
                 response_deserializer=shoal_dot_v1_dot_admin__pb2.GetClusterStatusResponse.FromString,
                 _registered_method=True)
+        self.UpdateConfig = channel.unary_unary(
+                '/shoal.v1.Admin/UpdateConfig',
+                request_serializer=shoal_dot_v1_dot_admin__pb2.UpdateConfigRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_admin__pb2.UpdateConfigResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
-    """Admin is served by every coordinator; what changes the cluster is answered by
-    the leader.
+    """Admin is served by every coordinator.
     """
 
     def GetClusterStatus(self, request, context):
         """GetClusterStatus tells what the registry says, as one picture.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateConfig(self, request, context):
+        """UpdateConfig changes what can be changed of a running cluster. It compares and swaps
+        the configuration, so any coordinator can be asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +74,11 @@ def add_AdminServicer_to_server(servicer, server):
                     request_deserializer=shoal_dot_v1_dot_admin__pb2.GetClusterStatusRequest.FromString,
                     response_serializer=shoal_dot_v1_dot_admin__pb2.GetClusterStatusResponse.SerializeToString,
             ),
+            'UpdateConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateConfig,
+                    request_deserializer=shoal_dot_v1_dot_admin__pb2.UpdateConfigRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_admin__pb2.UpdateConfigResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'shoal.v1.Admin', rpc_method_handlers)
@@ -72,8 +88,7 @@ def add_AdminServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Admin:
-    """Admin is served by every coordinator; what changes the cluster is answered by
-    the leader.
+    """Admin is served by every coordinator.
     """
 
     @staticmethod
@@ -93,6 +108,33 @@ class Admin:
             '/shoal.v1.Admin/GetClusterStatus',
             shoal_dot_v1_dot_admin__pb2.GetClusterStatusRequest.SerializeToString,
             shoal_dot_v1_dot_admin__pb2.GetClusterStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Admin/UpdateConfig',
+            shoal_dot_v1_dot_admin__pb2.UpdateConfigRequest.SerializeToString,
+            shoal_dot_v1_dot_admin__pb2.UpdateConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

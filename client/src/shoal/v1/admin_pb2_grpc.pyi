@@ -27,9 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AdminStub:
-    """Admin is served by every coordinator; what changes the cluster is answered by
-    the leader.
-    """
+    """Admin is served by every coordinator."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,21 +35,25 @@ class AdminStub:
     def __new__(cls, channel: _aio.Channel) -> AdminAsyncStub: ...
     GetClusterStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetClusterStatusRequest, _admin_pb2.GetClusterStatusResponse]
     """GetClusterStatus tells what the registry says, as one picture."""
+    UpdateConfig: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateConfigRequest, _admin_pb2.UpdateConfigResponse]
+    """UpdateConfig changes what can be changed of a running cluster. It compares and swaps
+    the configuration, so any coordinator can be asked.
+    """
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
-    """Admin is served by every coordinator; what changes the cluster is answered by
-    the leader.
-    """
+    """Admin is served by every coordinator."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetClusterStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetClusterStatusRequest, _admin_pb2.GetClusterStatusResponse]  # type: ignore[assignment]
     """GetClusterStatus tells what the registry says, as one picture."""
+    UpdateConfig: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateConfigRequest, _admin_pb2.UpdateConfigResponse]  # type: ignore[assignment]
+    """UpdateConfig changes what can be changed of a running cluster. It compares and swaps
+    the configuration, so any coordinator can be asked.
+    """
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
-    """Admin is served by every coordinator; what changes the cluster is answered by
-    the leader.
-    """
+    """Admin is served by every coordinator."""
 
     @_abc_1.abstractmethod
     def GetClusterStatus(
@@ -60,5 +62,15 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetClusterStatusResponse, _abc.Awaitable[_admin_pb2.GetClusterStatusResponse]]:
         """GetClusterStatus tells what the registry says, as one picture."""
+
+    @_abc_1.abstractmethod
+    def UpdateConfig(
+        self,
+        request: _admin_pb2.UpdateConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpdateConfigResponse, _abc.Awaitable[_admin_pb2.UpdateConfigResponse]]:
+        """UpdateConfig changes what can be changed of a running cluster. It compares and swaps
+        the configuration, so any coordinator can be asked.
+        """
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -21,6 +21,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _EvictionPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EvictionPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EvictionPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EVICTION_POLICY_UNSPECIFIED: _EvictionPolicy.ValueType  # 0
+    """Of a cluster that was created before there was a choice: S3-FIFO."""
+    EVICTION_POLICY_S3FIFO: _EvictionPolicy.ValueType  # 1
+    """Three queues, first in first out. What is asked for once leaves early."""
+    EVICTION_POLICY_LRU: _EvictionPolicy.ValueType  # 2
+    """Least recently used."""
+    EVICTION_POLICY_LFU: _EvictionPolicy.ValueType  # 3
+    """Least frequently used, with ageing."""
+    EVICTION_POLICY_NONE: _EvictionPolicy.ValueType  # 4
+    """Nothing is given up: a write that does not fit is refused."""
+
+class EvictionPolicy(_EvictionPolicy, metaclass=_EvictionPolicyEnumTypeWrapper):
+    """EvictionPolicy says which entry is given up when a node's memory is full."""
+
+EVICTION_POLICY_UNSPECIFIED: EvictionPolicy.ValueType  # 0
+"""Of a cluster that was created before there was a choice: S3-FIFO."""
+EVICTION_POLICY_S3FIFO: EvictionPolicy.ValueType  # 1
+"""Three queues, first in first out. What is asked for once leaves early."""
+EVICTION_POLICY_LRU: EvictionPolicy.ValueType  # 2
+"""Least recently used."""
+EVICTION_POLICY_LFU: EvictionPolicy.ValueType  # 3
+"""Least frequently used, with ageing."""
+EVICTION_POLICY_NONE: EvictionPolicy.ValueType  # 4
+"""Nothing is given up: a write that does not fit is refused."""
+Global___EvictionPolicy: _TypeAlias = EvictionPolicy  # noqa: Y015
+
 class _MemberState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -53,7 +85,9 @@ Global___MemberState: _TypeAlias = MemberState  # noqa: Y015
 
 @_typing.final
 class ClusterConfig(_message.Message):
-    """ClusterConfig stands under config. Written once, when the cluster is created."""
+    """ClusterConfig stands under config. Written when the cluster is created; afterwards
+    only eviction changes, by compare-and-swap.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,6 +96,7 @@ class ClusterConfig(_message.Message):
     LEASE_TTL_SECONDS_FIELD_NUMBER: _builtins.int
     BOOTSTRAP_NODES_FIELD_NUMBER: _builtins.int
     CLUSTER_ID_FIELD_NUMBER: _builtins.int
+    EVICTION_FIELD_NUMBER: _builtins.int
     partition_count: _builtins.int
     replica_count: _builtins.int
     """Copies besides the primary."""
@@ -72,6 +107,8 @@ class ClusterConfig(_message.Message):
     """Names this cluster's data. Random, so that a cluster made anew under an old
     name is told apart.
     """
+    eviction: Global___EvictionPolicy.ValueType
+    """Nodes follow a change while they run."""
     def __init__(
         self,
         *,
@@ -80,10 +117,11 @@ class ClusterConfig(_message.Message):
         lease_ttl_seconds: _builtins.int = ...,
         bootstrap_nodes: _builtins.int = ...,
         cluster_id: _builtins.str = ...,
+        eviction: Global___EvictionPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "lease_ttl_seconds", b"lease_ttl_seconds", "partition_count", b"partition_count", "replica_count", b"replica_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "partition_count", b"partition_count", "replica_count", b"replica_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

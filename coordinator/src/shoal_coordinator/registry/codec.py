@@ -25,6 +25,7 @@ from shoal_coordinator.registry.records import (
     Copy,
     CopyId,
     Epoch,
+    Eviction,
     Incarnation,
     Member,
     MemberState,
@@ -43,6 +44,14 @@ _STATE_TO_PB = {
     MemberState.LEFT: pb.MEMBER_STATE_LEFT,
 }
 _STATE_FROM_PB = {wire: state for state, wire in _STATE_TO_PB.items()}
+
+_EVICTION_TO_PB = {
+    Eviction.S3FIFO: pb.EVICTION_POLICY_S3FIFO,
+    Eviction.LRU: pb.EVICTION_POLICY_LRU,
+    Eviction.LFU: pb.EVICTION_POLICY_LFU,
+    Eviction.NONE: pb.EVICTION_POLICY_NONE,
+}
+_EVICTION_FROM_PB = {wire: eviction for eviction, wire in _EVICTION_TO_PB.items()}
 
 
 class RecordCorrupt(ValueError):
@@ -75,14 +84,17 @@ def _parse(key: str, value: bytes, message: _M) -> _M:
 
 
 def encode_config(config: ClusterConfig) -> bytes:
-    return _to_bytes(
-        pb.ClusterConfig(
-            partition_count=config.partition_count,
-            replica_count=config.replica_count,
-            lease_ttl_seconds=config.lease_ttl_seconds,
-            bootstrap_nodes=config.bootstrap_nodes,
-            cluster_id=config.cluster_id,
-        )
+    return _to_bytes(config_to_pb(config))
+
+
+def config_to_pb(config: ClusterConfig) -> pb.ClusterConfig:
+    return pb.ClusterConfig(
+        partition_count=config.partition_count,
+        replica_count=config.replica_count,
+        lease_ttl_seconds=config.lease_ttl_seconds,
+        bootstrap_nodes=config.bootstrap_nodes,
+        cluster_id=config.cluster_id,
+        eviction=_EVICTION_TO_PB[config.eviction],
     )
 
 
@@ -90,13 +102,22 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
     message = _parse(key, value, pb.ClusterConfig())
     if message.partition_count == 0:
         raise RecordCorrupt(key, "partition_count is 0")
+    eviction = eviction_from_pb(message.eviction)
+    if eviction is None and message.eviction != pb.EVICTION_POLICY_UNSPECIFIED:
+        raise RecordCorrupt(key, "eviction is none of those known")
     return ClusterConfig(
         partition_count=message.partition_count,
         replica_count=message.replica_count,
         lease_ttl_seconds=message.lease_ttl_seconds,
         bootstrap_nodes=message.bootstrap_nodes,
         cluster_id=message.cluster_id,
+        eviction=eviction or Eviction.S3FIFO,
     )
+
+
+def eviction_from_pb(wire: pb.EvictionPolicy.ValueType) -> Eviction | None:
+    """The policy of this number; ``None`` where it is unspecified or not known here."""
+    return _EVICTION_FROM_PB.get(wire)
 
 
 def encode_registration(registration: NodeRegistration) -> bytes:

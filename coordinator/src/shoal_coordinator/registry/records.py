@@ -38,15 +38,25 @@ class MemberState(StrEnum):
     LEFT = "left"
 
 
+class Eviction(StrEnum):
+    """Which entry is given up when a node's memory is full."""
+
+    S3FIFO = "s3fifo"
+    LRU = "lru"
+    LFU = "lfu"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """Written once, when the cluster is created."""
+    """Written when the cluster is created; of a running one only ``eviction`` changes."""
 
     partition_count: int
     replica_count: int
     lease_ttl_seconds: int
     bootstrap_nodes: int
     cluster_id: str
+    eviction: Eviction = Eviction.S3FIFO
 
 
 @dataclass(frozen=True, slots=True)

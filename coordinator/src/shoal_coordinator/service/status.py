@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from shoal.v1 import admin_pb2, registry_pb2
+from shoal_coordinator.registry.codec import config_to_pb
 from shoal_coordinator.registry.records import (
-    ClusterConfig,
     Member,
     MemberState,
     NodeId,
@@ -59,7 +59,7 @@ def status_of(view: ClusterView) -> admin_pb2.GetClusterStatusResponse:
         nodes=_nodes(view),
     )
     if view.config is not None:
-        response.config.CopyFrom(_config(view.config))
+        response.config.CopyFrom(config_to_pb(view.config))
     if view.leader is not None:
         response.leader.id = view.leader.leader.id
         response.leader.address = view.leader.leader.address
@@ -108,14 +108,4 @@ def _registration(registration: NodeRegistration) -> registry_pb2.NodeRegistrati
         incarnation=registration.incarnation,
         version=registration.version,
         metrics_url=registration.metrics_url,
-    )
-
-
-def _config(config: ClusterConfig) -> registry_pb2.ClusterConfig:
-    return registry_pb2.ClusterConfig(
-        partition_count=config.partition_count,
-        replica_count=config.replica_count,
-        lease_ttl_seconds=config.lease_ttl_seconds,
-        bootstrap_nodes=config.bootstrap_nodes,
-        cluster_id=config.cluster_id,
     )

@@ -9,7 +9,6 @@ mod link;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -25,6 +24,7 @@ use crate::node::Node;
 use crate::routing::{Context, Permit};
 use crate::service::Method;
 use crate::settings::Limits;
+use crate::sync::AtomicUsize;
 use crate::topology::Owner;
 use crate::transport::RawCodec;
 

@@ -35,10 +35,14 @@ pub(super) enum Kind {
 pub(super) struct Batch {
     node: Arc<Node>,
     kind: Kind,
-    /// What stands before the answers, then the answers written so far.
+    /// The caller's: its own bytes, what stands before the answers, then the answers
+    /// written so far.
     out: BytesMut,
+    /// Where the response begins.
+    start: usize,
+    /// How much of it stands before the answers.
     prefix: usize,
-    /// For each operation where its answer stands; empty while it waits.
+    /// For each operation where in the response its answer stands; empty while it waits.
     answers: Vec<Range<usize>>,
     deferred: Vec<Deferred>,
     /// Partitions of what waits.
@@ -48,12 +52,20 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(node: &Arc<Node>, kind: Kind, prefix: BytesMut, operations: usize) -> Batch {
+    /// Takes `out`, to append to it, until it is finished.
+    pub(super) fn new(
+        node: &Arc<Node>,
+        kind: Kind,
+        operations: usize,
+        out: &mut BytesMut,
+    ) -> Batch {
+        let out = std::mem::take(out);
         Batch {
             node: node.clone(),
             kind,
-            prefix: prefix.len(),
-            out: prefix,
+            start: out.len(),
+            prefix: 0,
+            out,
             answers: Vec::with_capacity(operations),
             deferred: Vec::new(),
             waiting: HashSet::new(),
@@ -61,18 +73,29 @@ impl Batch {
         }
     }
 
+    /// The response begins before what was appended last.
+    pub(super) fn begins_at(&mut self, start: usize) {
+        self.prefix = self.start - start;
+        self.start = start;
+    }
+
+    /// Bytes of the response so far.
+    fn len(&self) -> usize {
+        self.out.len() - self.start
+    }
+
     /// The next operation, on one key.
     pub(super) fn add<O: Operation>(&mut self, asked: O) {
-        let start = self.out.len();
+        let start = self.len();
         let partition = self.node.partition_of(asked.key());
         match self.attempt(&asked, partition) {
-            Ok(()) => self.answers.push(start..self.out.len()),
+            Ok(()) => self.answers.push(start..self.len()),
             Err(Fault::Failed(failure)) => {
-                self.out.truncate(start);
+                self.out.truncate(self.start + start);
                 self.put(Err(failure));
             }
             Err(Fault::Elsewhere) => {
-                self.out.truncate(start);
+                self.out.truncate(self.start + start);
                 let place = Place {
                     operation: self.answers.len(),
                     key: 0,
@@ -93,7 +116,7 @@ impl Batch {
         if !self.waiting.is_empty() && self.waiting.contains(&partition) {
             return Err(Fault::Elsewhere);
         }
-        if O::EFFECT == Effect::Read && self.out.len() > self.node.limits.response_bytes_max {
+        if O::EFFECT == Effect::Read && self.len() > self.node.limits.response_bytes_max {
             return Err(Fault::Failed(too_large(&self.node)));
         }
         let frame = match self.kind {
@@ -114,7 +137,7 @@ impl Batch {
         if deferred.is_empty() {
             return self.put(deletion.finish().map(v1::result::Result::Del));
         }
-        self.answers.push(self.out.len()..self.out.len());
+        self.answers.push(self.len()..self.len());
         self.deferred.extend(deferred);
         self.deletions.insert(operation, deletion);
     }
@@ -125,16 +148,25 @@ impl Batch {
     }
 
     fn put(&mut self, outcome: Result<v1::result::Result, Failure>) {
-        let start = self.out.len();
+        let start = self.len();
         put(&self.node, self.kind, outcome, &mut self.out);
-        self.answers.push(start..self.out.len());
+        self.answers.push(start..self.len());
     }
 
-    /// The response, at once if nothing waits.
-    pub(super) fn finish(self, routed: bool, timeout: Option<Duration>) -> Begun {
+    /// Give `out` back, with the response if nothing waits.
+    pub(super) fn finish(
+        mut self,
+        routed: bool,
+        timeout: Option<Duration>,
+        out: &mut BytesMut,
+    ) -> Begun {
         if self.deferred.is_empty() {
-            return Begun::Done(Ok(self.out.freeze()));
+            *out = self.out;
+            return Begun::Done(Ok(()));
         }
+        let own = BytesMut::from(&self.out[self.start..]);
+        *out = std::mem::replace(&mut self.out, own);
+        self.start = 0;
         let context = Context::new(&self.node, timeout);
         Begun::Later(Box::pin(
             async move { Ok(self.resolved(routed, context).await) },

@@ -7,22 +7,37 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use prost::Message;
+use shoal_engine::Deleted;
 use shoal_protos::v1;
 
 use crate::failure::{Failure, Outcome};
+use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Node};
 use crate::routing::Context;
 use crate::service::operation::Piece;
 use crate::service::resolve::{Deferred, Place, resolve};
+use crate::service::wire::Frame;
 use crate::service::{Begun, check, malformed, wire};
 
 const KEYS_FIELD: u32 = 1;
 
 /// Delete one key here.
 pub(super) fn one(node: &Node, partition: u32, key: &[u8]) -> Result<v1::DelResponse, Fault> {
-    let gone = node.write(partition, |now| node.engine.delete(partition, key, now))?;
+    let gone = node.write(partition, |now| {
+        let gone = node.engine.delete(partition, key, now);
+        if gone.is_ok_and(|gone| gone.existed) {
+            node.introspection.removed(partition, key);
+        }
+        gone
+    });
+    let told = |gone: &Deleted| match gone.existed {
+        true => Seen::Applied,
+        false => Seen::NotApplied,
+    };
+    let introspection = &node.introspection;
+    let gone = introspection.evaluated(Seeing::Del, partition, key, gone, told)?;
     let version = v1::Version {
         epoch: gone.version.epoch,
         seq: gone.version.seq,
@@ -120,7 +135,12 @@ impl Deletion {
     }
 }
 
-pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
+pub(super) fn handle(
+    node: &Arc<Node>,
+    request: Bytes,
+    timeout: Option<Duration>,
+    out: &mut BytesMut,
+) -> Begun {
     let asked = match decode(node, request) {
         Ok(asked) => asked,
         Err(failure) => return Begun::Done(Err(failure)),
@@ -128,7 +148,8 @@ pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>
     let mut deletion = Deletion::of(asked.keys.len());
     let deferred = deletion.apply(node, 0, asked.keys, &mut HashSet::new());
     if deferred.is_empty() {
-        return Begun::Done(encoded(deletion));
+        let response = deletion.finish();
+        return Begun::Done(response.map(|response| Frame::Bare.put(&response, out)));
     }
     let context = Context::new(node, timeout);
     let node = node.clone();
@@ -139,7 +160,8 @@ pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>
                 result.map(|result| as_del(result).unwrap_or_default()),
             );
         }
-        encoded(deletion)
+        let response = deletion.finish()?;
+        Ok(response.encode_to_vec().into())
     }))
 }
 
@@ -157,10 +179,4 @@ fn decode(node: &Node, request: Bytes) -> Result<v1::DelRequest, Failure> {
     let asked = v1::DelRequest::decode(request).map_err(|_| malformed("DelRequest"))?;
     check(node, &asked)?;
     Ok(asked)
-}
-
-fn encoded(deletion: Deletion) -> Result<Bytes, Failure> {
-    deletion
-        .finish()
-        .map(|response| response.encode_to_vec().into())
 }

@@ -1,24 +1,23 @@
 //! Execute: batches of operations on one stream, answered in order.
 //!
-//! One batch is done after the other, so that a stream's operations on a partition
-//! keep their order. A message that cannot be read is answered with an error of
-//! its own, and the stream goes on.
+//! Whoever brings the messages asks for one answer after the other, so that a stream's
+//! operations on a partition keep their order. A message that cannot be read is answered
+//! with an error of its own, and the stream goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_core::Stream;
-use futures_util::StreamExt;
-use futures_util::stream::unfold;
 use prost::Message;
 use shoal_protos::v1;
 
+use crate::ahead;
 use crate::failure::Failure;
-use crate::node::{Node, stopped};
+use crate::node::Node;
 use crate::service::batch::{Batch, Kind};
 use crate::service::key_error::told;
-use crate::service::{Begun, Outcome, Responses, check, malformed, wire};
+use crate::service::wire::Frame;
+use crate::service::{Begun, check, malformed, wire};
 
 const OPERATIONS_FIELD: u32 = 2;
 
@@ -29,34 +28,13 @@ struct Identified {
     id: u64,
 }
 
-pub(super) fn stream(
-    node: Arc<Node>,
-    requests: impl Stream<Item = Bytes> + Send + 'static,
+/// Answer one message.
+pub(super) fn handle(
+    node: &Arc<Node>,
+    request: Bytes,
     timeout: Option<Duration>,
-) -> Responses {
-    let stopping = node.stopping.subscribe();
-    let state = Some((node, Box::pin(requests), stopping));
-    Box::pin(unfold(state, move |state| async move {
-        let (node, mut requests, mut stopping) = state?;
-        tokio::select! {
-            biased;
-            () = stopped(&mut stopping) => Some((Err(Failure::Stopping), None)),
-            request = requests.next() => {
-                let outcome = answer(&node, request?, timeout).await;
-                Some((outcome, Some((node, requests, stopping))))
-            }
-        }
-    }))
-}
-
-async fn answer(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Outcome {
-    match begin(node, request, timeout) {
-        Begun::Done(outcome) => outcome,
-        Begun::Later(later) => later.await,
-    }
-}
-
-fn begin(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
+    out: &mut BytesMut,
+) -> Begun {
     let asked = match decode(node, &request) {
         Ok(asked) => asked,
         Err(failure) => {
@@ -68,15 +46,24 @@ fn begin(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
                 results: Vec::new(),
                 error,
             };
-            return Begun::Done(Ok(response.encode_to_vec().into()));
+            Frame::Bare.put(&response, out);
+            return Begun::Done(Ok(()));
         }
     };
-    let mut prefix = BytesMut::new();
-    Identified { id: asked.id }.encode_raw(&mut prefix);
-    let mut batch = Batch::new(node, Kind::Execute, prefix, asked.operations.len());
-    for operation in asked.operations {
+    let start = out.len();
+    Identified { id: asked.id }.encode_raw(out);
+    let mut batch = Batch::new(node, Kind::Execute, asked.operations.len(), out);
+    batch.begins_at(start);
+    let mut operations = asked.operations;
+    for operation in operations.iter().take(ahead::KEYS) {
+        fetch_ahead(node, operation);
+    }
+    for at in 0..operations.len() {
         use v1::operation::Operation::{Del, Get, Incr, Set, Touch};
-        match operation.operation {
+        if let Some(operation) = operations.get(at + ahead::KEYS) {
+            fetch_ahead(node, operation);
+        }
+        match operations[at].operation.take() {
             Some(Get(asked)) => batch.add(asked),
             Some(Set(asked)) => batch.add(asked),
             Some(Del(asked)) => batch.add_del(asked),
@@ -87,7 +74,18 @@ fn begin(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
             )),
         }
     }
-    batch.finish(asked.routed, timeout)
+    batch.finish(asked.routed, timeout, out)
+}
+
+fn fetch_ahead(node: &Node, operation: &v1::Operation) {
+    use v1::operation::Operation::{Del, Get, Incr, Set, Touch};
+    match &operation.operation {
+        Some(Get(asked)) => ahead::fetch(node, &asked.key),
+        Some(Set(asked)) => ahead::fetch(node, &asked.key),
+        Some(Incr(asked)) => ahead::fetch(node, &asked.key),
+        Some(Touch(asked)) => ahead::fetch(node, &asked.key),
+        Some(Del(_)) | None => {}
+    }
 }
 
 fn decode(node: &Node, request: &Bytes) -> Result<v1::ExecuteRequest, Failure> {

@@ -10,6 +10,7 @@ use shoal_protos::v1;
 
 use crate::failure::{Failure, Outcome};
 use crate::forward::Effect;
+use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Node};
 use crate::service::operation::{Operation, Piece};
 use crate::service::wire::{Found, Frame};
@@ -82,16 +83,28 @@ fn read<R>(
 ) -> Result<Option<R>, Fault> {
     let reader = check::reader(asked.read).map_err(Fault::Failed)?;
     let mut unknowable = false;
+    let mut outcome = Seen::Miss;
     let found = node.read(partition, reader, |moment| {
         unknowable = moment.fenced && asked.at_least.is_some();
         node.engine.get(partition, &asked.key, moment.now, |entry| {
+            outcome = seen(&entry, moment.fenced);
             take(found(entry, moment.fenced))
         })
-    })?;
-    if unknowable {
-        return Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)));
+    });
+    let found = match found {
+        Ok(_) if unknowable => Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied))),
+        found => found,
+    };
+    node.introspection
+        .evaluated(Seeing::Get, partition, &asked.key, found, |_| outcome)
+}
+
+fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
+    match (entry.absent, stale) {
+        (true, _) => Seen::Absent,
+        (false, true) => Seen::Stale,
+        (false, false) => Seen::Hit,
     }
-    Ok(found)
 }
 
 fn found(entry: Entry<'_>, stale: bool) -> Found<'_> {

@@ -5,6 +5,7 @@ use shoal_protos::v1;
 
 use crate::failure::Failure;
 use crate::forward::Effect;
+use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Node};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
@@ -38,8 +39,15 @@ impl Operation for v1::IncrRequest {
             ttl_ms: check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?,
         };
         let sum = node.write(partition, |now| {
-            node.engine.incr(partition, &self.key, add, now)
-        })?;
+            let sum = node.engine.incr(partition, &self.key, add, now);
+            if sum.is_ok() {
+                node.introspection.counted(partition, &self.key);
+            }
+            sum
+        });
+        let introspection = &node.introspection;
+        let sum =
+            introspection.evaluated(Seeing::Incr, partition, &self.key, sum, |_| Seen::Applied)?;
         let version = v1::Version {
             epoch: sum.version.epoch,
             seq: sum.version.seq,

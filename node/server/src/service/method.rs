@@ -64,6 +64,11 @@ impl Method {
         Get Set Del Incr MGet MSet Touch InvalidateTag Execute WatchTopology WatchInvalidations
     );
 
+    /// Whether its requests are answered one by one, so that each has a duration.
+    pub(crate) const fn is_timed(self) -> bool {
+        !matches!(self.shape(), Shape::Watch)
+    }
+
     /// How many messages go each way.
     #[must_use]
     pub const fn shape(self) -> Shape {

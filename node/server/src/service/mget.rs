@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
 
+use crate::ahead;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::batch::{Batch, Kind};
@@ -14,14 +15,26 @@ use crate::service::{Begun, check, malformed, wire};
 
 const KEYS_FIELD: u32 = 1;
 
-pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
-    let asked = match decode(node, request) {
+pub(super) fn handle(
+    node: &Arc<Node>,
+    request: Bytes,
+    timeout: Option<Duration>,
+    out: &mut BytesMut,
+) -> Begun {
+    let mut asked = match decode(node, request) {
         Ok(asked) => asked,
         Err(failure) => return Begun::Done(Err(failure)),
     };
-    let mut batch = Batch::new(node, Kind::MGet, BytesMut::new(), asked.keys.len());
+    let mut batch = Batch::new(node, Kind::MGet, asked.keys.len(), out);
     let mut at_least = asked.at_least.into_iter();
-    for key in asked.keys {
+    for key in asked.keys.iter().take(ahead::KEYS) {
+        ahead::fetch(node, key);
+    }
+    for at in 0..asked.keys.len() {
+        if let Some(key) = asked.keys.get(at + ahead::KEYS) {
+            ahead::fetch(node, key);
+        }
+        let key = std::mem::take(&mut asked.keys[at]);
         // A version without an epoch is none.
         let at_least = at_least.next().filter(|version| version.epoch != 0);
         batch.add(v1::GetRequest {
@@ -31,7 +44,7 @@ pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>
             ..Default::default()
         });
     }
-    batch.finish(asked.routed, timeout)
+    batch.finish(asked.routed, timeout, out)
 }
 
 fn decode(node: &Node, request: Bytes) -> Result<v1::MGetRequest, Failure> {

@@ -1,4 +1,5 @@
-//! The service: request bytes in, response bytes or a [`Failure`] out.
+//! The service: request bytes in, response bytes or a [`Failure`] out. Responses are
+//! appended to a buffer of the caller's, so that a value is copied once.
 //!
 //! It decodes protobuf itself and knows nothing of HTTP/2, so that the transport
 //! can be replaced without touching what stands here. One verb a file:
@@ -6,7 +7,7 @@
 //! ```text
 //! one key      get set incr touch          through `single`
 //! many keys    mget mset del execute       through `batch`
-//! streams      execute, watch_topology, watch_invalidations
+//! streams      execute, one message at a time; watch_topology, watch_invalidations
 //! not yet      invalidate_tag, watch_invalidations
 //! ```
 //!
@@ -17,6 +18,8 @@ mod batch;
 mod check;
 mod del;
 mod execute;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod get;
 mod incr;
 mod invalidate_tag;
@@ -28,6 +31,7 @@ mod operation;
 mod resolve;
 mod set;
 mod single;
+mod subject;
 mod touch;
 mod watch_invalidations;
 mod watch_topology;
@@ -36,27 +40,40 @@ mod wire;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use shoal_protos::v1;
 
 pub use method::{Method, SERVICE, Shape};
+pub(crate) use subject::subject;
 
 use crate::failure::Failure;
+use crate::introspection::span;
 use crate::node::Node;
 
-type Outcome = Result<Bytes, Failure>;
-type Later = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+/// The bytes of an answer, or why there is none.
+pub type Outcome = Result<Bytes, Failure>;
+
+/// An answer that waits, or comes from another node.
+pub type Later = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Responses of a stream, in order.
 pub type Responses = Pin<Box<dyn Stream<Item = Outcome> + Send>>;
 
 /// What has become of a request by the time its method returns.
 enum Begun {
-    Done(Outcome),
+    /// Its answer was written, or it failed.
+    Done(Result<(), Failure>),
+    Later(Later),
+}
+
+/// Why nothing was written.
+pub enum Unanswered {
+    /// The request failed.
+    Failed(Failure),
+    /// The answer is still to come.
     Later(Later),
 }
 
@@ -66,9 +83,6 @@ pub struct CacheService {
     node: Arc<Node>,
 }
 
-/// The answer to come; often it is there at once.
-pub struct Answer(Option<Begun>);
-
 impl CacheService {
     /// The service of a node.
     #[must_use]
@@ -76,33 +90,37 @@ impl CacheService {
         CacheService { node }
     }
 
-    /// Answer one request of a unary method. `timeout` is what the caller allows.
-    #[must_use]
-    pub fn handle(&self, method: Method, request: Bytes, timeout: Option<Duration>) -> Answer {
+    /// Answer one request of a unary method: append the answer to `out`. `timeout` is
+    /// what the caller allows.
+    ///
+    /// # Errors
+    /// [`Unanswered`]; what was appended is void then.
+    pub fn handle(
+        &self,
+        method: Method,
+        request: Bytes,
+        timeout: Option<Duration>,
+        out: &mut BytesMut,
+    ) -> Result<(), Unanswered> {
         let node = &self.node;
-        node.counters.request(method);
+        node.introspection.request(method);
+        span::begin();
+        let asked = request.clone();
         let begun = match method {
-            Method::Get => single::handle::<v1::GetRequest>(node, request, timeout),
-            Method::Set => single::handle::<v1::SetRequest>(node, request, timeout),
-            Method::Incr => single::handle::<v1::IncrRequest>(node, request, timeout),
-            Method::Touch => single::handle::<v1::TouchRequest>(node, request, timeout),
-            Method::Del => del::handle(node, request, timeout),
-            Method::MGet => mget::handle(node, request, timeout),
-            Method::MSet => mset::handle(node, request, timeout),
+            Method::Get => single::handle::<v1::GetRequest>(node, request, timeout, out),
+            Method::Set => single::handle::<v1::SetRequest>(node, request, timeout, out),
+            Method::Incr => single::handle::<v1::IncrRequest>(node, request, timeout, out),
+            Method::Touch => single::handle::<v1::TouchRequest>(node, request, timeout, out),
+            Method::Del => del::handle(node, request, timeout, out),
+            Method::MGet => mget::handle(node, request, timeout, out),
+            Method::MSet => mset::handle(node, request, timeout, out),
             Method::InvalidateTag => Begun::Done(invalidate_tag::handle(&request)),
             Method::Execute | Method::WatchTopology | Method::WatchInvalidations => {
                 let what = format!("{} is a stream: call it as one", method.name());
                 Begun::Done(Err(Failure::Malformed(what)))
             }
         };
-        match begun {
-            Begun::Done(outcome) => Answer(Some(Begun::Done(counted(node, outcome)))),
-            Begun::Later(later) => {
-                let node = node.clone();
-                let later = async move { counted(&node, later.await) };
-                Answer(Some(Begun::Later(Box::pin(later))))
-            }
-        }
+        timed(node, method, asked, begun)
     }
 
     /// The failure of a request that was too long to be read.
@@ -131,7 +149,7 @@ impl CacheService {
     }
 
     fn unread(&self, method: Method, failure: Failure) -> Failure {
-        self.node.counters.request(method);
+        self.node.introspection.request(method);
         self.node.counters.failure(&failure);
         failure
     }
@@ -141,7 +159,7 @@ impl CacheService {
     /// # Errors
     /// Where the watch cannot begin.
     pub fn watch(&self, method: Method, request: &Bytes) -> Result<Responses, Failure> {
-        self.node.counters.request(method);
+        self.node.introspection.request(method);
         let begun = match method {
             Method::WatchTopology => watch_topology::handle(&self.node, request),
             Method::WatchInvalidations => watch_invalidations::handle(request),
@@ -150,38 +168,51 @@ impl CacheService {
         begun.inspect_err(|failure| self.node.counters.failure(failure))
     }
 
-    /// Answer a stream of `Execute` requests, one after the other.
-    #[must_use]
+    /// Answer one message of an `Execute` stream: append the answer to `out`. The
+    /// stream's next message must wait until this one is answered.
+    ///
+    /// # Errors
+    /// [`Unanswered`]; what was appended is void then.
     pub fn execute(
         &self,
-        requests: impl Stream<Item = Bytes> + Send + 'static,
+        request: Bytes,
         timeout: Option<Duration>,
-    ) -> Responses {
-        self.node.counters.request(Method::Execute);
-        execute::stream(self.node.clone(), requests, timeout)
+        out: &mut BytesMut,
+    ) -> Result<(), Unanswered> {
+        let node = &self.node;
+        node.introspection.request(Method::Execute);
+        span::begin();
+        let asked = request.clone();
+        let begun = execute::handle(node, request, timeout, out);
+        timed(node, Method::Execute, asked, begun)
     }
 }
 
-fn counted(node: &Node, outcome: Outcome) -> Outcome {
-    outcome.inspect_err(|failure| node.counters.failure(failure))
-}
-
-impl Future for Answer {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Outcome> {
-        match self.0.take() {
-            Some(Begun::Done(outcome)) => Poll::Ready(outcome),
-            Some(Begun::Later(mut later)) => {
-                let polled = later.as_mut().poll(task);
-                if polled.is_pending() {
-                    self.0 = Some(Begun::Later(later));
-                }
-                polled
-            }
-            None => panic!("an answer is polled once more after it was given"),
+/// Notes when it was answered, and counts the failure if it is one.
+fn timed(node: &Arc<Node>, method: Method, asked: Bytes, begun: Begun) -> Result<(), Unanswered> {
+    match begun {
+        Begun::Done(outcome) => {
+            let introspection = &node.introspection;
+            introspection.answered(node, method, &asked, span::elapsed_ns());
+            counted(node, outcome).map_err(Unanswered::Failed)
+        }
+        Begun::Later(later) => {
+            let node = node.clone();
+            let begun_ns = node.clock.boottime_ns();
+            // What waits does not hold the buffer that it was read to.
+            let asked = Bytes::copy_from_slice(&asked);
+            Err(Unanswered::Later(Box::pin(async move {
+                let outcome = later.await;
+                let took_ns = node.clock.boottime_ns().saturating_sub(begun_ns);
+                node.introspection.answered(&node, method, &asked, took_ns);
+                counted(&node, outcome)
+            })))
         }
     }
+}
+
+fn counted<T>(node: &Node, outcome: Result<T, Failure>) -> Result<T, Failure> {
+    outcome.inspect_err(|failure| node.counters.failure(failure))
 }
 
 fn malformed(message: &str) -> Failure {

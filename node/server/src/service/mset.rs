@@ -14,16 +14,21 @@ use crate::service::{Begun, check, malformed, wire};
 
 const ENTRIES_FIELD: u32 = 1;
 
-pub(super) fn handle(node: &Arc<Node>, request: Bytes, timeout: Option<Duration>) -> Begun {
+pub(super) fn handle(
+    node: &Arc<Node>,
+    request: Bytes,
+    timeout: Option<Duration>,
+    out: &mut BytesMut,
+) -> Begun {
     let asked = match decode(node, request) {
         Ok(asked) => asked,
         Err(failure) => return Begun::Done(Err(failure)),
     };
-    let mut batch = Batch::new(node, Kind::MSet, BytesMut::new(), asked.entries.len());
+    let mut batch = Batch::new(node, Kind::MSet, asked.entries.len(), out);
     for entry in asked.entries {
         batch.add(entry);
     }
-    batch.finish(asked.routed, timeout)
+    batch.finish(asked.routed, timeout, out)
 }
 
 fn decode(node: &Node, request: Bytes) -> Result<v1::MSetRequest, Failure> {

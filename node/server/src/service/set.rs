@@ -5,6 +5,7 @@ use shoal_protos::v1;
 
 use crate::failure::Failure;
 use crate::forward::Effect;
+use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Node};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
@@ -50,8 +51,19 @@ impl Operation for v1::SetRequest {
             condition: check::condition(self.condition.as_ref()).map_err(Fault::Failed)?,
         };
         let outcome = node.write(partition, |now| {
-            node.engine.set(partition, &self.key, write, now)
-        })?;
+            let outcome = node.engine.set(partition, &self.key, write, now);
+            if matches!(outcome, Ok(SetOutcome::Applied(_))) {
+                let introspection = &node.introspection;
+                introspection.stored(partition, &self.key, self.value.len());
+            }
+            outcome
+        });
+        let told = |outcome: &SetOutcome| match outcome {
+            SetOutcome::Applied(_) => Seen::Applied,
+            SetOutcome::NotApplied(_) => Seen::NotApplied,
+        };
+        let introspection = &node.introspection;
+        let outcome = introspection.evaluated(Seeing::Set, partition, &self.key, outcome, told)?;
         let (applied, version) = match outcome {
             SetOutcome::Applied(version) => (true, Some(version)),
             SetOutcome::NotApplied(standing) => (false, standing),

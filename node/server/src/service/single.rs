@@ -17,6 +17,7 @@ pub(super) fn handle<O: Operation>(
     node: &Arc<Node>,
     request: Bytes,
     timeout: Option<Duration>,
+    out: &mut BytesMut,
 ) -> Begun {
     let Ok(asked) = O::decode(request.clone()) else {
         return Begun::Done(Err(malformed(O::METHOD.name())));
@@ -25,17 +26,28 @@ pub(super) fn handle<O: Operation>(
         return Begun::Done(Err(failure));
     }
     let partition = node.partition_of(asked.key());
-    match here(node, &asked, partition) {
-        Ok(response) => Begun::Done(Ok(response)),
+    match asked.answer(node, partition, Frame::Bare, out) {
+        Ok(()) => Begun::Done(Ok(())),
         Err(Fault::Failed(failure)) => Begun::Done(Err(failure)),
-        Err(Fault::Elsewhere) => {
-            let context = Context::new(node, timeout);
-            let node = node.clone();
-            Begun::Later(Box::pin(async move {
-                find(&node, &asked, partition, request, context).await
-            }))
-        }
+        Err(Fault::Elsewhere) => later::<O>(node, partition, &request, timeout),
     }
+}
+
+fn later<O: Operation>(
+    node: &Arc<Node>,
+    partition: u32,
+    request: &Bytes,
+    timeout: Option<Duration>,
+) -> Begun {
+    let context = Context::new(node, timeout);
+    let node = node.clone();
+    // What waits does not hold the buffer that it was read to.
+    let request = Bytes::copy_from_slice(request);
+    let asked = O::decode(request.clone());
+    Begun::Later(Box::pin(async move {
+        let asked = asked.map_err(|_| malformed(O::METHOD.name()))?;
+        find(&node, &asked, partition, request, context).await
+    }))
 }
 
 fn here<O: Operation>(node: &Node, asked: &O, partition: u32) -> Result<Bytes, Fault> {

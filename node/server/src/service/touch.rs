@@ -4,6 +4,7 @@ use shoal_protos::v1;
 
 use crate::failure::Failure;
 use crate::forward::Effect;
+use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Node};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
@@ -33,7 +34,14 @@ impl Operation for v1::TouchRequest {
         let ttl_ms = check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?;
         let version = node.write(partition, |now| {
             node.engine.touch(partition, &self.key, ttl_ms, now)
-        })?;
+        });
+        let told = |version: &Option<_>| match version {
+            Some(_) => Seen::Applied,
+            None => Seen::NotApplied,
+        };
+        let introspection = &node.introspection;
+        let version =
+            introspection.evaluated(Seeing::Touch, partition, &self.key, version, told)?;
         let version = version.map(|v| v1::Version {
             epoch: v.epoch,
             seq: v.seq,

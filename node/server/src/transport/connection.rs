@@ -1,112 +1,215 @@
-//! One connection, from its first byte to its last.
+//! One connection, from its first byte to its last: reads, lets the [`Session`] answer,
+//! and writes everything that one wake has brought with one system call.
 
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use hyper::server::conn::http2::Builder;
-use hyper_util::rt::TokioTimer;
-use tokio::net::TcpStream;
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tonic::service::Routes;
 
-use crate::node::stopped;
-use crate::service::CacheService;
-use crate::settings::Limits;
-use crate::transport::coalesce::coalesced;
-use crate::transport::dispatch::Dispatch;
-use crate::transport::executor::HereFirst;
+use crate::node::{Node, stopped};
+use crate::transport::pending::Done;
+use crate::transport::session::Session;
+use crate::transport::vigil::{Care, Seen, Vigil};
 
-/// Why a connection is asked to go.
-enum End {
-    /// It ended by itself.
-    Closed,
-    /// It never brought a request.
-    Silent,
-    /// It brought none for a long time, or the node stops.
-    Finish,
-}
+/// What is read at once: little at first, more where it comes.
+const READ_BYTES_MIN: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// Parts written at once.
+const SLICES: usize = 32;
+/// Rounds of one poll before others have their turn.
+const ROUNDS_MAX: usize = 16;
+/// How long a connection that ends waits for its peer to have read everything, and how
+/// much it lets it say meanwhile.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_BYTES_MAX: usize = 1 << 20;
 
-/// Serve the connection until it ends, is idle for too long, or the node stops.
-pub(super) async fn serve(
-    stream: TcpStream,
-    cache: CacheService,
+/// Serve a connection until it ends, or the node stops and its calls have ended.
+pub(super) async fn serve<S>(
+    socket: S,
+    node: Arc<Node>,
     standard: Routes,
-    limits: Limits,
     mut stopping: watch::Receiver<bool>,
-) {
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let requests = Arc::new(AtomicU64::new(0));
-    let dispatch = Dispatch {
-        cache,
-        standard,
-        // Forwarded batches grow a little by being put into operations.
-        message_bytes_max: limits.message_bytes_max + (1 << 20),
-        requests: requests.clone(),
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let began = Instant::now();
+    let session = Session::new(node.clone(), standard);
+    session.pending.add(async move {
+        stopped(&mut stopping).await;
+        Done::Stopping
+    });
+    let mut connection = Driven {
+        socket,
+        session,
+        node,
+        began,
+        vigil: Vigil::new(began),
+        inbox: BytesMut::new(),
+        read_bytes: READ_BYTES_MIN,
+        input: Bytes::new(),
+        reads: 0,
+        sent_bytes: 0,
+        is_over: false,
     };
-    let (io, outbox) = coalesced(stream, limits.outbox_bytes_max);
-    let mut connection = std::pin::pin!(builder(&limits).serve_connection(io, dispatch));
-    let end = {
-        // In a set of its own, so that it is polled when it wakes and not with every
-        // poll of the connection.
-        let mut ends: FuturesUnordered<_> = std::iter::once(async {
-            tokio::select! {
-                () = stopped(&mut stopping) => End::Finish,
-                end = idle(&requests, &limits) => end,
-            }
-        })
-        .collect();
-        let watched = async {
-            tokio::select! {
-                biased;
-                _ = connection.as_mut() => End::Closed,
-                Some(end) = ends.next() => end,
-            }
-        };
-        outbox.clone().flushed_after_each_poll(watched).await
-    };
-    if let End::Finish = end {
-        connection.as_mut().graceful_shutdown();
-        let _ = outbox.flushed_after_each_poll(connection).await;
+    connection.look_after();
+    if poll_fn(|cx| connection.poll(cx)).await.is_ok() {
+        let _ = tokio::time::timeout(LAST_WORDS, connection.end()).await;
     }
 }
 
-/// Completes when the connection has been silent for too long.
-async fn idle(requests: &AtomicU64, limits: &Limits) -> End {
-    tokio::time::sleep(limits.handshake_timeout).await;
-    let mut seen = requests.load(Ordering::Relaxed);
-    if seen == 0 {
-        return End::Silent;
-    }
-    loop {
-        sleep_until(Instant::now() + limits.idle_timeout).await;
-        let now = requests.load(Ordering::Relaxed);
-        if now == seen {
-            return End::Finish;
+struct Driven<S> {
+    socket: S,
+    session: Session,
+    node: Arc<Node>,
+    began: Instant,
+    vigil: Vigil,
+    /// Where bytes are read to, behind those of a frame that is not whole.
+    inbox: BytesMut,
+    read_bytes: usize,
+    /// What was read and not taken yet.
+    input: Bytes,
+    reads: u64,
+    sent_bytes: u64,
+    is_over: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driven<S> {
+    /// Ends with an error where the socket cannot be written to any more.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let now_ms = self.began.elapsed().as_millis() as u64;
+        for _ in 0..ROUNDS_MAX {
+            let mut has_come = false;
+            let is_taken = self.session.receive(&mut self.input, now_ms);
+            if is_taken && !self.session.http2.is_ending() {
+                match self.poll_read(cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(0) | Err(_)) => {
+                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    Poll::Ready(Ok(_)) => {
+                        has_come = true;
+                        self.session.receive(&mut self.input, now_ms);
+                    }
+                }
+            }
+            self.session.go_on();
+            while self.session.poll(cx) {
+                self.look_after();
+            }
+            let before = self.sent_bytes;
+            let is_sending = self.poll_send(cx)?.is_pending();
+            if self.is_over || self.session.http2.is_finished() {
+                return Poll::Ready(Ok(()));
+            }
+            // The socket takes no more, or nothing came and nothing went.
+            if is_sending || (!has_come && self.sent_bytes == before) {
+                return Poll::Pending;
+            }
         }
-        seen = now;
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
-}
 
-fn builder(limits: &Limits) -> Builder<HereFirst> {
-    let mut builder = Builder::new(HereFirst);
-    builder
-        // gRPC has no use for it.
-        .auto_date_header(false)
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams_per_connection_max)
-        .max_header_list_size(limits.header_list_bytes_max)
-        .max_local_error_reset_streams(limits.local_error_resets_max)
-        .max_pending_accept_reset_streams(limits.pending_accept_resets_max)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
-        .max_frame_size(64 * 1024)
-        .max_send_buf_size(256 * 1024)
-        .keep_alive_interval(limits.keepalive_interval)
-        .keep_alive_timeout(limits.keepalive_timeout);
-    builder
+    /// Read once. The frame that the last read left unfinished stands before it.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if !self.input.is_empty() {
+            self.inbox.extend_from_slice(&self.input);
+            self.input = Bytes::new();
+        }
+        self.inbox.reserve(self.read_bytes);
+        let read = {
+            let mut reading = pin!(self.socket.read_buf(&mut self.inbox));
+            std::task::ready!(Future::poll(reading.as_mut(), cx))?
+        };
+        if read >= self.read_bytes {
+            self.read_bytes = (2 * self.read_bytes).min(READ_BYTES_MAX);
+        }
+        self.reads += 1;
+        self.input = self.inbox.split().freeze();
+        Poll::Ready(Ok(read))
+    }
+
+    /// Write until nothing is left or the socket takes no more.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let sent = match self.session.http2.output(&mut slices) {
+                0 => return Poll::Ready(Ok(())),
+                1 => Pin::new(&mut self.socket).poll_write(cx, &slices[0]),
+                filled => Pin::new(&mut self.socket).poll_write_vectored(cx, &slices[..filled]),
+            };
+            match std::task::ready!(sent)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => {
+                    self.session.http2.sent(sent);
+                    self.sent_bytes += sent as u64;
+                }
+            }
+        }
+    }
+
+    fn look_after(&mut self) {
+        let now = Instant::now();
+        self.session.now_ms = self.began.elapsed().as_millis() as u64;
+        self.session.end_late_bodies();
+        let http2 = &mut self.session.http2;
+        if self.session.is_stopping {
+            self.vigil.is_leaving(now);
+        }
+        // Answers to pings are no progress of a body that waits.
+        let is_waiting = http2.waiting_bytes() > 0;
+        let progress_bytes = if is_waiting {
+            http2.data_bytes()
+        } else {
+            self.sent_bytes
+        };
+        let seen = Seen {
+            requests: http2.requests(),
+            reads: self.reads,
+            progress_bytes,
+            is_stuck: is_waiting || http2.unsent_bytes() > 0,
+            is_ping_unanswered: http2.is_ping_unanswered(),
+        };
+        let (care, next) = self.vigil.look(now, seen, &self.node.limits);
+        match care {
+            Care::Nothing => {}
+            Care::Ping => http2.ping(),
+            Care::Leave => http2.shutdown(),
+            Care::Insist => http2.finish_shutdown(),
+            Care::Close => self.is_over = true,
+        }
+        if self.inbox.is_empty() && self.input.is_empty() {
+            self.inbox = BytesMut::new();
+            self.read_bytes = READ_BYTES_MIN;
+        }
+        self.session.pending.add(async move {
+            sleep_until(next).await;
+            Done::Tick
+        });
+    }
+
+    /// Say that nothing more comes, and wait until the peer has heard it: a socket that
+    /// is closed with bytes unread takes back what was written last.
+    async fn end(&mut self) {
+        if self.socket.shutdown().await.is_err() {
+            return;
+        }
+        let mut rest = BytesMut::new();
+        let mut heard = 0;
+        while heard < LAST_BYTES_MAX {
+            rest.clear();
+            match self.socket.read_buf(&mut rest).await {
+                Ok(read) if read > 0 => heard += read,
+                _ => return,
+            }
+        }
+    }
 }

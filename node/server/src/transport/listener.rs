@@ -6,25 +6,45 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::node::{Node, stopped};
-use crate::service::CacheService;
 use crate::transport::connection;
 use crate::transport::standard::Standard;
+
+/// Connections that may wait to be accepted, so that many can come at once, after a
+/// failover or from an attacker. The kernel makes one beyond them wait for a second.
+const BACKLOG: u32 = 4096;
 
 /// A bound socket.
 pub(crate) struct Listener(TcpListener);
 
 impl Listener {
     pub(crate) async fn bind(address: &str) -> io::Result<Listener> {
-        Ok(Listener(TcpListener::bind(address).await?))
+        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "it names no address");
+        for address in tokio::net::lookup_host(address).await? {
+            match listen(address) {
+                Ok(listener) => return Ok(Listener(listener)),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Counts a connection for as long as it is there.
@@ -62,10 +82,13 @@ pub(crate) async fn serve(listener: Listener, node: Arc<Node>, standard: &Standa
         let Some(counted) = Counted::new(node.clone()) else {
             continue;
         };
-        let (cache, routes) = (CacheService::new(node.clone()), standard.routes.clone());
-        let (limits, stopping) = (node.limits.clone(), stopping.clone());
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        let (node, routes) = (node.clone(), standard.routes.clone());
+        let stopping = stopping.clone();
         running.spawn(async move {
-            connection::serve(stream, cache, routes, limits, stopping).await;
+            connection::serve(stream, node, routes, stopping).await;
             drop(counted);
         });
     }

@@ -1,22 +1,41 @@
 //! The transport: HTTP/2 and gRPC framing, and no message of `shoal.v1`.
 //!
-//! hyper serves each connection, over a socket whose writes are gathered
-//! (`coalesce`). Unary calls are framed by hand (`unary`), streams by tonic.
-//! Requests for the cache go to the [`service`](crate::service) as bytes, the
-//! others to health and reflection (`standard`).
+//! ```text
+//! listener     takes connections
+//! connection   one of them: reads, writes, the time (`vigil`)
+//! session      gRPC on it: which call a stream is, and its answer
+//!   route      from a head to who answers
+//!   framing    messages in a stream of bytes
+//!   call       what is kept with each stream
+//!   execute    the stream of batches
+//!   guest      calls of the standard services, which tonic serves (`standard`)
+//!   pending    what is waited for
+//!   patience   what waits for its turn, or takes too long
+//!   ledger     how much is held
+//! status, timeout   as gRPC writes them
+//! ```
+//!
+//! HTTP/2 itself is in the crate `shoal-http2`. Requests for the cache go to the
+//! [`service`](crate::service) as bytes.
 
-mod body;
-mod coalesce;
+mod call;
 mod codec;
 mod connection;
-mod dispatch;
-mod executor;
-mod gather;
+mod execute;
+mod framing;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod guest;
+mod ledger;
 mod listener;
+mod patience;
+mod pending;
+mod route;
+mod session;
 mod standard;
 mod status;
 mod timeout;
-mod unary;
+mod vigil;
 
 pub(crate) use codec::RawCodec;
 pub(crate) use listener::{Listener, serve};

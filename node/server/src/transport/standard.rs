@@ -7,6 +7,10 @@ use tonic_reflection::server::Builder;
 
 use crate::service::SERVICE;
 
+/// The longest message to these services. Theirs are short, and tonic keeps what has
+/// come of each.
+const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
 /// Health (`""`: the process lives; the cache: it is ready) and reflection.
 pub(crate) struct Standard {
     pub(super) routes: Routes,
@@ -32,9 +36,9 @@ impl Standard {
         let v1alpha = reflection()
             .build_v1alpha()
             .expect("the descriptors were compiled with this crate");
-        let routes = Routes::new(service)
-            .add_service(v1)
-            .add_service(v1alpha)
+        let routes = Routes::new(service.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(v1.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(v1alpha.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .prepare();
         Standard { routes, health }
     }

@@ -3,6 +3,7 @@
 mod batches;
 mod fence;
 mod forwarding;
+mod introspection;
 mod limits;
 mod moving;
 mod standard;

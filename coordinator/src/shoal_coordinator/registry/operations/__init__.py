@@ -10,7 +10,11 @@ A transaction whose answer was lost is read back before anything else is done
 - StoreWentBack.
 """
 
-from shoal_coordinator.registry.operations.config import create_config, read_config
+from shoal_coordinator.registry.operations.config import (
+    change_config,
+    create_config,
+    read_config,
+)
 from shoal_coordinator.registry.operations.election import (
     Elected,
     NotElected,
@@ -44,6 +48,7 @@ __all__ = [
     "Won",
     "announce_leaving",
     "campaign",
+    "change_config",
     "create_config",
     "hand_over",
     "plan_partition",

@@ -1,6 +1,8 @@
-"""The cluster's configuration: created once, by whoever comes first."""
+"""The cluster's configuration: created once, by whoever comes first, and changed since."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from shoal_coordinator.registry.codec import decode_config, encode_config
 from shoal_coordinator.registry.keys import Keys
@@ -27,3 +29,30 @@ async def read_config(store: Store, keys: Keys) -> ClusterConfig | None:
     """The configuration that stands, or ``None`` while the cluster is not created yet."""
     standing = await read_key(store, keys.config)
     return None if standing is None else decode_config(keys.config, standing.value)
+
+
+async def change_config(
+    store: Store, keys: Keys, change: Callable[[ClusterConfig], ClusterConfig]
+) -> ClusterConfig | None:
+    """Write ``change`` of what stands, and return it; ``None`` where nothing stands yet.
+
+    Repeated on what somebody else wrote meanwhile, so ``change`` says what is wanted of
+    any configuration. Needs no leadership: whoever is last is obeyed, and no change is
+    lost. The cluster's identity and its partitions never change.
+    """
+    while True:
+        standing = await read_key(store, keys.config)
+        if standing is None:
+            return None
+        config = decode_config(keys.config, standing.value)
+        wanted = change(config)
+        assert (wanted.cluster_id, wanted.partition_count) == (
+            config.cluster_id,
+            config.partition_count,
+        )
+        if wanted == config:
+            return config
+        guard = ModifiedAt(keys.config, standing.mod_revision)
+        settled = await settle(store, [Swap(guard, Put(keys.config, encode_config(wanted)))])
+        if settled.won:
+            return wanted

@@ -1,0 +1,84 @@
+"""The node's HTTP server: what it serves, and to whom."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from shoal_node import metrics_server
+from shoal_node.fence import LeaseTimes
+from shoal_node.metrics import NodeCollector
+from shoal_node.metrics_server import MetricsServer, serve_metrics
+from shoal_node.settings import HostPort
+from shoal_node.snapshot import SlowLog, Snapshot
+
+SNAPSHOT = Snapshot(
+    maxmemory_bytes=1, open_partitions=0, lease_remaining_ms=0, eviction="lru", slow=SlowLog(5)
+)
+
+
+@pytest.fixture
+def server() -> Iterator[MetricsServer]:
+    lease = LeaseTimes(deadline_ns=0, renewed_ns=0)
+    collector = NodeCollector(lambda: SNAPSHOT, lambda: lease, lambda: 1, of_partitions=True)
+    served = serve_metrics(HostPort("127.0.0.1", 0), collector, lambda: SNAPSHOT)
+    yield served
+    with contextlib.suppress(OSError):
+        served.close()
+
+
+def read(server: MetricsServer, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def test_metrics_are_served(server: MetricsServer) -> None:
+    names = {family.name for family in text_string_to_metric_families(read(server, "/metrics"))}
+    assert "shoal_hits" in names
+
+
+def test_introspection_is_served_on_this_machine(server: MetricsServer) -> None:
+    assert json.loads(read(server, "/introspection"))["eviction"] == "lru"
+
+
+def test_introspection_is_refused_to_others(
+    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_server, "_is_loopback", lambda _address: False)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        read(server, "/introspection")
+    assert "shoal_hits" in read(server, "/metrics")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_here"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.9", True),
+        ("10.0.0.1", False),
+        ("::ffff:10.0.0.1", False),
+        ("", False),
+        ("localhost", False),
+    ],
+)
+def test_who_is_on_this_machine(address: str, is_here: bool) -> None:
+    assert metrics_server._is_loopback(address) is is_here
+
+
+def test_anything_else_is_not_there(server: MetricsServer) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        read(server, "/keys")
+
+
+def test_after_closing_nobody_listens(server: MetricsServer) -> None:
+    port = server.port
+    server.close()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
