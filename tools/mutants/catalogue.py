@@ -1,0 +1,156 @@
+"""The mutants: what is replaced by what, and which exploration must fail.
+
+Each is a mistake that somebody could make: a check before a step instead of behind it,
+two steps where one was, a lock held a little less. A mutant that no longer applies is
+an error, so that this list keeps up with the code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ENGINE = "shoal-engine-explored"
+SERVER = "shoal-server-explored"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One mistake."""
+
+    name: str
+    package: str
+    test: str
+    """The exploration that must fail."""
+    file: str
+    old: str
+    """Stands exactly once in the file."""
+    new: str
+
+
+MUTANTS = (
+    Mutant(
+        "a charge is checked, then made",
+        ENGINE,
+        "memory_stays_within_its_bound",
+        "node/engine/src/memory.rs",
+        """        self.used_bytes
+            .fetch_update(Relaxed, Relaxed, |used| {
+                used.checked_add(bytes).filter(|&sum| sum <= self.max_bytes)
+            })
+            .is_ok()""",
+        """        let fits = self.used_bytes.load(Relaxed) + bytes <= self.max_bytes;
+        if fits {
+            self.used_bytes.fetch_add(bytes, Relaxed);
+        }
+        fits""",
+    ),
+    Mutant(
+        "a search shares its steps with others",
+        ENGINE,
+        "who_is_below_its_share_is_served",
+        "node/engine/src/fairness.rs",
+        "for at in (0..count).map(|step| first.wrapping_add(step) % count) {",
+        "let _ = first;\n        for _ in 0..count {\n"
+        "            let at = self.hand.fetch_add(1, Relaxed) % count;",
+    ),
+    Mutant(
+        "the own lock is held while another is taken",
+        ENGINE,
+        "two_that_want_each_others_memory_come_to_an_end",
+        "node/engine/src/engine.rs",
+        """            drop(state);
+            if !search.find""",
+        """            if !search.find""",
+    ),
+    Mutant(
+        "a closed partition's memory stays published",
+        ENGINE,
+        "a_close_leaves_nothing_behind",
+        "node/engine/src/engine.rs",
+        "        place.held_bytes.store(0, Relaxed);\n",
+        "",
+    ),
+    Mutant(
+        "a request looks first and enters then",
+        SERVER,
+        "nobody_is_inside_a_frozen_partition",
+        "node/server/src/ownership.rs",
+        "let before = place.state.fetch_add(1, Ordering::SeqCst);",
+        "let before = place.state.load(Ordering::SeqCst);\n"
+        "        place.state.fetch_add(1, Ordering::SeqCst);",
+    ),
+    Mutant(
+        "freezing does not wait for who is inside",
+        SERVER,
+        "nobody_is_inside_a_frozen_partition",
+        "node/server/src/ownership.rs",
+        "while place.state.load(Ordering::SeqCst) & INSIDE != 0 {",
+        "while place.state.load(Ordering::SeqCst) & INSIDE > 5 {",
+    ),
+    Mutant(
+        "a guard forgets its epoch",
+        SERVER,
+        "no_success_for_a_partition_that_went",
+        "node/server/src/ownership.rs",
+        "            && self.place.epoch.load(Ordering::SeqCst) == self.epoch",
+        "            && self.epoch != 0",
+    ),
+    Mutant(
+        "a thaw wakes before it lets in",
+        SERVER,
+        "who_waits_is_woken_by_a_thaw",
+        "node/server/src/ownership.rs",
+        """        place.state.fetch_and(!FROZEN, Ordering::SeqCst);
+        place.changed.notify_waiters();""",
+        """        place.changed.notify_waiters();
+        place.state.fetch_and(!FROZEN, Ordering::SeqCst);""",
+    ),
+    Mutant(
+        "a write is not checked again",
+        SERVER,
+        "no_success_past_the_fence",
+        "node/server/src/node.rs",
+        """        if self.moment().fenced || !guard.holds() {
+            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));""",
+        """        if !guard.holds() {
+            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));""",
+    ),
+    Mutant(
+        "a read is not checked again",
+        SERVER,
+        "no_success_past_the_fence",
+        "node/server/src/node.rs",
+        """        if self.moment().fenced || !guard.holds() {
+            return Err(expired());""",
+        """        if !guard.holds() {
+            return Err(expired());""",
+    ),
+    Mutant(
+        "a write does not ask whether the partition is still there",
+        SERVER,
+        "no_success_for_a_partition_that_went",
+        "node/server/src/node.rs",
+        """        if self.moment().fenced || !guard.holds() {
+            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));""",
+        """        if self.moment().fenced {
+            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));""",
+    ),
+    Mutant(
+        "two revisions are installed at once",
+        SERVER,
+        "an_older_topology_never_replaces_a_newer_one",
+        "node/server/src/topology.rs",
+        "        let _alone = self.installing.lock();\n",
+        "",
+    ),
+    Mutant(
+        "a permit is counted after the look",
+        SERVER,
+        "permits_are_bounded",
+        "node/server/src/routing.rs",
+        "(taken.fetch_add(1, Ordering::Relaxed) < max).then_some(permit)",
+        "let had_place = taken.load(Ordering::Relaxed) < max;\n"
+        "        taken.fetch_add(1, Ordering::Relaxed);\n"
+        "        had_place.then_some(permit)",
+    ),
+)
