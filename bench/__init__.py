@@ -1,1 +1,1 @@
-"""Side by side with Redis: CPU per operation and throughput, in one interleaved run."""
+"""Side by side with Redis, Valkey and memcached, in one interleaved run."""

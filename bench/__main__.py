@@ -1,106 +1,102 @@
-"""`make bench`: run every load on both servers in turn, and print the comparison."""
+"""``make bench``: run every scenario on every server in turn, and print what came of it."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
+import os
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from bench import loads
-from bench.comparison import Comparison, compare
-from bench.loads import Measured
-from bench.servers import MissingPeer, Server, redis, shoal_node
+from bench import binaries, catalogue, table
+from bench.loader_process import LoadFailed
+from bench.machine import cores, description
+from bench.results import Results
+from bench.scenarios.plan import Plan
+from bench.servers import MissingPeer, Start, memcached, redis, shoal_cluster, shoal_plane, valkey
 
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    name: str
-    shoal: Callable[[Server], Measured]
-    redis: Callable[[Server], Measured]
+PEERS: dict[str, Start] = {"Redis": redis, "Valkey": valkey, "memcached": memcached}
+SHOALS: dict[str, Start] = {"cluster": shoal_cluster, "plane": shoal_plane}
 
 
-MGET = ["mget", *["key:__rand_int__"] * 100]
-LOADS = (
-    Load(
-        "get, 50 connections x 1",
-        lambda server: loads.shoal(server, "get", 50, 1),
-        lambda server: loads.redis(server, ["-t", "get"], 50, 300_000),
-    ),
-    Load(
-        "get, 4 connections x 32",
-        lambda server: loads.shoal(server, "get", 4, 32),
-        lambda server: loads.redis(server, ["-t", "get"], 50, 300_000),
-    ),
-    Load(
-        "set, 4 connections x 32",
-        lambda server: loads.shoal(server, "set", 4, 32),
-        lambda server: loads.redis(server, ["-t", "set"], 50, 300_000),
-    ),
-    Load(
-        "mget of 100, per key",
-        lambda server: loads.shoal(server, "mget", 4, 4),
-        lambda server: loads.redis(server, MGET, 16, 20_000, keys_each=100),
-    ),
-)
-
-
-def table(comparisons: list[Comparison]) -> Table:
-    drawn = Table(title="CPU of the server per operation, one core, 1 KiB values")
-    for heading in (
-        "load",
-        "Shoal us",
-        "Redis us",
-        "ratio",
-        "spread",
-        "Shoal op/s",
-        "Redis op/s",
-        "",
-    ):
-        drawn.add_column(heading, justify="left" if heading in {"load", ""} else "right")
-    for each in comparisons:
-        drawn.add_row(
-            each.name,
-            f"{each.shoal_cpu_us:.2f}",
-            f"{each.redis_cpu_us:.2f}",
-            f"{each.cpu_ratio:.2f}",
-            f"{each.cpu_ratio_spread:.0%}",
-            f"{each.shoal_per_second:,.0f}",
-            f"{each.redis_per_second:,.0f}",
-            "too noisy to tell" if each.is_noisy else "",
-        )
-    return drawn
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=Path("bench.json"))
-    arguments = parser.parse_args()
-    subprocess.run(
-        ["cargo", "build", "--quiet", "--release", "--locked", "--package", "shoal-loader"],
-        check=True,
+def main(words: list[str] | None = None) -> None:
+    arguments = _parser().parse_args(words)
+    names = catalogue.selected(arguments.only)
+    if isinstance(names, str):
+        sys.exit(f"bench: {names}")
+    console = Console(width=160, soft_wrap=True)
+    if not arguments.no_build:
+        binaries.build()
+    started = time.monotonic()
+    versions, skipped = _look_for(PEERS)
+    plan = Plan(
+        cores=cores(),
+        core_count=len(os.sched_getaffinity(0)),
+        shoal=SHOALS[arguments.shoal],
+        peers={name: PEERS[name] for name in versions},
+        repetitions=arguments.repetitions or (1 if arguments.quick else 5),
+        seconds=arguments.seconds or (0.2 if arguments.quick else 1.5),
+        is_quick=arguments.quick,
+        say=lambda sentence: console.print(f"bench: {sentence}", style="dim"),
     )
+    for sentence in skipped:
+        plan.say(f"skipped: {sentence}")
     try:
-        with shoal_node() as ours, redis() as theirs:
-            loads.fill(ours, theirs)
-            comparisons = [
-                compare(
-                    load.name,
-                    [(load.shoal(ours), load.redis(theirs)) for _ in range(arguments.repetitions)],
-                )
-                for load in LOADS
-            ]
-    except MissingPeer as missing:
-        sys.exit(f"bench: {missing}")
-    Console(width=120).print(table(comparisons))
-    arguments.json.write_text(json.dumps([asdict(each) for each in comparisons], indent=2))
+        findings = catalogue.run(plan, names)
+    except (LoadFailed, RuntimeError) as failed:
+        sys.exit(f"bench: {failed}")
+    results = Results(
+        machine=description(),
+        servers={"Shoal": arguments.shoal, **versions},
+        skipped=tuple(skipped),
+        repetitions=plan.repetitions,
+        seconds=time.monotonic() - started,
+        findings=tuple(findings),
+    )
+    results.write(arguments.json)
+    if arguments.chart is not None:
+        from bench import chart
+
+        chart.draw(results, arguments.chart)
+    table.show(results, console)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only",
+        metavar="NAME[,NAME]",
+        default="",
+        help=f"some of: {', '.join(catalogue.NAMES)}",
+    )
+    parser.add_argument("--repetitions", type=int, help="5 if left out, 1 with --quick")
+    parser.add_argument("--seconds", type=float, help="of one run; 1.5 if left out")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    parser.add_argument("--chart", type=Path, help="write a picture here: .svg or .png")
+    parser.add_argument(
+        "--shoal",
+        choices=SHOALS,
+        default="cluster",
+        help="a cluster of one node as `shoal up` starts it, or its data plane alone",
+    )
+    parser.add_argument("--quick", action="store_true", help="small numbers: does it run?")
+    parser.add_argument("--no-build", action="store_true", help="the programs are built already")
+    return parser
+
+
+def _look_for(peers: dict[str, Start]) -> tuple[dict[str, str], list[str]]:
+    """The versions of those that start, and a sentence for each that is not installed."""
+    versions, skipped = {}, []
+    core = cores().server
+    for name, start in peers.items():
+        try:
+            with start((core,)) as server:
+                versions[name] = server.version
+        except MissingPeer as missing:
+            skipped.append(str(missing))
+    return versions, skipped
 
 
 if __name__ == "__main__":

@@ -1,43 +1,89 @@
-"""Medians, spread and ratios of repeated measurements. Pure."""
+"""Loads of several servers, round by round, become figures with a verdict. Pure."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
-from bench.loads import Measured
+from bench.finding import Finding, Goal, Row
+from bench.measured import Measured
+from bench.noise import bottleneck, judge
+from bench.sample import Sample
 
-NOISY_SPREAD = 0.25
+OURS = "Shoal"
+REFERENCE = "Redis"
 
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One load on both servers. ``spread`` is (max - min) / median of the ratio."""
-
-    name: str
-    shoal_cpu_us: float
-    redis_cpu_us: float
-    cpu_ratio: float
-    cpu_ratio_spread: float
-    shoal_per_second: float
-    redis_per_second: float
-
-    @property
-    def is_noisy(self) -> bool:
-        return self.cpu_ratio_spread > NOISY_SPREAD
+Round = Mapping[str, Measured]
+"""What each server did, one after the other; by its name."""
 
 
-def compare(name: str, pairs: Sequence[tuple[Measured, Measured]]) -> Comparison:
-    """Of (Shoal, Redis) pairs that ran one after the other."""
-    ratios = [ours.cpu_us_per_operation / theirs.cpu_us_per_operation for ours, theirs in pairs]
-    middle = statistics.median(ratios)
-    return Comparison(
+def compare(
+    name: str,
+    title: str,
+    rounds: Sequence[Round],
+    loads: Mapping[str, str],
+    goal: Goal | None,
+    core_count: int,
+) -> Finding:
+    """CPU per operation of each server, and ours divided by the reference's, pair by pair.
+
+    ``loads``: what each server was asked to do, for the table.
+    """
+    if not rounds:
+        raise ValueError("there is nothing to compare without a round")
+    names = list(rounds[0])
+    rows = tuple(_row(each, loads[each], [done[each] for done in rounds]) for each in names)
+    figure, reasons = None, []
+    if OURS in names and REFERENCE in names:
+        figure = ratio(rounds, OURS, REFERENCE)
+        during = [
+            measured.interference
+            for done in rounds
+            for measured in (done[OURS], done[REFERENCE])
+            if measured.interference is not None
+        ]
+        reasons = list(judge(figure, during, core_count).reasons)
+    return Finding(
         name=name,
-        shoal_cpu_us=statistics.median(ours.cpu_us_per_operation for ours, _ in pairs),
-        redis_cpu_us=statistics.median(theirs.cpu_us_per_operation for _, theirs in pairs),
-        cpu_ratio=middle,
-        cpu_ratio_spread=(max(ratios) - min(ratios)) / middle,
-        shoal_per_second=statistics.median(ours.per_second for ours, _ in pairs),
-        redis_per_second=statistics.median(theirs.per_second for _, theirs in pairs),
+        title=title,
+        unit="us CPU per key",
+        rows=rows,
+        figure_name=f"{OURS} / {REFERENCE}",
+        figure=figure,
+        goal=goal,
+        reasons=tuple(reasons),
+        notes=_notes(rows),
     )
+
+
+def ratio(rounds: Sequence[Round], ours: str, theirs: str) -> Sample:
+    """Of the CPU per operation, of the two that ran in the same round."""
+    return Sample.of(
+        [done[ours].cpu_us_per_operation / done[theirs].cpu_us_per_operation for done in rounds]
+    )
+
+
+def _row(server: str, load: str, runs: Sequence[Measured]) -> Row:
+    def median(of: Callable[[Measured], float]) -> float:
+        return Sample.of([of(run) for run in runs]).median
+
+    return Row(
+        server=server,
+        did=load,
+        value=Sample.of([run.cpu_us_per_operation for run in runs]),
+        details={
+            "per_second": median(lambda run: run.per_second),
+            "p50_us": median(lambda run: run.p50_us),
+            "p99_us": median(lambda run: run.p99_us),
+            "p999_us": median(lambda run: run.p999_us),
+            "server_share": median(lambda run: run.server_share),
+            "loader_share": median(lambda run: run.loader_share),
+        },
+    )
+
+
+def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
+    said = (
+        (row.server, bottleneck(row.details["loader_share"], row.details["server_share"]))
+        for row in rows
+    )
+    return tuple(f"{server}: {sentence}" for server, sentence in said if sentence)

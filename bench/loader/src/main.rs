@@ -1,11 +1,25 @@
-//! Closed-loop load for one node: C connections, S streams in flight on each.
+//! Load for one server: C connections, S requests in flight on each, from one thread.
 //!
-//! Prints one JSON line with what was done. It measures no CPU: the benchmark
-//! reads that of the server from outside, so that every server is read alike.
-//! Keys are drawn at random from a fixed set, since one hot key flatters.
+//! It speaks gRPC over HTTP/2, RESP and the text protocol of memcached over the same loop,
+//! so that servers differ and the loader does not. Everything is written by hand over
+//! `epoll`, because a loader that costs more than the server measures itself.
+//!
+//! Every answer is verified (status, length, the key that stands at the head of its value,
+//! and every 64th value in full): the first wrong one ends the run with a sentence. Keys
+//! are drawn at random from a fixed set, since one hot key flatters.
+//!
+//! Prints one JSON line: what was done, how long each request took, and the CPU time that
+//! the server's process and this one took meanwhile.
 
 mod arguments;
-mod load;
+mod clock;
+mod connection;
+mod histogram;
+mod keys;
+mod protocol;
+mod report;
+mod run;
+mod work;
 
 use arguments::Arguments;
 
@@ -17,14 +31,10 @@ fn main() {
             std::process::exit(2);
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime needs no more than a few file descriptors");
-    match runtime.block_on(load::run(&arguments)) {
-        Ok(done) => println!("{}", done.to_json()),
-        Err(error) => {
-            eprintln!("shoal-loader: {error}");
+    match run::run(&arguments) {
+        Ok(report) => println!("{}", report.to_json()),
+        Err(sentence) => {
+            eprintln!("shoal-loader: {sentence}");
             std::process::exit(1);
         }
     }

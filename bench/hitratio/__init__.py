@@ -1,0 +1,1 @@
+"""Miss ratios: Shoal beside a real Redis and beside the reference simulator."""

@@ -1,0 +1,36 @@
+//! Serves on loopback until its standard input ends.
+
+use std::io::BufRead;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+
+use crate::plane;
+
+/// Prints `{"address": ..., "pid": ...}` once it serves.
+pub(crate) fn serve(threads: usize, maxmemory_bytes: usize) -> Result<(), String> {
+    let plane = plane::open(maxmemory_bytes)?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("shoal-data")
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let address = runtime
+        .block_on(plane.start())
+        .map_err(|error| error.to_string())?;
+    println!(
+        "{{\"address\": \"{address}\", \"pid\": {}}}",
+        std::process::id()
+    );
+    for line in std::io::stdin().lock().lines() {
+        line.map_err(|error| error.to_string())?;
+        let stats = plane.stats();
+        println!(
+            "{{\"entries\": {}, \"memory_bytes\": {}, \"expired\": {}, \"evicted\": {}}}",
+            stats.entries, stats.memory_bytes, stats.expired, stats.evicted
+        );
+    }
+    runtime.block_on(plane.stop(Duration::ZERO));
+    Ok(())
+}

@@ -1,0 +1,77 @@
+"""The pure parts of the scenarios, and the choice among them."""
+
+from __future__ import annotations
+
+import pytest
+from bench import catalogue
+from bench.loader_process import Load
+from bench.measured import Slice
+from bench.scenarios import cross_check, expiry, growth, memory, wire
+
+
+def test_every_scenario_that_the_issue_has_a_figure_for_is_there() -> None:
+    goals = {each.name: each.goal.bound for each in wire.WIRES if each.goal is not None}
+    assert goals == {
+        "get-50x1": 1.5,
+        "get-4x32": 0.6,
+        "set-4x32": 0.8,
+        "execute-16": 1.0,
+        "execute-16-lockstep": 1.0,
+        "mget": 1.0,
+    }
+    assert {"memory", "cores", "expiry", "growth", "cross-check"} <= set(catalogue.NAMES)
+
+
+def test_scenarios_are_chosen_by_name() -> None:
+    assert catalogue.selected("") == catalogue.NAMES
+    assert catalogue.selected("mget, memory") == ("mget", "memory")
+    sentence = catalogue.selected("mget,nothing")
+    assert isinstance(sentence, str)
+    assert "no scenario nothing" in sentence
+
+
+def test_a_load_says_what_it_does() -> None:
+    assert Load().text == "GET, 4 x 32"
+    assert Load(operation="set", shape="batch", batch=16).text == "SET by 16, 4 x 32"
+    assert Load(shape="many", batch=100, streams=4).text == "MGET of 100, 4 x 4"
+    flags = Load(keys=7, is_fill=True).flags()
+    assert flags[flags.index("--keys") + 1] == "7"
+    assert "--fill" in flags
+
+
+def test_memory_is_what_is_above_key_and_value() -> None:
+    assert memory.above_payload(153 * 1000, 1000) == 40
+
+
+def test_a_storm_splits_the_slices_at_its_moment() -> None:
+    slices = [Slice(at, ()) for at in range(0, 3000, 100)]
+    before, during = expiry.split(slices, expire_at_ms=1050)
+    assert [each.starts_ms for each in before] == list(range(0, 1000, 100))
+    assert [each.starts_ms for each in during] == list(range(1000, 2050, 100))
+
+
+def test_growth_reads_the_longest_operation_of_each_phase() -> None:
+    printed = (
+        "5000 entries over 1 partitions\n"
+        "insert: 5000 operations, holes 0.1 % of 700 MiB\n"
+        "  CPU, us   mean 0.61  p50 0.5  p99.999 9.0  worst 812.5\n"
+        "  most under one hold so far: 70 entries, 16384 bytes\n"
+        "the same, all sizes: 2500 operations, holes 4.0 % of 700 MiB\n"
+        "  CPU, us   mean 0.61  p50 0.5  p99.999 9.0  worst 90.0\n"
+        "  most under one hold so far: 12 entries, 20000 bytes\n"
+    )
+    assert growth.parse(printed) == growth.Pauses(
+        worst_us={"insert": 812.5, "the same, all sizes": 90.0},
+        entries_most=70,
+        bytes_most=20_000,
+    )
+    with pytest.raises(ValueError, match="pauses"):
+        growth.parse("nothing")
+
+
+def test_h2load_is_given_a_whole_request_and_asked_what_was_answered() -> None:
+    body = cross_check.get_request(42)
+    assert body == b"\0\0\0\0\x12\x0a\x10key:000000000042"
+    assert cross_check.h2load_answered("status codes: 100 2xx, 0 3xx, 0 4xx, 0 5xx\n") == 100
+    with pytest.raises(ValueError, match="status codes"):
+        cross_check.h2load_answered("")
