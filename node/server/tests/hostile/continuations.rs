@@ -6,6 +6,9 @@ use crate::hpack;
 use crate::scene::Scene;
 
 fn begin(attacker: &mut Attacker) {
+    // The acknowledgement of the server's SETTINGS is on its way before, not in between:
+    // nothing may interrupt a block.
+    attacker.is_served();
     let block = hpack::request("/shoal.v1.Cache/Get");
     attacker.send(&frame(kind::HEADERS, flag::NONE, 1, &block));
 }
@@ -42,6 +45,7 @@ fn one_value_that_never_ends() {
     // Announces 256 MiB; what follows belongs to it.
     let scene = Scene::new("");
     let mut attacker = Attacker::new(&scene.server);
+    attacker.is_served();
     let open = [&[0x00, 0x01, b'a', 0x7f][..], &[0xff, 0xff, 0xff, 0x7f]].concat();
     attacker.send(&frame(kind::HEADERS, flag::NONE, 1, &open));
     let next = frame(kind::CONTINUATION, flag::NONE, 1, &[b'v'; 10_000]);
