@@ -32,11 +32,14 @@ fn hashed_part(key: &[u8]) -> &[u8] {
 
 const POLYNOMIAL: u16 = 0x1021;
 
-/// Two bytes are looked up at once: the second table is the first, one byte on.
-static TABLES: [[u16; 256]; 2] = tables();
+/// So many bytes are looked up at once. Only the first two of them wait for the bytes
+/// before; the others' tables hold what a byte does that many places before the end.
+const AT_ONCE: usize = 8;
 
-const fn tables() -> [[u16; 256]; 2] {
-    let mut tables = [[0; 256]; 2];
+static TABLES: [[u16; 256]; AT_ONCE] = tables();
+
+const fn tables() -> [[u16; 256]; AT_ONCE] {
+    let mut tables = [[0; 256]; AT_ONCE];
     let mut byte = 0;
     while byte < 256 {
         let mut crc = (byte as u16) << 8;
@@ -52,23 +55,36 @@ const fn tables() -> [[u16; 256]; 2] {
         tables[0][byte] = crc;
         byte += 1;
     }
-    byte = 0;
-    while byte < 256 {
-        let crc = tables[0][byte];
-        tables[1][byte] = (crc << 8) ^ tables[0][(crc >> 8) as usize];
-        byte += 1;
+    let mut table = 1;
+    while table < AT_ONCE {
+        byte = 0;
+        while byte < 256 {
+            let crc = tables[table - 1][byte];
+            tables[table][byte] = (crc << 8) ^ tables[0][(crc >> 8) as usize];
+            byte += 1;
+        }
+        table += 1;
     }
     tables
 }
 
 fn crc16(bytes: &[u8]) -> u16 {
     let mut crc = 0_u16;
-    let mut pairs = bytes.chunks_exact(2);
-    for pair in &mut pairs {
-        let [high, low] = (crc ^ u16::from_be_bytes([pair[0], pair[1]])).to_be_bytes();
-        crc = TABLES[1][usize::from(high)] ^ TABLES[0][usize::from(low)];
+    let (chunks, rest) = bytes.as_chunks::<AT_ONCE>();
+    for chunk in chunks {
+        let [high, low] = crc.to_be_bytes();
+        let mut next = 0;
+        for (at, byte) in chunk.iter().enumerate() {
+            let byte = match at {
+                0 => byte ^ high,
+                1 => byte ^ low,
+                _ => *byte,
+            };
+            next ^= TABLES[AT_ONCE - 1 - at][usize::from(byte)];
+        }
+        crc = next;
     }
-    for byte in pairs.remainder() {
+    for byte in rest {
         crc = (crc << 8) ^ TABLES[0][usize::from((crc >> 8) as u8 ^ byte)];
     }
     crc
@@ -86,6 +102,19 @@ mod tests {
             "the check value of the catalogue"
         );
         assert_eq!(crc16(b""), 0);
+    }
+
+    #[test]
+    fn lengths_of_every_kind_agree_with_the_definition() {
+        let bytes: Vec<u8> = (0..100_u32).map(|n| (n * n * 31 + 7) as u8).collect();
+        for length in 0..bytes.len() {
+            let by_bits = bytes[..length].iter().fold(0_u16, |crc, byte| {
+                (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
+                    (crc << 1) ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 }
+                })
+            });
+            assert_eq!(crc16(&bytes[..length]), by_bits, "{length} bytes");
+        }
     }
 
     #[test]

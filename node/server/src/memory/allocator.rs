@@ -10,13 +10,22 @@
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED_FROM_BYTES: libc::c_int = 256 << 10;
 
+/// So much may stay free at the end of a heap. With the library's 128 KiB the buffer of
+/// every large answer goes back to the system when it was sent, and is asked for, page
+/// by page, for the next.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEPT_BYTES: libc::c_int = 4 << 20;
+
 /// To be called once, before much is allocated.
 pub(crate) fn return_large_buffers_at_once() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
+    for (option, bytes) in [
+        (libc::M_MMAP_THRESHOLD, MAPPED_FROM_BYTES),
+        (libc::M_TRIM_THRESHOLD, KEPT_BYTES),
+    ] {
         // SAFETY: `mallopt` takes two numbers, and may be called at any time from any
         // thread; what is allocated already stays as it is.
-        let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_FROM_BYTES) };
+        let _ = unsafe { libc::mallopt(option, bytes) };
     }
 }
 
