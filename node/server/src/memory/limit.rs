@@ -1,6 +1,6 @@
 //! What entries may take. Pure.
 
-/// Entries may always take this part of maxmemory, whatever else there is: a cache that
+/// Entries may always take this part of the aim, whatever else there is: a cache that
 /// holds nothing protects nobody.
 const LEAST_PART: usize = 8;
 /// The limit rises by this part of what is free at a look, and falls at once.
@@ -9,7 +9,8 @@ const RISE_PART: usize = 8;
 /// What is known at a look.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    pub(super) maxmemory_bytes: usize,
+    /// What the whole process is to come to.
+    pub(super) aim_bytes: usize,
     /// Of the whole process.
     pub(super) resident_bytes: usize,
     /// By entries, as counted.
@@ -20,10 +21,10 @@ pub(super) struct Seen {
 
 /// The new limit.
 pub(super) fn of(seen: Seen) -> usize {
-    let least = seen.maxmemory_bytes / LEAST_PART;
-    let limit = match seen.maxmemory_bytes.checked_sub(seen.resident_bytes) {
+    let least = seen.aim_bytes / LEAST_PART;
+    let limit = match seen.aim_bytes.checked_sub(seen.resident_bytes) {
         None => {
-            let too_much = seen.resident_bytes - seen.maxmemory_bytes;
+            let too_much = seen.resident_bytes - seen.aim_bytes;
             seen.used_bytes
                 .min(seen.limit_bytes)
                 .saturating_sub(too_much)
@@ -35,7 +36,7 @@ pub(super) fn of(seen: Seen) -> usize {
             wanted.min(seen.limit_bytes.saturating_add(rise))
         }
     };
-    limit.clamp(least, seen.maxmemory_bytes)
+    limit.clamp(least, seen.aim_bytes)
 }
 
 #[cfg(test)]
@@ -43,7 +44,7 @@ mod tests {
     use super::{Seen, of};
 
     const SEEN: Seen = Seen {
-        maxmemory_bytes: 1000,
+        aim_bytes: 1000,
         resident_bytes: 900,
         used_bytes: 600,
         limit_bytes: 600,
@@ -110,7 +111,7 @@ mod tests {
             let beside = if (100..200).contains(&look) { 350 } else { 250 };
             used = (used + 40).min(limit);
             let seen = Seen {
-                maxmemory_bytes: 1000,
+                aim_bytes: 1000,
                 resident_bytes: used + beside,
                 used_bytes: used,
                 limit_bytes: limit,
