@@ -2,6 +2,10 @@
 //!
 //! What is stored is what Redis stores: ASCII digits with an optional minus, no
 //! plus, no leading zeros, no spaces, within 64 bits signed.
+//!
+//! A number that grows by a digit may need room. Where that takes several holds of the
+//! lock, the operation begins anew after each: others may have added meanwhile, and an
+//! entry that was evicted meanwhile, even for this write, counts as evicted before it.
 
 use super::Stop;
 use crate::entry::{self, Draft};

@@ -246,14 +246,23 @@ impl Twin {
         if answer == Err(Refused::MemoryFull) {
             return self.get(engine, key);
         }
-        let (base, deadline_ms) = match known.as_ref().filter(|k| !k.absent) {
-            Some(known) => (
-                number(&known.value).ok_or(Refused::NotAnInteger),
-                known.deadline_ms,
-            ),
-            None => (Ok(add.initial), self.deadline(add.ttl_ms)),
+        let sum_of = |known: Option<&Stored>| {
+            let base = match known.filter(|known| !known.absent) {
+                Some(known) => number(&known.value).ok_or(Refused::NotAnInteger),
+                None => Ok(add.initial),
+            };
+            base.and_then(|base| base.checked_add(add.delta).ok_or(Refused::Overflow))
         };
-        let sum = base.and_then(|base| base.checked_add(add.delta).ok_or(Refused::Overflow));
+        let mut known = known.as_ref();
+        if self.may_lose && answer.map(|a| a.value) != sum_of(known) {
+            // It was evicted while the writer had let go of the lock, for its own sake.
+            known = None;
+        }
+        let sum = sum_of(known);
+        let deadline_ms = match known.filter(|known| !known.absent) {
+            Some(known) => known.deadline_ms,
+            None => self.deadline(add.ttl_ms),
+        };
         assert_eq!(answer.map(|a| a.value), sum);
         if let Ok(answer) = answer {
             self.expect_next(key, answer.version);
