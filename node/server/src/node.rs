@@ -124,7 +124,7 @@ impl Node {
         }
         let guard = self.ownership.enter(partition).ok_or(Fault::Elsewhere)?;
         let expired = || Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied));
-        let moment = self.moment();
+        let moment = self.entered();
         if moment.fenced {
             return Err(expired());
         }
@@ -154,7 +154,7 @@ impl Node {
         evaluate: impl FnOnce(Now) -> Result<R, Refused>,
     ) -> Result<R, Fault> {
         let guard = self.ownership.enter(partition).ok_or(Fault::Elsewhere)?;
-        let moment = self.moment();
+        let moment = self.entered();
         if moment.fenced {
             return Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)));
         }
@@ -165,12 +165,25 @@ impl Node {
         Ok(answer)
     }
 
+    /// When an operation enters. After another one of the same batch, that is when that
+    /// one was about to be answered: the clock need not be read again.
+    fn entered(&self) -> Moment {
+        match span::of_this_request_ns() {
+            Some(now_ns) => self.moment_at(now_ns),
+            None => self.moment(),
+        }
+    }
+
     fn moment(&self) -> Moment {
-        let now = self.clock.boottime_ns();
-        span::tick(now);
+        let now_ns = self.clock.boottime_ns();
+        span::tick(now_ns);
+        self.moment_at(now_ns)
+    }
+
+    fn moment_at(&self, now_ns: u64) -> Moment {
         Moment {
-            now: engine_now(now),
-            fenced: !self.fence.stands(now),
+            now: engine_now(now_ns),
+            fenced: !self.fence.stands(now_ns),
         }
     }
 

@@ -230,7 +230,7 @@ mod tests {
                 span::tick(now + 300);
                 let found = seen.evaluated(Operation::Get, 0, key, Ok(()), |()| Outcome::Hit);
                 black_box(found.is_ok());
-                seen.answered(&node, Method::Get, &asked, span::elapsed_ns());
+                seen.answered(&node, Method::Get, &asked, span::end());
             });
             measure("beside it a Set: same size as before", &mut |_| {
                 seen.stored(0, key, 900);

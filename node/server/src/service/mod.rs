@@ -190,10 +190,10 @@ impl CacheService {
 
 /// Notes when it was answered, and counts the failure if it is one.
 fn timed(node: &Arc<Node>, method: Method, asked: Bytes, begun: Begun) -> Result<(), Unanswered> {
+    let took_ns = span::end();
     match begun {
         Begun::Done(outcome) => {
-            let introspection = &node.introspection;
-            introspection.answered(node, method, &asked, span::elapsed_ns());
+            node.introspection.answered(node, method, &asked, took_ns);
             counted(node, outcome).map_err(Unanswered::Failed)
         }
         Begun::Later(later) => {
