@@ -108,6 +108,23 @@ impl Index {
         first.handle().map(|handle| heap.entry(handle))
     }
 
+    /// The first entry of the chain and its length if it is the key's, else the next one,
+    /// whose bytes are not read.
+    pub(crate) fn first_or_next<'a>(
+        &self,
+        heap: &'a Heap,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<(&'a [u8], usize)> {
+        const BEGINNING_BYTES: usize = 128;
+        let first = self.first(heap, hash)?;
+        if entry::is_of(first, key) {
+            return Some((first, entry::bytes(first)));
+        }
+        let next = entry::chain(first).handle()?;
+        Some((heap.entry(next), BEGINNING_BYTES))
+    }
+
     /// Finds an entry and makes it the first of its chain, so that what is asked for
     /// often is found at once. The lines that this writes were read on the way.
     #[inline]

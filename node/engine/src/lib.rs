@@ -95,7 +95,7 @@ pub use engine::Engine;
 pub use inspect::{Inspection, MemoryByKind, PartitionStats};
 pub use refused::{AlreadyOpen, NotOpen, Refused};
 pub use request::{
-    Condition, Deleted, Entry, Increment, Incremented, Now, SetOutcome, Version, Write,
+    Condition, Deleted, Entry, Increment, Incremented, KeyHash, Now, SetOutcome, Version, Write,
 };
 pub use room::Reclaimed;
 pub use settings::{Eviction, KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};

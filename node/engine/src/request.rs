@@ -7,6 +7,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Now(pub u64);
 
+/// A key's place in the tables of one engine. Keyed: it says nothing to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyHash(pub(crate) u64);
+
 /// Place of a write in its partition's order: by epoch, then by sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {

@@ -84,10 +84,11 @@ impl Batch {
         self.out.len() - self.start
     }
 
-    /// The next operation, on one key.
-    pub(super) fn add<O: Operation>(&mut self, asked: O) {
+    /// The next operation, on one key, and the partition if it is known.
+    pub(super) fn add<O: Operation>(&mut self, asked: O, partition: Option<u32>) {
         let start = self.len();
-        let partition = self.node.partition_of(asked.key());
+        let partition = partition.unwrap_or_else(|| self.node.partition_of(asked.key()));
+        debug_assert_eq!(partition, self.node.partition_of(asked.key()));
         match self.attempt(&asked, partition) {
             Ok(()) => self.answers.push(start..self.len()),
             Err(Fault::Failed(failure)) => {

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
 
-use crate::ahead;
+use crate::ahead::Ahead;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::batch::{Batch, Kind};
@@ -55,20 +55,17 @@ pub(super) fn handle(
     let mut batch = Batch::new(node, Kind::Execute, asked.operations.len(), out);
     batch.begins_at(start);
     let mut operations = asked.operations;
-    for operation in operations.iter().take(ahead::KEYS) {
-        fetch_ahead(node, operation);
-    }
+    let mut ahead = Ahead::default();
     for at in 0..operations.len() {
         use v1::operation::Operation::{Del, Get, Incr, Set, Touch};
-        if let Some(operation) = operations.get(at + ahead::KEYS) {
-            fetch_ahead(node, operation);
-        }
+        ahead.of(node, at, |at| key(operations.get(at)?));
+        let partition = ahead.partition(at);
         match operations[at].operation.take() {
-            Some(Get(asked)) => batch.add(asked),
-            Some(Set(asked)) => batch.add(asked),
+            Some(Get(asked)) => batch.add(asked, partition),
+            Some(Set(asked)) => batch.add(asked, partition),
             Some(Del(asked)) => batch.add_del(asked),
-            Some(Incr(asked)) => batch.add(asked),
-            Some(Touch(asked)) => batch.add(asked),
+            Some(Incr(asked)) => batch.add(asked, partition),
+            Some(Touch(asked)) => batch.add(asked, partition),
             None => batch.add_failure(Failure::Malformed(
                 "the operation is empty, or one that this release does not know".into(),
             )),
@@ -77,14 +74,15 @@ pub(super) fn handle(
     batch.finish(asked.routed, timeout, out)
 }
 
-fn fetch_ahead(node: &Node, operation: &v1::Operation) {
+/// The one key that an operation is about.
+fn key(operation: &v1::Operation) -> Option<&[u8]> {
     use v1::operation::Operation::{Del, Get, Incr, Set, Touch};
-    match &operation.operation {
-        Some(Get(asked)) => ahead::fetch(node, &asked.key),
-        Some(Set(asked)) => ahead::fetch(node, &asked.key),
-        Some(Incr(asked)) => ahead::fetch(node, &asked.key),
-        Some(Touch(asked)) => ahead::fetch(node, &asked.key),
-        Some(Del(_)) | None => {}
+    match operation.operation.as_ref()? {
+        Get(asked) => Some(&asked.key),
+        Set(asked) => Some(&asked.key),
+        Incr(asked) => Some(&asked.key),
+        Touch(asked) => Some(&asked.key),
+        Del(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
 
-use crate::ahead;
+use crate::ahead::Ahead;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::batch::{Batch, Kind};
@@ -27,22 +27,19 @@ pub(super) fn handle(
     };
     let mut batch = Batch::new(node, Kind::MGet, asked.keys.len(), out);
     let mut at_least = asked.at_least.into_iter();
-    for key in asked.keys.iter().take(ahead::KEYS) {
-        ahead::fetch(node, key);
-    }
+    let mut ahead = Ahead::default();
     for at in 0..asked.keys.len() {
-        if let Some(key) = asked.keys.get(at + ahead::KEYS) {
-            ahead::fetch(node, key);
-        }
+        ahead.of(node, at, |at| asked.keys.get(at).map(|key| &**key));
         let key = std::mem::take(&mut asked.keys[at]);
         // A version without an epoch is none.
         let at_least = at_least.next().filter(|version| version.epoch != 0);
-        batch.add(v1::GetRequest {
+        let get = v1::GetRequest {
             key,
             read: asked.read,
             at_least,
             ..Default::default()
-        });
+        };
+        batch.add(get, ahead.partition(at));
     }
     batch.finish(asked.routed, timeout, out)
 }

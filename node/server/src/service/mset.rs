@@ -26,7 +26,7 @@ pub(super) fn handle(
     };
     let mut batch = Batch::new(node, Kind::MSet, asked.entries.len(), out);
     for entry in asked.entries {
-        batch.add(entry);
+        batch.add(entry, None);
     }
     batch.finish(asked.routed, timeout, out)
 }
