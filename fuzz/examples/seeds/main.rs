@@ -3,6 +3,7 @@
 
 mod http2;
 mod messages;
+mod replication;
 
 use std::fs;
 use std::path::Path;
@@ -18,6 +19,7 @@ fn main() -> std::io::Result<()> {
         ("frames", frames()),
         ("framing", framings()),
         ("hpack", blocks()),
+        ("replication_batch", named(replication::batches())),
         ("requests", requests()),
         ("responses", responses()),
         ("timeout", timeouts()),

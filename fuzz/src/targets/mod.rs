@@ -5,6 +5,7 @@ mod engine;
 mod frames;
 mod framing;
 mod hpack;
+mod replication_batch;
 mod requests;
 mod responses;
 mod timeout;
@@ -41,6 +42,10 @@ impl Target {
         Target {
             name: "hpack",
             run: hpack::run,
+        },
+        Target {
+            name: "replication_batch",
+            run: replication_batch::run,
         },
         Target {
             name: "requests",

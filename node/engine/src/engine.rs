@@ -17,6 +17,7 @@ use crate::memory::Account;
 use crate::operations::Stop;
 use crate::partition::Partition;
 use crate::refused::{AlreadyOpen, NotOpen, Refused};
+use crate::replication::{Aim, Once, RequestId, Role};
 use crate::request::{
     Deleted, Entry, Increment, Incremented, KeyHash, Now, SetOutcome, Version, Write,
 };
@@ -38,6 +39,10 @@ pub struct Engine {
     pub(crate) eviction: AtomicU32,
     /// Where the search for a partition that gives memory begins.
     pub(crate) hand: AtomicUsize,
+    /// What numbers are drawn from that must differ.
+    pub(crate) births: AtomicUsize,
+    /// Of a partition's log, in bytes; 0: the engine says.
+    pub(crate) log_limit: AtomicUsize,
     keyed: Keyed,
 }
 
@@ -48,6 +53,8 @@ pub(crate) struct Place {
     pub(crate) state: Mutex<State>,
     /// What the partition's ledger held when its lock was last released.
     pub(crate) held_bytes: AtomicUsize,
+    /// Whether it follows, as of then.
+    pub(crate) follows: AtomicU32,
     /// When the fronts of its queues came, as of then.
     pub(crate) oldest: [AtomicUsize; QUEUES],
 }
@@ -76,6 +83,8 @@ impl Engine {
             open_count: AtomicU32::new(0),
             eviction: AtomicU32::new(settings.eviction as u32),
             hand: AtomicUsize::new(0),
+            births: AtomicUsize::new(0),
+            log_limit: AtomicUsize::new(0),
             keyed: Keyed::new(settings.hash_seed),
             settings,
         }
@@ -84,16 +93,32 @@ impl Engine {
     /// Opens a partition, empty, for writes under `epoch`. Panics, as every method
     /// does, where `partition` is not below the partition count.
     pub fn open(&self, partition: u32, epoch: u64) -> Result<(), AlreadyOpen> {
-        let mut state = self.place(partition).state.lock();
+        self.open_as(partition, epoch, Role::Primary)
+    }
+
+    pub(crate) fn open_as(
+        &self,
+        partition: u32,
+        epoch: u64,
+        role: Role,
+    ) -> Result<(), AlreadyOpen> {
+        let place = self.place(partition);
+        let mut state = place.state.lock();
         if state.open.is_some() {
             return Err(AlreadyOpen);
         }
+        let open = state.open.insert(self.partition(epoch, role));
+        self.open_count.fetch_add(1, Relaxed);
+        place.publish(open);
+        Ok(())
+    }
+
+    /// An empty one.
+    pub(crate) fn partition(&self, epoch: u64, role: Role) -> Partition {
         let account = Arc::clone(&self.account);
         let order = Arc::clone(&self.order);
-        let new = Partition::new(epoch, self.eviction(), self.keyed.clone(), account, order);
-        state.open = Some(new);
-        self.open_count.fetch_add(1, Relaxed);
-        Ok(())
+        let (eviction, keyed) = (self.eviction(), self.keyed.clone());
+        Partition::new(epoch, role, self.birth(), eviction, keyed, account, order)
     }
 
     /// Closes a partition and drops its data; false where it was closed. The lock is
@@ -112,13 +137,14 @@ impl Engine {
         true
     }
 
-    /// The epoch that the partition is open under. None: it is closed.
+    /// The epoch that the partition is primary under. None: it is closed, or follows.
     pub fn epoch(&self, partition: u32) -> Option<u64> {
         self.place(partition)
             .state
             .lock()
             .open
             .as_ref()
+            .filter(|open| open.role == Role::Primary)
             .map(|open| open.epoch)
     }
 
@@ -135,6 +161,9 @@ impl Engine {
     ) -> Result<Option<R>, NotOpen> {
         let mut state = self.place(partition).state.lock();
         let open = state.open.as_mut().ok_or(NotOpen)?;
+        if open.role == Role::Restoring {
+            return Err(NotOpen);
+        }
         Ok(open.get(key, now).map(read))
     }
 
@@ -180,14 +209,44 @@ impl Engine {
         if write.value.len() > self.settings.value_bytes_max {
             return Err(Refused::ValueTooLarge);
         }
-        self.apply(partition, key, now, |open, may_evict| {
-            open.set(key, &write, now, may_evict)
+        self.write(partition, key, now, |open, may_evict| {
+            open.set(key, &write, None, now, may_evict)
+        })
+    }
+
+    /// As [`Engine::set`], once: a request that was applied under this id is answered
+    /// with the version that it had.
+    pub fn set_once(
+        &self,
+        partition: u32,
+        key: &[u8],
+        write: Write<'_>,
+        request: Option<RequestId<'_>>,
+        now: Now,
+    ) -> Result<Once<SetOutcome>, Refused> {
+        let Some(id) = request else {
+            return self.set(partition, key, write, now).map(Once::fresh);
+        };
+        if write.value.len() > self.settings.value_bytes_max {
+            return Err(Refused::ValueTooLarge);
+        }
+        self.write(partition, key, now, |open, may_evict| {
+            let now_ms = open.own_time_ms(now);
+            if let Some(came) = open.came_to(id, Aim::new(key, false), now_ms) {
+                let outcome = SetOutcome::Applied(open.version_of(came.seq));
+                return Ok(Once {
+                    outcome,
+                    repeated: true,
+                });
+            }
+            let outcome = open.set(key, &write, request, now, may_evict)?;
+            Ok(Once::fresh(outcome))
         })
     }
 
     /// Removes a key. Takes a sequence whether or not it was there.
     pub fn delete(&self, partition: u32, key: &[u8], now: Now) -> Result<Deleted, Refused> {
-        self.apply(partition, key, now, |open, _| Ok(open.delete(key, now)))
+        self.write(partition, key, now, |open, _| Ok(open.delete(key, now)))
     }
 
     /// Adds to a decimal integer; a key without a value becomes `initial + delta`.
@@ -198,8 +257,37 @@ impl Engine {
         add: Increment,
         now: Now,
     ) -> Result<Incremented, Refused> {
-        self.apply(partition, key, now, |open, may_evict| {
-            open.incr(key, &add, now, may_evict)
+        self.write(partition, key, now, |open, may_evict| {
+            open.incr(key, &add, None, now, may_evict)
+        })
+    }
+
+    /// As [`Engine::incr`], once: a request that was applied under this id is answered
+    /// with the sum and the version that it had.
+    pub fn incr_once(
+        &self,
+        partition: u32,
+        key: &[u8],
+        add: Increment,
+        request: Option<RequestId<'_>>,
+        now: Now,
+    ) -> Result<Once<Incremented>, Refused> {
+        let Some(id) = request else {
+            return self.incr(partition, key, add, now).map(Once::fresh);
+        };
+        self.write(partition, key, now, |open, may_evict| {
+            let now_ms = open.own_time_ms(now);
+            if let Some(came) = open.came_to(id, Aim::new(key, true), now_ms)
+                && let Some(value) = came.number
+            {
+                let version = open.version_of(came.seq);
+                return Ok(Once {
+                    outcome: Incremented { value, version },
+                    repeated: true,
+                });
+            }
+            let outcome = open.incr(key, &add, request, now, may_evict)?;
+            Ok(Once::fresh(outcome))
         })
     }
 
@@ -211,7 +299,7 @@ impl Engine {
         ttl_ms: u64,
         now: Now,
     ) -> Result<Option<Version>, Refused> {
-        self.apply(partition, key, now, |open, may_evict| {
+        self.write(partition, key, now, |open, may_evict| {
             open.touch(key, ttl_ms, now, may_evict)
         })
     }
@@ -219,7 +307,7 @@ impl Engine {
     /// Removes entries whose time is over; returns how many, at most `budget`. Looks
     /// at no other entries but those that come nearer in the wheel, at most eight
     /// times `budget`. An entry is found within 128 ms of its deadline if this is
-    /// called often enough; reads do not depend on it.
+    /// called often enough; reads do not depend on it. A follower removes nothing.
     pub fn reclaim_expired(&self, partition: u32, now: Now, budget: usize) -> usize {
         self.reclaim(partition, now, budget).entries
     }
@@ -234,6 +322,7 @@ impl Engine {
         };
         let now_ms = open.own_time_ms(now);
         let reclaimed = open.reclaim(now_ms, budget);
+        open.lengthen_log(self.log_limit_bytes(), now_ms);
         place.publish(open);
         reclaimed
     }
@@ -296,7 +385,7 @@ impl Engine {
         &self.places[partition as usize]
     }
 
-    fn apply<R>(
+    fn write<R>(
         &self,
         partition: u32,
         key: &[u8],
@@ -314,6 +403,9 @@ impl Engine {
         loop {
             let mut state = place.state.lock();
             let open = state.open.as_mut().ok_or(Refused::NotOpen)?;
+            if open.role != Role::Primary {
+                return Err(Refused::NotOpen);
+            }
             open.leaves_ahead = search.leaves_ahead();
             let result = operation(open, search.may_evict());
             place.publish(open);
@@ -342,6 +434,7 @@ impl Place {
         Place {
             state: Mutex::new(state),
             held_bytes: AtomicUsize::new(0),
+            follows: AtomicU32::new(0),
             oldest: std::array::from_fn(|_| AtomicUsize::new(NOBODY)),
         }
     }
@@ -349,10 +442,22 @@ impl Place {
     /// To be called before a lock is released under which the partition was changed.
     pub(crate) fn publish(&self, open: &mut Partition) {
         open.work.end_hold();
+        if open.is_counted_as_follower() {
+            self.publish_follower(open);
+        }
         self.show(open.ledger.held_bytes(), open.policy.oldest());
     }
 
+    /// Also of one that has just ceased to be a follower's.
+    #[cold]
+    fn publish_follower(&self, open: &mut Partition) {
+        open.count_share();
+        self.follows
+            .store(u32::from(open.role != Role::Primary), Relaxed);
+    }
+
     fn publish_closed(&self) {
+        self.follows.store(0, Relaxed);
         self.show(0, [NOBODY; QUEUES]);
     }
 

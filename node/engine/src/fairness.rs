@@ -12,6 +12,9 @@
 //! at their expense as long as its entries are the younger ones, and the node's memory is
 //! one cache, however many partitions it is cut into.
 //!
+//! Where partitions of both roles are here, [`mod@crate::replication`] says which of them
+//! give; only those are looked at, as long as they have something.
+//!
 //! Under the policy `none` nothing is taken from others.
 //!
 //! At most one lock is held at a time: a [`Search`] is used between two holds of the
@@ -21,7 +24,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::engine::Engine;
-use crate::eviction::{ANYBODY, Due, NOBODY};
+use crate::eviction::{ANYBODY, Due, MAIN, NOBODY, NOBODY_YET, SLACK_MAX, SMALL, Stamp};
+use crate::replication::Giver;
 use crate::request::Now;
 use crate::room::Short;
 use crate::settings::Eviction;
@@ -76,9 +80,12 @@ impl MayEvict<'_> {
     pub(crate) fn due(self) -> Due {
         match self {
             MayEvict::Anything => ANYBODY,
-            MayEvict::WhatIsDue { engine, own, slack } => engine
-                .oldest_but(own, slack)
-                .map_or(ANYBODY, |(_, due)| due),
+            MayEvict::WhatIsDue { engine, own, slack } => {
+                engine.oldest_but(own, slack).map_or(ANYBODY, |(_, due)| {
+                    let gives = engine.giver().is(engine.follows(own));
+                    if gives { due } else { NOBODY_YET }
+                })
+            }
         }
     }
 }
@@ -99,6 +106,19 @@ impl Engine {
     /// old as that.
     pub(crate) fn oldest_but(&self, partition: usize, slack: usize) -> Option<(usize, Due)> {
         let queue = self.order.gives();
+        let giver = self.giver();
+        if let Some((at, entered)) = self.oldest_of(giver, queue, partition) {
+            return Some((at, self.order.alike(queue, entered, slack)));
+        }
+        if giver == Giver::Anybody {
+            return None;
+        }
+        // What of that queue is left may all be on the side that does not give.
+        let oldest = self.oldest_of(giver, SMALL + MAIN - queue, partition);
+        oldest.map(|(at, _)| (at, ANYBODY))
+    }
+
+    fn oldest_of(&self, giver: Giver, queue: usize, but: usize) -> Option<(usize, Stamp)> {
         let count = self.places.len();
         let first = self.hand.load(Relaxed);
         let mut oldest = None;
@@ -107,7 +127,7 @@ impl Engine {
             let at = first.wrapping_add(looked_at) % count;
             looked_at += 1;
             let entered = self.places[at].oldest[queue].load(Relaxed);
-            if at != partition && entered != NOBODY {
+            if at != but && entered != NOBODY && giver.is(self.follows(at)) {
                 seen += 1;
                 if oldest.is_none_or(|(_, before)| entered < before) {
                     oldest = Some((at, entered));
@@ -115,7 +135,7 @@ impl Engine {
             }
         }
         self.hand.store(first.wrapping_add(looked_at), Relaxed);
-        oldest.map(|(at, entered)| (at, self.order.alike(queue, entered, slack)))
+        oldest
     }
 
     /// Makes a partition give entries that are due. Returns how much memory that was.
@@ -142,10 +162,15 @@ impl Engine {
         // Each search looks at every place: where two shared their steps, each would see
         // a part of them, and could miss the only one that gives.
         let first = self.hand.load(Relaxed);
-        (0..count)
-            .map(|step| first.wrapping_add(step) % count)
-            .filter(|&at| at != partition && self.places[at].held_bytes.load(Relaxed) > 0)
-            .any(|at| self.take_from(at, bytes, ANYBODY, now) > 0)
+        let giver = self.giver();
+        let takes = |gives: bool| {
+            (0..count)
+                .map(|step| first.wrapping_add(step) % count)
+                .filter(|&at| at != partition && self.places[at].held_bytes.load(Relaxed) > 0)
+                .filter(|&at| giver.is(self.follows(at)) == gives)
+                .any(|at| self.take_from(at, bytes, ANYBODY, now) > 0)
+        };
+        takes(true) || giver != Giver::Anybody && takes(false)
     }
 }
 
@@ -164,6 +189,15 @@ impl<'a> Search<'a> {
     /// A write that needs more than the oldest entries give cannot wait for who is oldest.
     fn slack(&self) -> usize {
         self.rounds.saturating_sub(1)
+    }
+
+    /// Where others give first, it is their entries before its own, due or not.
+    fn vain_max(&self) -> usize {
+        if self.engine.giver().is(self.engine.follows(self.partition)) {
+            VAIN_MAX
+        } else {
+            SLACK_MAX + VAIN_MAX
+        }
     }
 
     /// Whether the partition is so near its share, or above, that it will have to give up
@@ -199,7 +233,7 @@ impl<'a> Search<'a> {
                     Some(0) => self.vain += 1,
                     Some(_) => self.vain = 0,
                 }
-                if self.vain == VAIN_MAX {
+                if self.vain == self.vain_max() {
                     self.own = Own::Now;
                 }
                 true

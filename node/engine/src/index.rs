@@ -263,6 +263,22 @@ impl Index {
         moved
     }
 
+    /// The chain that a hash is in, and the hash whose chain comes next, both with their
+    /// bits reversed: in that order each chain is one stretch (see the snapshot). None:
+    /// there is no next.
+    pub(crate) fn chain_in_order(&self, reversed: u64) -> (Link, Option<u64>) {
+        if self.heads == 0 {
+            return (Link::NONE, None);
+        }
+        let hash = reversed.reverse_bits();
+        let low = hash as usize & (self.round - 1);
+        let is_split = low < self.heads - self.round;
+        let bits = self.round.trailing_zeros() + u32::from(is_split);
+        let stretch = 1_u64 << (u64::BITS - bits);
+        let next = (reversed & !(stretch - 1)).checked_add(stretch);
+        (self.head(self.head_of(hash)), next)
+    }
+
     #[inline]
     fn head_of(&self, hash: u64) -> usize {
         let head = hash as usize & (2 * self.round - 1);

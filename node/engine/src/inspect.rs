@@ -69,6 +69,8 @@ pub struct MemoryByKind {
     pub expiry_bytes: u64,
     /// What the eviction policy remembers beside the entries.
     pub policy_bytes: u64,
+    /// The log for followers, and requests that are remembered.
+    pub replication_bytes: u64,
     /// Tables of segments, and what the allocator rounds up.
     pub allocation_bytes: u64,
     /// A place for each partition, open or not.
@@ -77,7 +79,7 @@ pub struct MemoryByKind {
 
 impl MemoryByKind {
     /// Every kind by its name.
-    pub fn kinds(&self) -> [(&'static str, u64); 9] {
+    pub fn kinds(&self) -> [(&'static str, u64); 10] {
         [
             ("keys_and_values", self.payload_bytes),
             ("entry_overhead", self.overhead_bytes),
@@ -86,6 +88,7 @@ impl MemoryByKind {
             ("index", self.index_bytes),
             ("expiry", self.expiry_bytes),
             ("policy", self.policy_bytes),
+            ("replication", self.replication_bytes),
             ("allocation", self.allocation_bytes),
             ("fixed", self.fixed_bytes),
         ]
@@ -167,6 +170,7 @@ impl Partition {
             index_bytes: self.index.charged_bytes() as u64,
             expiry_bytes: wheel.map_or(0, |wheel| allocated(size_of_val(wheel)) as u64),
             policy_bytes: self.policy.charged_bytes() as u64,
+            replication_bytes: self.replication_bytes() as u64,
             allocation_bytes: 0,
             fixed_bytes: 0,
         };
@@ -185,6 +189,7 @@ impl AddAssign for MemoryByKind {
         self.index_bytes += other.index_bytes;
         self.expiry_bytes += other.expiry_bytes;
         self.policy_bytes += other.policy_bytes;
+        self.replication_bytes += other.replication_bytes;
         self.allocation_bytes += other.allocation_bytes;
         self.fixed_bytes += other.fixed_bytes;
     }

@@ -16,6 +16,7 @@
 //! - **Operations** ([`mod@operations`]) are what callers ask for; **room**
 //!   ([`mod@room`]) is what they need first; **fairness** ([`mod@fairness`]) decides whose
 //!   entries go for it. The [`Engine`] is the surface.
+//! - **Replication** ([`mod@replication`]) makes a partition the same on several nodes.
 //! - **Inspect** ([`mod@inspect`]) tells partition by partition what is there;
 //!   **switch** ([`mod@switch`]) changes the policy of a running engine.
 //!
@@ -61,8 +62,8 @@
 //!
 //! # Non-goals
 //!
-//! Ownership, epochs and leases (the server), replication, tags and fills (later, on
-//! top of the same entries), persistence.
+//! Ownership and leases (the server), streams and acknowledgements (`shoal-replication`),
+//! tags and fills (later, on top of the same entries), persistence.
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
@@ -81,6 +82,7 @@ mod memory;
 mod operations;
 mod partition;
 mod refused;
+mod replication;
 mod request;
 mod room;
 mod settings;
@@ -93,7 +95,10 @@ mod work;
 
 pub use engine::Engine;
 pub use inspect::{Inspection, MemoryByKind, PartitionStats};
-pub use refused::{AlreadyOpen, NotOpen, Refused};
+pub use refused::{AlreadyOpen, ApplyError, NotOpen, NotPromotable, ReadError, Refused};
+pub use replication::{
+    Applied, Join, LogCursor, Once, Position, RequestId, Role, Sent, SnapshotCursor, SnapshotSent,
+};
 pub use request::{
     Condition, Deleted, Entry, Increment, Incremented, KeyHash, Now, SetOutcome, Version, Write,
 };

@@ -30,6 +30,7 @@ use crate::handle::Handle;
 use crate::heap::{Heap, LARGE_FROM_BYTES};
 use crate::index::{Index, Keyed};
 use crate::memory::{Account, Ledger};
+use crate::replication::{Lineage, Log, Position, Recent, Restore, Role, Share};
 use crate::request::{Now, Version};
 use crate::settings::Eviction;
 use crate::stats::Tally;
@@ -40,8 +41,18 @@ use crate::work::Work;
 const START_MARGIN_MS: u64 = 24 * 3600 * 1000;
 
 pub(crate) struct Partition {
+    /// Of a primary its own; else the highest that was heard of.
     pub(crate) epoch: u64,
     pub(crate) sequence: u64,
+    pub(crate) role: Role,
+    pub(crate) lineage: Lineage,
+    /// None: nobody wants to be told.
+    pub(crate) log: Option<Box<Log>>,
+    pub(crate) recent: Recent,
+    pub(crate) restore: Option<Restore>,
+    pub(crate) share: Option<Share>,
+    /// No other partition of this engine has had it.
+    pub(crate) life: u64,
     pub(crate) entries: usize,
     /// Keys and values of all entries, without anything around them.
     pub(crate) payload_bytes: usize,
@@ -76,20 +87,37 @@ pub(crate) enum Leaves {
     Deleted,
     Expired,
     Evicted,
+    /// The primary removed it, or this copy has no room for it.
+    Mirrored,
 }
 
 impl Partition {
     pub(crate) fn new(
         epoch: u64,
+        role: Role,
+        life: u64,
         eviction: Eviction,
         keyed: Keyed,
         account: Arc<Account>,
         order: Arc<Order>,
     ) -> Self {
         let seed = keyed.hash(&epoch.to_le_bytes());
+        let mut ledger = Ledger::new(account);
+        let mut lineage = Lineage::default();
+        if role == Role::Primary {
+            let begun = lineage.begin(epoch, 1, &mut ledger);
+            debug_assert!(begun || epoch == 0, "nothing was before");
+        }
         Partition {
             epoch,
             sequence: 0,
+            role,
+            lineage,
+            log: None,
+            recent: Recent::default(),
+            restore: None,
+            share: None,
+            life,
             entries: 0,
             payload_bytes: 0,
             heap: Heap::default(),
@@ -105,7 +133,7 @@ impl Partition {
             work: Work::default(),
             leaves_ahead: false,
             slid_in_vain: 0,
-            ledger: Ledger::new(account),
+            ledger,
             start_ms: None,
         }
     }
@@ -124,8 +152,16 @@ impl Partition {
 
     pub(crate) fn version_of(&self, seq: u64) -> Version {
         Version {
-            epoch: self.epoch,
+            epoch: self.lineage.epoch_of(seq),
             seq,
+        }
+    }
+
+    /// Where the copy is. While it is being restored it is nowhere.
+    pub(crate) fn position(&self) -> Position {
+        match self.role {
+            Role::Restoring => Position::NOTHING,
+            Role::Primary | Role::Follower => self.lineage.position(self.sequence),
         }
     }
 
@@ -202,12 +238,17 @@ impl Partition {
         self.unlink_deadline(handle);
         match why {
             Leaves::Evicted => self.policy.evict(&mut self.heap, handle, hash),
-            Leaves::Expired | Leaves::Deleted => self.policy.forget(&mut self.heap, handle),
+            Leaves::Expired | Leaves::Deleted | Leaves::Mirrored => {
+                self.policy.forget(&mut self.heap, handle);
+            }
         }
         match why {
             Leaves::Evicted => self.tally.evicted += 1,
             Leaves::Expired => self.tally.expired += 1,
-            Leaves::Deleted => {}
+            Leaves::Deleted | Leaves::Mirrored => {}
+        }
+        if self.log.is_some() && why != Leaves::Deleted {
+            self.tell_removed(handle);
         }
         self.payload_bytes -= entry::payload_bytes(self.heap.entry(handle));
         self.heap.free(handle, &mut self.ledger);

@@ -17,6 +17,7 @@ use crate::fairness::MayEvict;
 use crate::heap::{LARGE_FROM_BYTES, Step, Way};
 use crate::memory::allocated;
 use crate::partition::{Leaves, Partition};
+use crate::replication::Role;
 use crate::work::{AHEAD_ENTRIES, STEP_ENTRIES};
 
 /// Holes of up to this part of the data are left alone when room is wanted,
@@ -277,6 +278,10 @@ impl Partition {
     }
 
     fn turn(&mut self, now_ms: u64) -> Turn {
+        if self.role != Role::Primary {
+            // Readers hide what has expired; the primary says when it leaves.
+            return Turn::Idle;
+        }
         let Some(wheel) = self.wheel.as_mut() else {
             return Turn::Idle;
         };
@@ -369,6 +374,7 @@ mod tests {
     use crate::memory::Account;
     use crate::operations::Stop;
     use crate::partition::Partition;
+    use crate::replication::Role;
     use crate::request::{Entry, Now, SetOutcome, Version, Write};
     use crate::settings::Eviction;
 
@@ -377,6 +383,8 @@ mod tests {
     fn partition(eviction: Eviction) -> Partition {
         Partition::new(
             5,
+            Role::Primary,
+            0,
             eviction,
             Keyed::new(1),
             Arc::new(Account::new(1 << 20, 0)),
@@ -395,7 +403,7 @@ mod tests {
         // As the engine does: asked to come again, it comes again.
         for _ in 0..100 {
             partition.work.end_hold();
-            match partition.set(&key.to_le_bytes(), &write, NOW, MayEvict::Anything) {
+            match partition.set(&key.to_le_bytes(), &write, None, NOW, MayEvict::Anything) {
                 Ok(SetOutcome::Applied(version)) => return version,
                 Err(Stop::Short {
                     why: Short::Again, ..

@@ -8,6 +8,7 @@ use crate::eviction::POLICY_BYTES_MAX;
 use crate::handle::Handle;
 use crate::memory::allocated;
 use crate::partition::Partition;
+use crate::replication::Role;
 
 impl Partition {
     /// Err: a sentence that says which invariant is broken.
@@ -62,7 +63,17 @@ impl Partition {
                 return Err(format!("{handle:?} is not what its key finds"));
             }
         }
+        self.validate_replication()?;
         self.validate_account()
+    }
+
+    fn validate_replication(&self) -> Result<(), String> {
+        if let Some(log) = &self.log {
+            log.validate(self.sequence)?;
+        }
+        self.recent.validate(self.sequence)?;
+        self.lineage
+            .validate(self.sequence, self.role == Role::Primary)
     }
 
     fn validate_account(&self) -> Result<(), String> {
@@ -73,6 +84,7 @@ impl Partition {
         let charged = self.heap.charged_bytes()
             + self.index.charged_bytes()
             + self.policy.charged_bytes()
+            + self.replication_bytes()
             + wheel;
         let held = self.ledger.held_bytes();
         if charged != held {

@@ -18,7 +18,9 @@ mod transition;
 
 use std::sync::Arc;
 
-pub(crate) use order::{ANYBODY, Due, NOBODY, NOBODY_YET, Order, QUEUES, Stamp};
+pub(crate) use order::{
+    ANYBODY, Due, MAIN, NOBODY, NOBODY_YET, Order, QUEUES, SLACK_MAX, SMALL, Stamp,
+};
 
 use crate::handle::Handle;
 use crate::heap::Heap;

@@ -30,10 +30,10 @@ const ALIKE_PART: usize = 8;
 pub(crate) const SLACK_MAX: usize = ALIKE_PART;
 
 /// The part of the bytes that is for new entries, where a policy has two queues.
-pub(super) const SMALL_PART: usize = 10;
+pub(crate) const SMALL_PART: usize = 10;
 /// The queue for new entries, or the only one.
-pub(super) const SMALL: usize = 0;
-pub(super) const MAIN: usize = 1;
+pub(crate) const SMALL: usize = 0;
+pub(crate) const MAIN: usize = 1;
 pub(crate) const QUEUES: usize = 2;
 
 /// Up to when an entry must have come to be given up, for each queue that may give. Ages of
@@ -51,6 +51,9 @@ pub(crate) struct Order {
     bytes: [AtomicUsize; QUEUES],
     has_evicted: AtomicU32,
     capacity_bytes: usize,
+    /// Partitions that follow, and what they hold.
+    followers: AtomicUsize,
+    follower_bytes: AtomicUsize,
 }
 
 impl Order {
@@ -61,6 +64,8 @@ impl Order {
             bytes: [AtomicUsize::new(0), AtomicUsize::new(0)],
             has_evicted: AtomicU32::new(0),
             capacity_bytes,
+            followers: AtomicUsize::new(0),
+            follower_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -106,6 +111,26 @@ impl Order {
         if self.has_evicted.load(Relaxed) == 0 {
             self.has_evicted.store(1, Relaxed);
         }
+    }
+
+    pub(crate) fn follower_came(&self) {
+        self.followers.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn follower_holds(&self, before: usize, now: usize) {
+        let change = now.wrapping_sub(before);
+        self.follower_bytes.fetch_add(change, Relaxed);
+    }
+
+    pub(crate) fn follower_left(&self, held_bytes: usize) {
+        self.followers.fetch_sub(1, Relaxed);
+        self.follower_bytes.fetch_sub(held_bytes, Relaxed);
+    }
+
+    /// How many follow, and what they hold.
+    pub(crate) fn followers(&self) -> (usize, usize) {
+        let count = self.followers.load(Relaxed);
+        (count, self.follower_bytes.load(Relaxed))
     }
 
     /// Who has waited about as long in this queue as the oldest that was found. `slack`: how

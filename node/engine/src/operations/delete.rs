@@ -13,7 +13,7 @@ impl Partition {
             self.remove(handle, hash, Leaves::Deleted);
             self.give_back_waste();
         }
-        let seq = self.next_sequence();
+        let seq = self.number_delete(key);
         Deleted {
             existed: standing.is_some(),
             version: self.version_of(seq),

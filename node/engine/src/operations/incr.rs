@@ -12,6 +12,7 @@ use crate::entry::{self, Draft};
 use crate::fairness::MayEvict;
 use crate::partition::{Partition, deadline_ms};
 use crate::refused::Refused;
+use crate::replication::RequestId;
 use crate::request::{Increment, Incremented, Now};
 
 /// `i64::MIN` has a minus and 19 digits.
@@ -22,10 +23,14 @@ impl Partition {
         &mut self,
         key: &[u8],
         add: &Increment,
+        request: Option<RequestId<'_>>,
         now: Now,
         may_evict: MayEvict<'_>,
     ) -> Result<Incremented, Stop> {
         let now_ms = self.own_time_ms(now);
+        if let Some(id) = request {
+            self.ready_request(id, now_ms, may_evict)?;
+        }
         let hash = self.index.hash(key);
         let standing = self.find(hash, key, now_ms);
         let (number, deadline_ms) = match standing.map(|handle| self.heap.entry(handle)) {
@@ -54,7 +59,7 @@ impl Partition {
                 self.store(hash, &draft, standing);
             }
         }
-        let seq = self.next_sequence();
+        let seq = self.number_put(&draft, request.map(|id| (id, Some(value))), now_ms);
         Ok(Incremented {
             value,
             version: self.version_of(seq),

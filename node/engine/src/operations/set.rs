@@ -5,6 +5,7 @@ use crate::entry::{self, Draft};
 use crate::fairness::MayEvict;
 use crate::handle::Handle;
 use crate::partition::{Partition, deadline_ms};
+use crate::replication::RequestId;
 use crate::request::{Condition, Now, SetOutcome, Version, Write};
 
 impl Partition {
@@ -12,10 +13,14 @@ impl Partition {
         &mut self,
         key: &[u8],
         write: &Write<'_>,
+        request: Option<RequestId<'_>>,
         now: Now,
         may_evict: MayEvict<'_>,
     ) -> Result<SetOutcome, Stop> {
         let now_ms = self.own_time_ms(now);
+        if let Some(id) = request {
+            self.ready_request(id, now_ms, may_evict)?;
+        }
         let hash = self.index.hash(key);
         let standing = self.find(hash, key, now_ms);
         if !self.holds(write.condition, standing) {
@@ -46,11 +51,11 @@ impl Partition {
             }
             self.store(hash, &draft, standing);
         }
-        let seq = self.next_sequence();
+        let seq = self.number_put(&draft, request.map(|id| (id, None)), now_ms);
         Ok(SetOutcome::Applied(self.version_of(seq)))
     }
 
-    pub(super) fn room_for(
+    pub(crate) fn room_for(
         &mut self,
         draft: &Draft<'_>,
         now_ms: u64,

@@ -4,6 +4,7 @@
 use super::Stop;
 use crate::entry::{self, Draft};
 use crate::fairness::MayEvict;
+use crate::handle::Handle;
 use crate::partition::{Partition, deadline_ms};
 use crate::request::{Now, Version};
 
@@ -22,6 +23,22 @@ impl Partition {
         };
         let version = self.version(handle);
         let deadline_ms = deadline_ms(ttl_ms, now_ms);
+        if !self.retime(key, handle, deadline_ms, now_ms, may_evict)? {
+            return Ok(None);
+        }
+        self.number_touch(key, deadline_ms);
+        Ok(Some(version))
+    }
+
+    /// Gives an entry another deadline. False: it was itself evicted for the room.
+    pub(crate) fn retime(
+        &mut self,
+        key: &[u8],
+        handle: Handle,
+        deadline_ms: Option<u64>,
+        now_ms: u64,
+        may_evict: MayEvict<'_>,
+    ) -> Result<bool, Stop> {
         let expires = entry::expires(self.heap.entry(handle));
         match deadline_ms {
             Some(deadline_ms) if expires => {
@@ -32,25 +49,25 @@ impl Partition {
             _ => {
                 // An entry with a deadline is longer than one without: it is written
                 // anew, which takes a copy of the value for a moment.
+                let sequence = self.heap.sequence(handle);
+                let hash = self.hash_of(handle);
                 let entry = self.heap.entry(handle);
                 let value = entry::value(entry).to_vec();
                 let draft = Draft {
                     key,
                     value: &value,
-                    sequence: version.seq,
+                    sequence,
                     deadline_ms,
                     absent: entry::is_absent(entry),
                 };
                 self.room_for(&draft, now_ms, may_evict)?;
                 let Some(standing) = self.index.find(&self.heap, hash, key) else {
-                    // It was itself evicted for the room.
                     self.heap.cancel(&mut self.ledger);
-                    return Ok(None);
+                    return Ok(false);
                 };
                 self.store(hash, &draft, Some(standing));
             }
         }
-        self.next_sequence();
-        Ok(Some(version))
+        Ok(true)
     }
 }

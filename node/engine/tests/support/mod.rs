@@ -5,6 +5,8 @@
     reason = "each test crate uses a part of it"
 )]
 
+pub(crate) mod feed;
+pub(crate) mod group;
 pub(crate) mod step;
 pub(crate) mod steps;
 pub(crate) mod twin;
