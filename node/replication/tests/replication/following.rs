@@ -1,0 +1,271 @@
+//! Following, step by step: what goes over a stream, and what each end does about it.
+
+use shoal_engine::{Now, Role};
+use shoal_protos::replication::v1::{FollowApplied, FollowHello, FollowRequest, FollowWant};
+use shoal_replication::{Hostile, Source};
+
+use crate::world::{End, World, name};
+
+#[test]
+fn a_follower_comes_from_nothing_and_stays_in_step() {
+    let mut world = World::new(2);
+    world.open(0, 0, 1);
+    for i in 0..500 {
+        world.write(0, 0, &format!("k{i}"), Some(&[7; 900]));
+    }
+    world.follow(1, 0, 0, 1);
+    world.settle();
+    assert_eq!(world.read(1, 0, "k499"), Some((vec![7; 900], 500)));
+    world.write(0, 0, "k0", None);
+    let head = world.write(0, 0, "new", Some(b"n"));
+    world.settle();
+    assert_eq!(world.read(1, 0, "k0"), None);
+    assert_eq!(world.read(1, 0, "new"), Some((b"n".to_vec(), head)));
+    assert_eq!(world.nodes[1].position(0), world.nodes[0].position(0));
+    let copy = world.copy(1, 0).unwrap();
+    assert_eq!(world.nodes[0].hub.acked(0, &copy.copy_id), Some(head));
+}
+
+#[test]
+fn after_a_short_break_the_log_goes_on_and_the_copy_stays_the_same() {
+    let mut world = World::new(2);
+    world.open(0, 0, 1);
+    world.write(0, 0, "before", Some(b"1"));
+    world.follow(1, 0, 0, 1);
+    world.settle();
+    let copy = world.copy(1, 0);
+    let begun = world.nodes[0].hub.traffic().snapshots_begun;
+    for i in 0..50 {
+        world.cut(1, 0);
+        world.write(0, 0, "key", Some(format!("{i}").as_bytes()));
+        world.connect(1, 0);
+        // Sometimes the stream breaks again with everything on its way.
+        for end in [End::SinkSends, End::SourceReceives, End::SourceSends]
+            .iter()
+            .take(i % 4)
+        {
+            let _ = world.step((1, 0), *end);
+        }
+    }
+    world.settle();
+    assert_eq!(world.read(1, 0, "key").unwrap().0, b"49");
+    assert_eq!(world.copy(1, 0), copy);
+    assert_eq!(world.nodes[0].hub.traffic().snapshots_begun, begun);
+}
+
+#[test]
+fn who_falls_behind_the_log_takes_a_new_id_and_starts_anew_once_it_is_not_required() {
+    let mut world = World::new(2);
+    world.limit_log(10_000);
+    world.open(0, 0, 1);
+    world.follow(1, 0, 0, 1);
+    world.write(0, 0, "old", Some(b"1"));
+    world.settle();
+    let copy = world.copy(1, 0).unwrap();
+    world.require(0, 0, std::slice::from_ref(&copy));
+    for i in 0..100 {
+        world.write(0, 0, &format!("k{i}"), Some(&[1; 1000]));
+    }
+    world.write(0, 0, "old", None);
+    world.settle();
+    // It has not taken it, but it is required: it keeps what it has.
+    assert_eq!(world.copy(1, 0), Some(copy.clone()));
+    assert_eq!(world.nodes[0].hub.traffic().discards_asked, 0);
+    let status = world.nodes[0]
+        .hub
+        .status(&world.nodes[0].engine, Now(world.now + 5));
+    assert!(!status[0].followers[0].is_streaming);
+    assert!(status[0].followers[0].lag_ms > 0);
+    world.require(0, 0, &[]);
+    world.settle();
+    assert_ne!(world.copy(1, 0), Some(copy));
+    assert_eq!(world.nodes[0].hub.traffic().discards_asked, 1);
+    assert_eq!(world.read(1, 0, "old"), None);
+    assert_eq!(world.nodes[1].position(0), world.nodes[0].position(0));
+}
+
+#[test]
+fn a_snapshot_that_is_cut_begins_anew_under_another_id() {
+    let mut world = World::new(2);
+    world.open(0, 0, 1);
+    for i in 0..100 {
+        world.write(0, 0, &format!("k{i}"), Some(&[1; 1000]));
+    }
+    world.budget_bytes = 4_000;
+    world.follow(1, 0, 0, 1);
+    while world.nodes[1].role(0) != Some(Role::Restoring) {
+        for end in crate::world::ENDS {
+            let _ = world.step((1, 0), end);
+        }
+    }
+    let copy = world.copy(1, 0);
+    let followers = |world: &World| {
+        world.nodes[0]
+            .hub
+            .status(&world.nodes[0].engine, world.now())[0]
+            .followers
+            .len()
+    };
+    assert_eq!(followers(&world), 0, "it is of no use yet");
+    world.cut(1, 0);
+    world.connect(1, 0);
+    world.settle();
+    assert_ne!(world.copy(1, 0), copy);
+    assert_eq!(world.nodes[1].position(0), world.nodes[0].position(0));
+    assert_eq!(followers(&world), 1);
+}
+
+#[test]
+fn snapshots_keep_to_the_rate_of_the_node_and_logs_do_not_wait_for_them() {
+    let mut world = World::new(3);
+    for partition in [0, 1] {
+        world.open(0, partition, 1);
+    }
+    world.follow(1, 0, 1, 1);
+    world.settle();
+    for i in 0..100 {
+        world.write(0, 0, &format!("k{i}"), Some(&[1; 10_000]));
+    }
+    // A megabyte to each of two nodes, at a megabyte a second.
+    world.nodes[0].hub.set_snapshot_rate(1_000_000);
+    let began = world.now;
+    world.follow(1, 0, 0, 1);
+    world.follow(2, 0, 0, 1);
+    world.pass(500);
+    world.write(0, 1, "other", Some(b"1"));
+    world.pass(10);
+    assert_eq!(world.nodes[1].position(1), world.nodes[0].position(1));
+    while world.nodes[1].position(0).seq < 100 || world.nodes[2].position(0).seq < 100 {
+        world.pass(50);
+        assert!(world.now - began < 4_000, "it never ends");
+    }
+    let took_ms = world.now - began;
+    assert!(took_ms >= 1_600, "2 MB in {took_ms} ms");
+    world.nodes[0].hub.set_snapshot_rate(0);
+}
+
+#[test]
+fn a_sink_that_never_reads_costs_no_memory_but_its_place() {
+    let mut world = World::new(3);
+    world.limit_log(100_000);
+    world.open(0, 0, 1);
+    world.follow(1, 0, 0, 1);
+    world.follow(2, 0, 0, 1);
+    world.settle();
+    for i in 0..2_000 {
+        world.write(0, 0, &format!("k{}", i % 10), Some(&[1; 1000]));
+        // Two messages are in the stream to 1, and nobody takes them out. 2 keeps up.
+        while world.step((1, 0), End::SourceSends) == Ok(true) {}
+        for end in crate::world::ENDS {
+            let _ = world.step((2, 0), end);
+        }
+        assert!(world.nodes[0].engine.log_bytes() <= 110_000);
+    }
+    world.settle();
+    let head = world.nodes[0].position(0);
+    assert_eq!(world.nodes[1].position(0), head);
+    assert_eq!(world.nodes[2].position(0), head);
+    assert_eq!(world.nodes[0].hub.traffic().discards_asked, 1);
+}
+
+#[test]
+fn a_message_keeps_to_its_budget_and_every_partition_has_its_turn() {
+    let mut world = World::new(2);
+    for partition in [0, 1] {
+        world.open(0, partition, 1);
+        world.follow(1, 0, partition, 1);
+    }
+    world.settle();
+    for i in 0..300 {
+        world.write(0, 0, &format!("k{i}"), Some(&[1; 1000]));
+    }
+    world.write(0, 1, "small", Some(b"1"));
+    world.budget_bytes = 64 << 10;
+    assert_eq!(world.step((1, 0), End::SourceSends), Ok(true));
+    let message = &world.links[&(1, 0)].down[0];
+    let bytes: usize = message.batches.iter().map(|it| it.data.len()).sum();
+    assert!(bytes <= (64 << 10) + 2_000, "{bytes}");
+    assert!(message.batches.iter().any(|it| it.partition == 1));
+}
+
+#[test]
+fn a_want_that_comes_too_early_is_answered_once_the_partition_is_served() {
+    let mut world = World::new(2);
+    world.follow(1, 0, 0, 3);
+    world.settle_for(100);
+    assert_eq!(world.nodes[1].position(0).seq, 0);
+    world.open(0, 0, 2);
+    world.write(0, 0, "key", Some(b"1"));
+    world.settle_for(100);
+    assert_eq!(world.read(1, 0, "key"), None, "it knows a higher epoch");
+    let node = &world.nodes[0];
+    node.hub.close(&node.engine, 0);
+    world.open(0, 0, 3);
+    world.write(0, 0, "key", Some(b"2"));
+    world.settle_for(100);
+    assert_eq!(world.read(1, 0, "key").unwrap().0, b"2");
+}
+
+#[test]
+fn who_breaks_the_protocol_is_told_so() {
+    let world = World::new(1);
+    let node = &world.nodes[0];
+    let hello = |cluster_id: &str| FollowRequest {
+        hello: Some(FollowHello {
+            node: name(1),
+            cluster_id: cluster_id.into(),
+        }),
+        ..FollowRequest::default()
+    };
+    let want = |partition, copy_id: &str| FollowRequest {
+        wants: vec![FollowWant {
+            partition,
+            copy_id: copy_id.into(),
+            ..FollowWant::default()
+        }],
+        ..FollowRequest::default()
+    };
+    let told = |messages: Vec<FollowRequest>| {
+        let mut source = Source::new(node.hub.clone(), "test");
+        messages
+            .into_iter()
+            .try_for_each(|message| source.receive(&node.engine, message, Now(1)))
+    };
+    assert_eq!(told(vec![want(0, "x")]), Err(Hostile::Hello));
+    assert_eq!(
+        told(vec![hello("test"), hello("test")]),
+        Err(Hostile::Hello)
+    );
+    assert_eq!(told(vec![hello("other")]), Err(Hostile::OtherCluster));
+    assert_eq!(told(vec![hello("test"), want(2, "x")]), Err(Hostile::Name));
+    assert_eq!(told(vec![hello("test"), want(0, "")]), Err(Hostile::Name));
+    let applied = FollowRequest {
+        applied: vec![FollowApplied {
+            partition: 9,
+            ..FollowApplied::default()
+        }],
+        ..FollowRequest::default()
+    };
+    assert_eq!(told(vec![hello("test"), applied]), Err(Hostile::Name));
+    assert_eq!(told(vec![hello("test"), want(0, "x")]), Ok(()));
+}
+
+#[test]
+fn applied_is_said_once_for_all_that_was_received() {
+    let mut world = World::new(2);
+    world.open(0, 0, 1);
+    world.follow(1, 0, 0, 1);
+    world.settle();
+    for i in 0..2 {
+        world.write(0, 0, &format!("k{i}"), Some(b"1"));
+        assert_eq!(world.step((1, 0), End::SourceSends), Ok(true));
+    }
+    for _ in 0..2 {
+        assert_eq!(world.step((1, 0), End::SinkReceives), Ok(true));
+    }
+    assert_eq!(world.step((1, 0), End::SinkSends), Ok(true));
+    let applied = &world.links[&(1, 0)].up[0].applied;
+    assert_eq!((applied.len(), applied[0].seq), (1, 2));
+    assert_eq!(world.step((1, 0), End::SinkSends), Ok(false));
+    assert_eq!(world.links[&(1, 0)].down.len(), 0);
+}
