@@ -2,11 +2,15 @@
 //!
 //! ```text
 //! shoal-plane serve THREADS MAXMEMORY_BYTES
+//! shoal-plane follow THREADS MAXMEMORY_BYTES ADDRESS
 //! shoal-plane cores THREADS SECONDS (disjoint|hot|apart)
 //! ```
 //!
 //! `serve` listens on a free port of loopback and prints one JSON line with its address;
 //! each line on its standard input is answered with its counters. It ends with its input.
+//!
+//! `follow` is the same, but follows every partition of the plane that serves at ADDRESS:
+//! what replication costs the one that is followed is its CPU time with it less without.
 //!
 //! `cores` calls the service from so many threads, without sockets and without a loader,
 //! and prints what they got done: on a machine with few cores it is the only way to give
@@ -20,6 +24,7 @@ mod plane;
 mod serve;
 
 const USAGE: &str = "usage: shoal-plane serve THREADS MAXMEMORY_BYTES\n       \
+                     shoal-plane follow THREADS MAXMEMORY_BYTES ADDRESS\n       \
                      shoal-plane cores THREADS SECONDS (disjoint|hot|apart)";
 
 fn main() {
@@ -27,7 +32,11 @@ fn main() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["serve", threads, maxmemory] => match (threads.parse(), maxmemory.parse()) {
-            (Ok(threads), Ok(maxmemory)) => serve::serve(threads, maxmemory),
+            (Ok(threads), Ok(maxmemory)) => serve::serve(threads, maxmemory, None),
+            _ => Err(USAGE.into()),
+        },
+        ["follow", threads, maxmemory, address] => match (threads.parse(), maxmemory.parse()) {
+            (Ok(threads), Ok(maxmemory)) => serve::serve(threads, maxmemory, Some(address)),
             _ => Err(USAGE.into()),
         },
         ["cores", threads, seconds, keys] => match (threads.parse(), seconds.parse()) {

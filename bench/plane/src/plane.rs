@@ -1,4 +1,4 @@
-//! A data plane with every partition open and a lease that outlives any run.
+//! A data plane with every partition open, or followed, and a lease that outlives any run.
 
 use shoal_server::{DataPlane, Eviction, Limits, Settings, boottime_ns};
 
@@ -8,8 +8,29 @@ const LEASE_NS: u64 = 24 * 3_600_000_000_000;
 
 /// Make one; it serves nothing yet.
 pub(crate) fn open(maxmemory_bytes: usize) -> Result<DataPlane, String> {
+    let plane = closed("bench", maxmemory_bytes)?;
+    for partition in 0..PARTITIONS {
+        plane
+            .open_partition(partition, 1, "c-1")
+            .map_err(|bad| bad.to_string())?;
+    }
+    Ok(plane)
+}
+
+/// Make one that follows the other. Needs a tokio runtime.
+pub(crate) fn follow(maxmemory_bytes: usize, address: &str) -> Result<DataPlane, String> {
+    let plane = closed("follower", maxmemory_bytes)?;
+    for partition in 0..PARTITIONS {
+        plane
+            .follow_partition(partition, "bench", address, 1, "f-1")
+            .map_err(|bad| bad.to_string())?;
+    }
+    Ok(plane)
+}
+
+fn closed(id: &str, maxmemory_bytes: usize) -> Result<DataPlane, String> {
     let plane = DataPlane::new(Settings {
-        node_id: "bench".into(),
+        node_id: id.into(),
         listen: "127.0.0.1:0".into(),
         partition_count: PARTITIONS,
         maxmemory_bytes,
@@ -21,10 +42,5 @@ pub(crate) fn open(maxmemory_bytes: usize) -> Result<DataPlane, String> {
     })
     .map_err(|bad| bad.to_string())?;
     plane.set_lease_deadline(boottime_ns() + LEASE_NS);
-    for partition in 0..PARTITIONS {
-        plane
-            .open_partition(partition, 1)
-            .map_err(|bad| bad.to_string())?;
-    }
     Ok(plane)
 }

@@ -7,15 +7,26 @@ use tokio::runtime::Builder;
 
 use crate::plane;
 
-/// Prints `{"address": ..., "pid": ...}` once it serves.
-pub(crate) fn serve(threads: usize, maxmemory_bytes: usize) -> Result<(), String> {
-    let plane = plane::open(maxmemory_bytes)?;
+/// Prints `{"address": ..., "pid": ...}` once it serves. `followed`: the address of the
+/// plane that is followed; none: it serves every partition itself.
+pub(crate) fn serve(
+    threads: usize,
+    maxmemory_bytes: usize,
+    followed: Option<&str>,
+) -> Result<(), String> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("shoal-data")
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
+    let plane = match followed {
+        None => plane::open(maxmemory_bytes)?,
+        Some(address) => {
+            let _in_runtime = runtime.enter();
+            plane::follow(maxmemory_bytes, address)?
+        }
+    };
     let address = runtime
         .block_on(plane.start())
         .map_err(|error| error.to_string())?;

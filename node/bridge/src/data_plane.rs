@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use shoal_server as server;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::errors::{value_error, without_gil};
+use crate::replication;
 use crate::settings::{self, DataPlaneSettings};
 use crate::snapshot;
 
@@ -78,12 +80,105 @@ impl DataPlane {
         })
     }
 
-    fn open_partition(&self, py: Python<'_>, partition: u32, epoch: u64) -> PyResult<()> {
+    fn open_partition(
+        &self,
+        py: Python<'_>,
+        partition: u32,
+        epoch: u64,
+        copy_id: &str,
+    ) -> PyResult<()> {
         without_gil(py, || {
             self.plane
-                .open_partition(partition, epoch)
+                .open_partition(partition, epoch, copy_id)
                 .map_err(value_error)
         })
+    }
+
+    fn follow_partition(
+        &self,
+        py: Python<'_>,
+        partition: u32,
+        primary: &str,
+        address: &str,
+        epoch: u64,
+        copy_id: &str,
+    ) -> PyResult<()> {
+        without_gil(py, || {
+            self.running()?;
+            // Whom it follows, it follows in a task.
+            let _runtime = self.handle.enter();
+            self.plane
+                .follow_partition(partition, primary, address, epoch, copy_id)
+                .map_err(value_error)
+        })
+    }
+
+    fn promote_partition(&self, py: Python<'_>, partition: u32, epoch: u64) -> PyResult<()> {
+        without_gil(py, || {
+            self.running()?;
+            // Where it cannot be, it is followed again.
+            let _runtime = self.handle.enter();
+            self.plane
+                .promote_partition(partition, epoch)
+                .map_err(value_error)
+        })
+    }
+
+    fn require_copies(
+        &self,
+        py: Python<'_>,
+        partition: u32,
+        copies: Vec<(String, String)>,
+        in_sync_count: u32,
+    ) -> PyResult<u64> {
+        without_gil(py, || {
+            self.plane
+                .require_copies(partition, &copies, in_sync_count)
+                .map_err(value_error)
+        })
+    }
+
+    fn drain_partition(
+        &self,
+        py: Python<'_>,
+        partition: u32,
+        copy_id: &str,
+        timeout_ms: u64,
+    ) -> PyResult<bool> {
+        without_gil(py, || {
+            self.running()?;
+            let timeout = Duration::from_millis(timeout_ms);
+            self.handle
+                .block_on(self.plane.drain_partition(partition, copy_id, timeout))
+                .map_err(value_error)
+        })
+    }
+
+    fn replication<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let told = without_gil(py, || Ok(self.plane.replication()))?;
+        replication::told(py, &told)
+    }
+
+    fn replication_news(&self) -> u64 {
+        self.plane.replication_news()
+    }
+
+    fn set_min_in_sync(&self, copies: u32) -> PyResult<()> {
+        if copies == 0 {
+            return Err(value_error("min_in_sync is 0: take at least one copy"));
+        }
+        self.plane.set_min_in_sync(copies);
+        Ok(())
+    }
+
+    fn set_snapshot_rate(&self, bytes_per_second: u64) -> PyResult<()> {
+        if bytes_per_second == 0 {
+            return Err(value_error(
+                "the rate is 0 bytes a second: no copy would ever be whole, so give more",
+            ));
+        }
+        self.plane.set_snapshot_rate(bytes_per_second);
+        Ok(())
     }
 
     fn freeze_partition(&self, py: Python<'_>, partition: u32) -> PyResult<()> {

@@ -6,7 +6,9 @@
 
 mod data_plane;
 mod errors;
+mod replication;
 mod settings;
+mod simulation;
 mod snapshot;
 
 use pyo3::prelude::*;
@@ -18,6 +20,8 @@ mod _bridge {
     use super::boottime_ns;
     #[pymodule_export]
     use super::data_plane::DataPlane;
+    #[pymodule_export]
+    use super::simulation::{SimulatedCopies, SimulatedMessage};
 }
 
 /// CLOCK_BOOTTIME: monotonic, and counts the time that the machine is suspended.

@@ -17,6 +17,7 @@ pub(crate) struct Counters {
     failures: [Counter; Reason::ALL.len()],
     forwarded: Counter,
     moved: Counter,
+    waited_for_copies: Counter,
     /// Connections now.
     pub connections: AtomicUsize,
 }
@@ -27,6 +28,7 @@ impl Default for Counters {
             failures: std::array::from_fn(|_| Counter::default()),
             forwarded: Counter::default(),
             moved: Counter::default(),
+            waited_for_copies: Counter::default(),
             connections: AtomicUsize::new(0),
         }
     }
@@ -48,6 +50,16 @@ impl Counters {
 
     pub(crate) fn forwarded(&self) {
         self.forwarded.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An answer waits for other copies.
+    pub(crate) fn waited_for_copies(&self) {
+        self.waited_for_copies.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Answers that waited for other copies, each partition of a batch once.
+    pub(crate) fn waited_for_copies_total(&self) -> u64 {
+        self.waited_for_copies.0.load(Ordering::Relaxed)
     }
 
     /// Failures by reason, of requests and of keys in batches.

@@ -21,7 +21,8 @@ use crate::expiry;
 use crate::introspection::Snapshot;
 use crate::memory;
 use crate::node::Node;
-use crate::ownership::{IsClosed, IsOpen};
+use crate::ownership::IsClosed;
+use crate::replication;
 use crate::service::{CacheService, SERVICE};
 use crate::settings::{BadSetting, Settings};
 use crate::switch;
@@ -30,7 +31,9 @@ use crate::transport::{self, Listener, Standard};
 
 /// gRPC server and engine of one node. All partitions are closed at first.
 pub struct DataPlane {
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
+    /// Held while a partition changes its role.
+    pub(crate) changing: Mutex<()>,
     listen: String,
     running: Mutex<Option<Running>>,
 }
@@ -39,6 +42,7 @@ struct Running {
     health: HealthReporter,
     server: JoinHandle<()>,
     expiry: JoinHandle<()>,
+    tending: JoinHandle<()>,
 }
 
 /// A partition that cannot be opened, frozen or closed as asked.
@@ -142,6 +146,7 @@ impl DataPlane {
         let node = Arc::new(Node::new(settings, clock));
         Ok(DataPlane {
             node,
+            changing: Mutex::new(()),
             listen,
             running: Mutex::new(None),
         })
@@ -161,7 +166,7 @@ impl DataPlane {
             io::Error::new(error.kind(), sentence)
         })?;
         let address = listener.address()?.to_string();
-        let standard = Standard::new().await;
+        let standard = Standard::new(&self.node).await;
         let mut running = self.running.lock();
         if running.is_some() {
             return Err(started());
@@ -174,6 +179,7 @@ impl DataPlane {
                 transport::serve(listener, node, &standard).await;
             }),
             expiry: tokio::spawn(expiry::reclaim(self.node.clone())),
+            tending: tokio::spawn(replication::tend(self.node.clone())),
         });
         Ok(address)
     }
@@ -209,26 +215,6 @@ impl DataPlane {
         Ok(newer)
     }
 
-    /// Serve as primary under this epoch, starting empty.
-    ///
-    /// # Errors
-    /// Where the partition is open, or is none.
-    pub fn open_partition(&self, partition: u32, epoch: u64) -> Result<(), BadPartition> {
-        self.checked(partition)?;
-        if epoch == 0 {
-            return Err(BadPartition::NoEpoch { partition });
-        }
-        let open = |epoch| BadPartition::IsOpen { partition, epoch };
-        self.node
-            .engine
-            .open(partition, epoch)
-            .map_err(|_| open(self.node.engine.epoch(partition).unwrap_or_default()))?;
-        self.node
-            .ownership
-            .open(partition, epoch)
-            .map_err(|IsOpen { epoch }| open(epoch))
-    }
-
     /// Let requests for it wait until it is thawed or closed. Returns once none is
     /// between its evaluation and its answer; blocks for as long as one evaluation.
     ///
@@ -247,17 +233,6 @@ impl DataPlane {
     pub fn thaw_partition(&self, partition: u32) -> Result<(), BadPartition> {
         self.checked(partition)?;
         self.node.ownership.thaw(partition);
-        Ok(())
-    }
-
-    /// Stop serving and drop the data. Does nothing to a closed partition.
-    ///
-    /// # Errors
-    /// Where there is no such partition.
-    pub fn close_partition(&self, partition: u32) -> Result<(), BadPartition> {
-        self.checked(partition)?;
-        self.node.ownership.close(partition);
-        self.node.engine.close(partition);
         Ok(())
     }
 
@@ -316,6 +291,7 @@ impl DataPlane {
             mut health,
             mut server,
             expiry,
+            tending,
         }) = running
         else {
             return;
@@ -332,9 +308,10 @@ impl DataPlane {
             let _ = server.await;
         }
         expiry.abort();
+        tending.abort();
     }
 
-    fn checked(&self, partition: u32) -> Result<(), BadPartition> {
+    pub(crate) fn checked(&self, partition: u32) -> Result<(), BadPartition> {
         let count = self.node.partition_count;
         if partition < count {
             Ok(())

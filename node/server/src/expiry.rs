@@ -36,8 +36,10 @@ pub(crate) async fn reclaim(node: Arc<Node>) {
         rounds.tick().await;
         let mut due = Vec::new();
         for partition in 0..node.partition_count {
-            let is_open = node.ownership.state(partition) != State::Closed;
-            if is_open && slice(&node, partition) {
+            // What is followed mirrors its primary: only that removes.
+            let state = node.ownership.state(partition);
+            let is_served = matches!(state, State::Open | State::Frozen);
+            if is_served && slice(&node, partition) {
                 due.push(partition);
             }
             if partition % IDLE_PER_TURN == IDLE_PER_TURN - 1 {
@@ -70,5 +72,9 @@ async fn turn(node: &Node, partition: u32) -> bool {
 /// Whether the partition has more after this slice.
 fn slice(node: &Node, partition: u32) -> bool {
     let now = engine_now(node.clock.boottime_ns());
-    node.engine.reclaim(partition, now, SLICE).more
+    let reclaimed = node.engine.reclaim(partition, now, SLICE);
+    if reclaimed.entries > 0 {
+        node.replication.hub.written(partition);
+    }
+    reclaimed.more
 }

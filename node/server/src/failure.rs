@@ -7,6 +7,7 @@
 //!   somewhere else         Moved
 //!   not yet                NotServed
 //!   nobody can now         NoOwner LeaseExpired PartitionMoving ForwardFailed Stopping
+//!   the copies are short   TooFewCopies NotReplicated
 //!   a bound is reached     MemoryFull TooManyRequests
 //!   out of time            DeadlineExceeded
 //!   another node said so   Peer
@@ -46,23 +47,53 @@ impl Outcome {
 #[allow(missing_docs)]
 pub enum Failure {
     KeyEmpty,
-    KeyTooLong { bytes: usize, max: usize },
-    ValueTooLarge { bytes: usize, max: usize },
-    TtlNegative { field: &'static str, ms: i64 },
+    KeyTooLong {
+        bytes: usize,
+        max: usize,
+    },
+    ValueTooLarge {
+        bytes: usize,
+        max: usize,
+    },
+    TtlNegative {
+        field: &'static str,
+        ms: i64,
+    },
     NotAnInteger,
     Overflow(String),
     Malformed(String),
     BadCondition(&'static str),
     BatchTooLarge(String),
     Moved(Owner),
-    NotServed { field: &'static str },
-    NoOwner { partition: u32 },
+    NotServed {
+        field: &'static str,
+    },
+    NoOwner {
+        partition: u32,
+    },
     LeaseExpired(Outcome),
-    PartitionMoving { partition: u32 },
-    ForwardFailed { peer: String, outcome: Outcome },
+    PartitionMoving {
+        partition: u32,
+    },
+    ForwardFailed {
+        peer: String,
+        outcome: Outcome,
+    },
+    /// Of a write: it stands here, and perhaps nowhere else. Of a read: what it found.
+    NotReplicated {
+        partition: u32,
+        outcome: Outcome,
+    },
+    TooFewCopies {
+        partition: u32,
+        copies: u32,
+        min: u32,
+    },
     Stopping,
     MemoryFull,
-    TooManyRequests { what: &'static str },
+    TooManyRequests {
+        what: &'static str,
+    },
     DeadlineExceeded(Outcome),
     Peer(Arc<PeerFailure>),
 }
@@ -100,6 +131,8 @@ impl Failure {
             Failure::LeaseExpired(_) => Reason::LeaseExpired,
             Failure::PartitionMoving { .. } => Reason::PartitionMoving,
             Failure::ForwardFailed { .. } => Reason::ForwardFailed,
+            Failure::NotReplicated { .. } => Reason::NotReplicated,
+            Failure::TooFewCopies { .. } => Reason::TooFewCopies,
             Failure::Stopping => Reason::Stopping,
             Failure::MemoryFull => Reason::MemoryFull,
             Failure::TooManyRequests { .. } => Reason::TooManyRequests,
@@ -132,6 +165,7 @@ impl Failure {
         match self {
             Failure::LeaseExpired(outcome)
             | Failure::ForwardFailed { outcome, .. }
+            | Failure::NotReplicated { outcome, .. }
             | Failure::DeadlineExceeded(outcome) => *outcome,
             Failure::Peer(peer) => {
                 let not_applied = ("outcome", Outcome::NotApplied.as_str());
@@ -158,9 +192,20 @@ impl Failure {
                 ("partition".into(), owner.partition.to_string()),
             ],
             Failure::NotServed { field } => vec![("field".into(), (*field).into())],
-            Failure::NoOwner { partition } | Failure::PartitionMoving { partition } => {
+            Failure::NoOwner { partition }
+            | Failure::PartitionMoving { partition }
+            | Failure::NotReplicated { partition, .. } => {
                 vec![("partition".into(), partition.to_string())]
             }
+            Failure::TooFewCopies {
+                partition,
+                copies,
+                min,
+            } => vec![
+                ("partition".into(), partition.to_string()),
+                ("copies".into(), copies.to_string()),
+                ("min_in_sync".into(), min.to_string()),
+            ],
             _ => Vec::new(),
         };
         if !metadata.iter().any(|(key, _)| key == "outcome") {
@@ -176,7 +221,9 @@ impl Failure {
         let code = self.code();
         let again = code == Unavailable as i32 || code == ResourceExhausted as i32;
         again.then(|| match self {
-            Failure::MemoryFull | Failure::TooManyRequests { .. } => Duration::from_millis(250),
+            Failure::MemoryFull
+            | Failure::TooManyRequests { .. }
+            | Failure::TooFewCopies { .. } => Duration::from_millis(250),
             Failure::LeaseExpired(_) => Duration::from_millis(200),
             _ => Duration::from_millis(50),
         })
@@ -262,6 +309,31 @@ impl fmt::Display for Failure {
                 f,
                 "the owner {peer} took the write and did not answer: \
                  read the key before trying again"
+            ),
+            Failure::NotReplicated {
+                partition,
+                outcome: Outcome::MaybeApplied,
+            } => write!(
+                f,
+                "the write stands on the primary of partition {partition}, and not every copy \
+                 in sync has confirmed it: read the key before trying again"
+            ),
+            Failure::NotReplicated {
+                partition,
+                outcome: Outcome::NotApplied,
+            } => write!(
+                f,
+                "the newest write of the key in partition {partition} is not confirmed by every \
+                 copy in sync yet: try again in a moment"
+            ),
+            Failure::TooFewCopies {
+                partition,
+                copies,
+                min,
+            } => write!(
+                f,
+                "partition {partition} has {copies} copies in sync and a write that waits for \
+                 them needs {min}: try again later, ask for PRIMARY, or lower min_in_sync"
             ),
             Failure::Stopping => f.write_str("this node is stopping: ask another"),
             Failure::MemoryFull => f.write_str(

@@ -28,7 +28,10 @@ pub fn service(settings: Settings) -> CacheService {
     let node = Node::new(settings, Arc::new(Still));
     node.fence.set_deadline(u64::MAX);
     for partition in 0..partitions {
-        let opened = node.engine.open(partition, 1);
+        let opened = node
+            .replication
+            .hub
+            .open(&node.engine, partition, 1, "fuzzed-copy");
         assert!(opened.is_ok() && node.ownership.open(partition, 1).is_ok());
     }
     CacheService::new(Arc::new(node))

@@ -7,8 +7,10 @@
 //! transport    HTTP/2 and gRPC framing, health, reflection; knows no message
 //! service      one verb a file: bytes in, bytes or a failure out; knows no HTTP/2
 //! forward      what another node answers
+//! replication  who follows this node, and whom it follows
 //! routing      where a partition is: here, there, or nowhere for now
 //! node         the way to the engine: enter, check, evaluate, check again, answer
+//!   commit     what an answer waits for
 //!   fence      until when this node may act as a primary
 //!   ownership  which partitions it serves, and which are frozen
 //!   topology   who serves the others
@@ -21,6 +23,7 @@
 
 mod ahead;
 mod clock;
+mod commit;
 mod counters;
 mod data_plane;
 mod expiry;
@@ -34,6 +37,7 @@ mod memory;
 mod node;
 mod ownership;
 pub mod reasons;
+mod replication;
 mod routing;
 pub mod service;
 mod settings;
@@ -53,6 +57,8 @@ pub use introspection::{
     BigKey, BigKeysTold, HotKey, HotKeysTold, MethodDurations, SlowRequest, SlowTold, Snapshot,
 };
 pub use node::Node;
+pub use replication::BadRole;
 pub use settings::{BadSetting, Limits, Settings};
-pub use shoal_engine::{Eviction, PartitionStats};
+pub use shoal_engine::{Eviction, PartitionStats, Role};
 pub use shoal_http2::{Limits as Http2Limits, Rate};
+pub use shoal_replication::{FollowerStatus, PartitionStatus, Traffic};

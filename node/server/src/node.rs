@@ -3,20 +3,23 @@
 //!
 //! [`Node::read`] and [`Node::write`] are the only ways, because they keep the
 //! order that makes an answer true: enter the partition, check the fence,
-//! evaluate, check fence and epoch again, answer.
+//! evaluate, check fence and epoch again, answer. Where the answer must not be given
+//! before other copies have confirmed a write, they say so by a [`Commit`].
 
 use std::sync::Arc;
 
-use shoal_engine::{Engine, NotOpen, Now, Refused};
+use shoal_engine::{Engine, NotOpen, Now, Position, Refused};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, engine_now};
+use crate::commit::{Ack, Commit};
 use crate::counters::Counters;
 use crate::failure::{Failure, Outcome};
 use crate::fence::Fence;
-use crate::forward::Peers;
+use crate::forward::{Effect, Peers};
 use crate::introspection::{Introspection, span};
 use crate::ownership::{Ownership, State};
+use crate::replication::Replication;
 use crate::settings::{Limits, Settings};
 use crate::slot::partition_of;
 use crate::sync::AtomicUsize;
@@ -33,6 +36,7 @@ pub struct Node {
     pub(crate) engine: Engine,
     pub(crate) fence: Fence,
     pub(crate) ownership: Ownership,
+    pub(crate) replication: Replication,
     pub(crate) topology: Topology,
     pub(crate) counters: Counters,
     pub(crate) introspection: Introspection,
@@ -50,6 +54,8 @@ pub struct Node {
 pub(crate) enum Fault {
     /// The partition is frozen, or not served here: look where it is.
     Elsewhere,
+    /// The copy here has not come so far yet: wait a moment, then ask the primary.
+    Behind(Position),
     /// It failed, here and for good.
     Failed(Failure),
 }
@@ -59,8 +65,22 @@ pub(crate) enum Fault {
 pub(crate) enum Reader {
     /// The primary under its lease.
     Primary,
-    /// Whoever has the partition, lease or not.
-    Any,
+    /// Whoever has the partition, lease or not, if it has come so far.
+    Any {
+        /// Nothing: as far as it is.
+        at_least: Position,
+    },
+}
+
+/// What an operation has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrote {
+    /// This operation of the partition.
+    Seq(u64),
+    /// Something, whose number it does not tell.
+    Unnumbered,
+    /// A condition did not hold, or there was nothing.
+    Nothing,
 }
 
 /// When and how an evaluation takes place.
@@ -69,6 +89,15 @@ pub(crate) struct Moment {
     pub(crate) now: Now,
     /// The lease has run out: what is read may be stale.
     pub(crate) fenced: bool,
+    /// Another node is the partition's primary: likewise.
+    pub(crate) follows: bool,
+}
+
+impl Moment {
+    /// Anything but the primary under its lease answers.
+    pub(crate) fn may_be_stale(self) -> bool {
+        self.fenced || self.follows
+    }
 }
 
 /// Completes when the node stops.
@@ -93,6 +122,7 @@ impl Node {
             value_bytes_max: settings.value_bytes_max,
             clock,
             fence: Fence::default(),
+            replication: Replication::new(settings.partition_count),
             ownership: Ownership::new(settings.partition_count),
             topology: Topology::new(settings.partition_count),
             counters: Counters::default(),
@@ -110,17 +140,19 @@ impl Node {
         partition_of(key, self.partition_count)
     }
 
-    /// Read from the partition.
+    /// Read a key of the partition. Where a commit is returned, answer once it holds.
     ///
     /// What `evaluate` has written is void unless this returns `Ok`.
     pub(crate) fn read<R>(
         &self,
         partition: u32,
+        key: &[u8],
         reader: Reader,
         evaluate: impl FnOnce(Moment) -> Result<R, NotOpen>,
-    ) -> Result<R, Fault> {
-        if reader == Reader::Any {
-            return self.read_any(partition, evaluate);
+    ) -> Result<(R, Option<Commit>), Fault> {
+        if let Reader::Any { at_least } = reader {
+            let answer = self.read_any(partition, at_least, evaluate)?;
+            return Ok((answer, None));
         }
         let guard = self.ownership.enter(partition).ok_or(Fault::Elsewhere)?;
         let expired = || Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied));
@@ -129,40 +161,103 @@ impl Node {
             return Err(expired());
         }
         let answer = evaluate(moment).map_err(|NotOpen| Fault::Elsewhere)?;
+        // After the read: what it has seen was pending before, or is confirmed.
+        let commit = self.unconfirmed(partition, guard.epoch(), key);
         if self.moment().fenced || !guard.holds() {
             return Err(expired());
         }
-        Ok(answer)
+        Ok((answer, commit))
     }
 
     /// May be stale, so that neither a frozen partition nor the fence matters.
     fn read_any<R>(
         &self,
         partition: u32,
+        at_least: Position,
         evaluate: impl FnOnce(Moment) -> Result<R, NotOpen>,
     ) -> Result<R, Fault> {
-        if self.ownership.state(partition) == State::Closed {
+        let state = self.ownership.state(partition);
+        if state == State::Closed {
             return Err(Fault::Elsewhere);
         }
-        evaluate(self.moment()).map_err(|NotOpen| Fault::Elsewhere)
+        let moment = Moment {
+            follows: state == State::Followed,
+            ..self.moment()
+        };
+        let is_asked = at_least != Position::default();
+        let before = is_asked.then(|| self.engine.position(partition)).flatten();
+        if is_asked && before.unwrap_or_default() < at_least {
+            // A primary under its lease has all there is, whatever was promised of it.
+            let own = self.ownership.served_epoch(partition);
+            let has_all = !moment.fenced && own.is_some_and(|own| at_least.epoch <= own);
+            match state {
+                State::Followed => return Err(Fault::Behind(at_least)),
+                State::Closed | State::Frozen if !has_all => return Err(Fault::Elsewhere),
+                State::Open if !has_all => {
+                    let outcome = Outcome::NotApplied;
+                    return Err(Fault::Failed(Failure::LeaseExpired(outcome)));
+                }
+                _ => {}
+            }
+        }
+        let answer = evaluate(moment).map_err(|NotOpen| Fault::Elsewhere)?;
+        // It may have begun anew from less meanwhile.
+        if is_asked && self.engine.position(partition) < before {
+            return Err(Fault::Behind(at_least));
+        }
+        Ok(answer)
     }
 
-    /// Write to the partition.
+    /// Write a key of the partition. `wrote` tells what was written, if anything was.
+    /// Where a commit is returned, answer once it holds.
     pub(crate) fn write<R>(
         &self,
         partition: u32,
+        key: &[u8],
+        ack: Ack,
         evaluate: impl FnOnce(Now) -> Result<R, Refused>,
-    ) -> Result<R, Fault> {
+        wrote: impl FnOnce(&R) -> Wrote,
+    ) -> Result<(R, Option<Commit>), Fault> {
         let guard = self.ownership.enter(partition).ok_or(Fault::Elsewhere)?;
         let moment = self.entered();
         if moment.fenced {
             return Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)));
         }
+        let hub = &self.replication.hub;
+        // Before the write can be seen, so that no read takes it for confirmed.
+        let reserved = match ack {
+            Ack::Primary => None,
+            Ack::InSync => Some(self.reserve(partition, key)?),
+        };
         let answer = evaluate(moment.now).map_err(|refused| self.fault(refused))?;
+        let wrote = wrote(&answer);
+        if wrote != Wrote::Nothing {
+            hub.written(partition);
+        }
+        let commit = reserved.and_then(|reserved| {
+            let is_committed = match wrote {
+                Wrote::Seq(seq) => {
+                    let is_committed = reserved.wrote(seq);
+                    (!is_committed).then_some(seq)
+                }
+                // It tells of what stands, or has a number that is not told: all up to
+                // now is confirmed first.
+                Wrote::Unnumbered | Wrote::Nothing => {
+                    drop(reserved);
+                    self.unconfirmed_head(partition)
+                }
+            };
+            is_committed.map(|seq| Commit {
+                partition,
+                epoch: guard.epoch(),
+                seq,
+                effect: Effect::Write,
+            })
+        });
         if self.moment().fenced || !guard.holds() {
             return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));
         }
-        Ok(answer)
+        Ok((answer, commit))
     }
 
     /// When an operation enters. After another one of the same batch, that is when that
@@ -184,6 +279,7 @@ impl Node {
         Moment {
             now: engine_now(now_ns),
             fenced: !self.fence.stands(now_ns),
+            follows: false,
         }
     }
 
@@ -213,10 +309,11 @@ impl Node {
 mod tests {
     use std::sync::Arc;
 
-    use shoal_engine::{Deleted, NotOpen};
+    use shoal_engine::{Deleted, NotOpen, Position, Refused};
 
-    use super::{Fault, Node, Reader};
+    use super::{Fault, Node, Reader, Wrote};
     use crate::clock::{SystemClock, boottime_ns, engine_now};
+    use crate::commit::{Ack, Commit};
     use crate::failure::{Failure, Outcome};
     use crate::settings::{Limits, Settings};
 
@@ -234,9 +331,27 @@ mod tests {
         };
         let node = Node::new(settings, Arc::new(SystemClock));
         node.fence.set_deadline(boottime_ns() + 3_600_000_000_000);
-        node.engine.open(0, 1).unwrap();
-        node.ownership.open(0, 1).unwrap();
+        open(&node, 1);
         node
+    }
+
+    fn open(node: &Node, epoch: u64) {
+        let hub = &node.replication.hub;
+        hub.open(&node.engine, 0, epoch, "i-c").unwrap();
+        node.ownership.open(0, epoch).unwrap();
+    }
+
+    const ANY: Reader = Reader::Any {
+        at_least: Position { epoch: 0, seq: 0 },
+    };
+
+    fn delete(
+        node: &Node,
+        then: impl FnOnce(Result<Deleted, Refused>) -> Result<Deleted, Refused>,
+    ) -> Result<(Deleted, Option<Commit>), Fault> {
+        let evaluate = |now| then(node.engine.delete(0, b"k", now));
+        let wrote = |gone: &Deleted| Wrote::Seq(gone.version.seq);
+        node.write(0, b"k", Ack::InSync, evaluate, wrote)
     }
 
     /// What a delete, a read of the primary and a read of any copy are told if
@@ -244,27 +359,26 @@ mod tests {
     fn told_if(happens: impl Fn(&Node)) -> [Option<Failure>; 3] {
         let told = |fault| match fault {
             Fault::Failed(failure) => failure,
-            Fault::Elsewhere => panic!("it was evaluated here"),
+            Fault::Elsewhere | Fault::Behind(_) => panic!("it was evaluated here"),
         };
         let write = {
             let node = node();
-            let deleted = node.write(0, |now| {
-                let deleted = node.engine.delete(0, b"k", now);
+            let deleted = delete(&node, |deleted| {
                 happens(&node);
                 deleted
             });
-            deleted.map(|Deleted { .. }| ()).err()
+            deleted.map(|_| ()).err()
         };
         let read = |reader| {
             let node = node();
-            let read = node.read(0, reader, |moment| {
+            let read = node.read(0, b"k", reader, |moment| {
                 let read = node.engine.get(0, b"k", moment.now, |_| ());
                 happens(&node);
                 read
             });
             read.err()
         };
-        [write, read(Reader::Primary), read(Reader::Any)].map(|fault| fault.map(told))
+        [write, read(Reader::Primary), read(ANY)].map(|fault| fault.map(told))
     }
 
     #[test]
@@ -284,13 +398,12 @@ mod tests {
         // The partition has gone, and perhaps come back under another epoch.
         let close = |node: &Node| {
             node.ownership.close(0);
-            node.engine.close(0);
+            node.replication.hub.close(&node.engine, 0);
         };
         assert_eq!(told_if(close), expected);
         let reopen = |node: &Node| {
             close(node);
-            node.engine.open(0, 2).unwrap();
-            node.ownership.open(0, 2).unwrap();
+            open(node, 2);
         };
         assert_eq!(told_if(reopen), expected);
     }
@@ -299,19 +412,20 @@ mod tests {
     fn a_fallen_fence_evaluates_nothing_for_the_primary() {
         let node = node();
         node.fence.set_deadline(0);
-        let write: Result<(), Fault> = node.write(0, |_| panic!("evaluated behind the fence"));
+        let write = delete(&node, |_| panic!("evaluated behind the fence"));
         assert!(matches!(
             write,
             Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)))
         ));
-        let read: Result<(), Fault> =
-            node.read(0, Reader::Primary, |_| panic!("evaluated behind the fence"));
+        let read: Result<((), _), Fault> = node.read(0, b"k", Reader::Primary, |_| {
+            panic!("evaluated behind the fence")
+        });
         assert!(matches!(
             read,
             Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)))
         ));
-        let stale = node.read(0, Reader::Any, |moment| Ok::<_, NotOpen>(moment.fenced));
-        assert!(stale.unwrap());
+        let stale = node.read(0, b"k", ANY, |moment| Ok::<_, NotOpen>(moment.fenced));
+        assert!(stale.unwrap().0);
     }
 
     #[test]
@@ -320,7 +434,7 @@ mod tests {
         node.engine.close(0);
         let now = engine_now(boottime_ns());
         assert!(node.engine.get(0, b"k", now, |_| ()).is_err());
-        let write = node.write(0, |now| node.engine.delete(0, b"k", now));
+        let write = delete(&node, |gone| gone);
         assert!(matches!(write, Err(Fault::Elsewhere)));
     }
 }

@@ -1,7 +1,8 @@
-//! Which partitions this node serves as primary, and whether they are frozen.
+//! Which partitions this node serves as primary, whether they are frozen, and which it
+//! follows.
 //!
-//! One word of state a partition: open, frozen, and how many requests are between
-//! their evaluation and their answer. Requests enter and leave without a lock.
+//! One word of state a partition: open, frozen, followed, and how many requests are
+//! between their evaluation and their answer. Requests enter and leave without a lock.
 //!
 //! Invariants:
 //! - After `freeze` has returned, and until `thaw`, nobody is inside.
@@ -20,7 +21,9 @@ use crate::sync::{AtomicU64, pause};
 
 const OPEN: u64 = 1 << 63;
 const FROZEN: u64 = 1 << 62;
-const INSIDE: u64 = FROZEN - 1;
+/// A copy of it is here, and another node is its primary. Never beside `OPEN`.
+const FOLLOWED: u64 = 1 << 61;
+const INSIDE: u64 = FOLLOWED - 1;
 
 /// What a partition is to this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub(crate) enum State {
     Open,
     /// Served here, and handed over or thawed in a moment.
     Frozen,
+    /// Another node is its primary, and a copy is here.
+    Followed,
 }
 
 /// The partition cannot be opened: it is.
@@ -93,11 +98,28 @@ impl Ownership {
     /// What the partition is now.
     #[must_use]
     pub(crate) fn state(&self, partition: u32) -> State {
-        match self.place(partition).state.load(Ordering::SeqCst) & (OPEN | FROZEN) {
+        match self.place(partition).state.load(Ordering::SeqCst) & !INSIDE {
             OPEN => State::Open,
+            FOLLOWED => State::Followed,
             state if state & OPEN != 0 => State::Frozen,
             _ => State::Closed,
         }
+    }
+
+    /// The epoch under which it is served, frozen or not; `None` if it is not.
+    #[must_use]
+    pub(crate) fn served_epoch(&self, partition: u32) -> Option<u64> {
+        let place = self.place(partition);
+        let is_served = || place.state.load(Ordering::SeqCst) & OPEN != 0;
+        let epoch = is_served().then(|| place.epoch.load(Ordering::SeqCst));
+        // A demotion takes the state away before another epoch can come.
+        epoch.filter(|_| is_served())
+    }
+
+    /// The epoch under which it is served, or was the last time; 0 if it never was.
+    #[must_use]
+    pub(crate) fn last_epoch(&self, partition: u32) -> u64 {
+        self.place(partition).epoch.load(Ordering::SeqCst)
     }
 
     /// Completes at the next change of the partition's state. Enable it before
@@ -106,7 +128,13 @@ impl Ownership {
         self.place(partition).changed.notified()
     }
 
-    /// Serve the partition under this epoch. Its data must be in place.
+    /// Have whoever waits for the partition look where it is again.
+    pub(crate) fn wake(&self, partition: u32) {
+        self.place(partition).changed.notify_waiters();
+    }
+
+    /// Serve the partition under this epoch, perhaps after following it. Its data must
+    /// be in place.
     ///
     /// # Errors
     /// [`IsOpen`] if it is served already.
@@ -118,9 +146,19 @@ impl Ownership {
             });
         }
         place.epoch.store(epoch, Ordering::SeqCst);
+        place.state.fetch_and(!FOLLOWED, Ordering::SeqCst);
         place.state.fetch_or(OPEN, Ordering::SeqCst);
         place.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Follow the partition, perhaps after serving it. Whoever waited looks where it
+    /// went; whoever is inside finds out before answering.
+    pub(crate) fn follow(&self, partition: u32) {
+        let place = self.place(partition);
+        place.state.fetch_and(INSIDE, Ordering::SeqCst);
+        place.state.fetch_or(FOLLOWED, Ordering::SeqCst);
+        place.changed.notify_waiters();
     }
 
     /// Let nobody in any more, and return once nobody is inside. That takes as
@@ -159,8 +197,8 @@ impl Ownership {
         place.changed.notify_waiters();
     }
 
-    /// Serve the partition no longer. Whoever waited looks where it went; whoever
-    /// is inside finds out before answering. Returns whether it was served.
+    /// Serve or follow the partition no longer. Whoever waited looks where it went;
+    /// whoever is inside finds out before answering. Returns whether it was served.
     pub(crate) fn close(&self, partition: u32) -> bool {
         let place = self.place(partition);
         let before = place.state.fetch_and(INSIDE, Ordering::SeqCst);
@@ -174,6 +212,12 @@ impl Ownership {
 }
 
 impl Guard<'_> {
+    /// The epoch at the entry.
+    #[must_use]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Whether the partition is still served under the epoch of the entry.
     #[must_use]
     pub(crate) fn holds(&self) -> bool {
@@ -213,6 +257,29 @@ mod tests {
         ownership.open(0, 8).unwrap();
         assert!(!guard.holds());
         assert!(ownership.enter(0).unwrap().holds());
+    }
+
+    #[test]
+    fn what_is_followed_lets_nobody_in_and_can_be_served_again() {
+        let ownership = Ownership::new(1);
+        ownership.open(0, 7).unwrap();
+        ownership.freeze(0).unwrap();
+        let epoch = ownership.served_epoch(0);
+        ownership.follow(0);
+        assert_eq!(
+            (epoch, ownership.served_epoch(0)),
+            (Some(7), None),
+            "a frozen partition is served, a followed one is not"
+        );
+        assert_eq!(ownership.state(0), State::Followed);
+        assert!(ownership.enter(0).is_none());
+        assert_eq!(ownership.freeze(0), Err(IsClosed));
+        ownership.open(0, 8).unwrap();
+        assert_eq!(ownership.state(0), State::Open);
+        let guard = ownership.enter(0).unwrap();
+        ownership.follow(0);
+        assert!(!guard.holds(), "who is inside notices a demotion");
+        assert!(!ownership.close(0), "it was followed, not served");
     }
 
     #[test]

@@ -78,6 +78,10 @@ reasons! {
     PartitionMoving = "PARTITION_MOVING" => Unavailable,
     /// The owner did not answer this node.
     ForwardFailed = "FORWARD_FAILED" => Unavailable,
+    /// Not every copy in sync confirmed the write, or the one that a read found, in time.
+    NotReplicated = "NOT_REPLICATED" => Unavailable,
+    /// Fewer copies are in sync than such a write needs.
+    TooFewCopies = "TOO_FEW_COPIES" => Unavailable,
     /// This node is stopping.
     Stopping = "STOPPING" => Unavailable,
     /// No memory left, and nothing that may be evicted.

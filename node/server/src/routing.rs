@@ -3,6 +3,10 @@
 //! Waiting is bounded in number and time. A request waits while its partition is
 //! frozen, and briefly while nobody is known to serve it, because a handover and
 //! a takeover take milliseconds.
+//!
+//! A partition that was handed over is at its new primary before that one knows. So
+//! what comes to the old primary meanwhile is sent on, also where the caller routes for
+//! itself; and what comes to a follower whose primary has given it up waits for the news.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -16,6 +20,8 @@ use crate::topology::Owner;
 
 /// How long news of a topology may take from one node to another.
 const NEWS: Duration = Duration::from_millis(30);
+/// How often a node is asked that was given a partition and does not know yet.
+const HANDED: Duration = Duration::from_millis(3);
 
 /// Where to go with an operation.
 #[derive(Debug)]
@@ -38,6 +44,7 @@ pub(crate) struct Trail {
     /// What another node said; it counts if its epoch is the higher one.
     hint: Option<Owner>,
     hops: u32,
+    handed_until_ns: Option<u64>,
     frozen_until_ns: Option<u64>,
     unowned_until_ns: Option<u64>,
 }
@@ -52,7 +59,12 @@ impl Trail {
         told: Owner,
         context: Context,
     ) -> Result<(), Failure> {
-        self.hops += 1;
+        // It takes this node for the owner still, which has just given the partition to
+        // it: it hears of that in a moment.
+        let is_late = told.node.id == node.id && told.epoch < asked.epoch;
+        let until_ns = node.until(&mut self.handed_until_ns, node.limits.frozen_wait);
+        let may_wait = is_late && node.clock.boottime_ns() < until_ns;
+        self.hops += u32::from(!may_wait);
         if self.hops > node.limits.hops_max {
             return Err(Failure::NoOwner {
                 partition: asked.partition,
@@ -65,8 +77,9 @@ impl Trail {
         let left = context
             .remaining(node)
             .ok_or(Failure::DeadlineExceeded(Outcome::NotApplied))?;
+        let news = if is_late { HANDED } else { NEWS };
         let mut revisions = node.topology.subscribe();
-        let _ = tokio::time::timeout(left.min(NEWS), revisions.changed()).await;
+        let _ = tokio::time::timeout(left.min(news), revisions.changed()).await;
         Ok(())
     }
 }
@@ -119,26 +132,29 @@ impl Node {
             changed.as_mut().enable();
             let mut revisions = self.topology.subscribe();
             let mut stopping = self.stopping.subscribe();
-            let (give_up_ns, failure) = match self.ownership.state(partition) {
+            let (give_up_ns, in_the_end) = match self.ownership.state(partition) {
                 State::Open => return Ok(Located::Here),
                 State::Frozen => (
                     self.until(&mut trail.frozen_until_ns, self.limits.frozen_wait),
-                    Failure::PartitionMoving { partition },
+                    Err(Failure::PartitionMoving { partition }),
                 ),
-                State::Closed => match self.best(partition, trail.hint.as_ref()) {
-                    Some(owner) if owner.node.id != self.id => return Ok(Located::At(owner)),
-                    _ => (
-                        self.until(&mut trail.unowned_until_ns, self.limits.owner_wait),
-                        Failure::NoOwner { partition },
-                    ),
-                },
+                State::Closed | State::Followed => {
+                    let owner = self.best(partition, trail.hint.as_ref());
+                    let known = match owner.filter(|owner| owner.node.id != self.id) {
+                        Some(owner) if self.has_given_up(&owner) => Ok(Located::At(owner)),
+                        Some(owner) => return Ok(Located::At(owner)),
+                        None => Err(Failure::NoOwner { partition }),
+                    };
+                    let wait = self.limits.owner_wait;
+                    (self.until(&mut trail.unowned_until_ns, wait), known)
+                }
             };
             if permit.is_none() {
                 permit = Permit::take(&self.parked, self.limits.parked_max);
             }
             let now_ns = self.clock.boottime_ns();
             if permit.is_none() || now_ns >= give_up_ns {
-                return Err(failure);
+                return in_the_end;
             }
             if now_ns >= context.deadline_ns {
                 return Err(Failure::DeadlineExceeded(Outcome::NotApplied));
@@ -153,14 +169,41 @@ impl Node {
         }
     }
 
+    /// Whether a request that its caller has routed here is sent on nevertheless: this
+    /// node has just handed the partition over, and nobody was told yet.
+    pub(crate) fn hands_on(&self, owner: &Owner, trail: &Trail) -> bool {
+        let known = self.topology.owner(owner.partition);
+        let is_told = known.is_some_and(|known| known.epoch >= owner.epoch);
+        trail.frozen_until_ns.is_some() || (!is_told && self.has_handed_over(owner))
+    }
+
+    /// Whether this node was the primary before this one.
+    fn has_handed_over(&self, owner: &Owner) -> bool {
+        let last = self.ownership.last_epoch(owner.partition);
+        last > 0 && last + 1 == owner.epoch
+    }
+
+    /// Whether this primary, which is followed, has said that it is none any more.
+    fn has_given_up(&self, owner: &Owner) -> bool {
+        let outbound = &self.replication.outbound;
+        // What this node handed over is where the record says, known there or not.
+        !self.has_handed_over(owner)
+            && outbound.leader(owner.partition).as_ref() == Some(owner)
+            && outbound.is_given_up(owner.partition)
+    }
+
+    /// The one that is told of with the highest epoch: by the topology, by the agent that
+    /// has this node follow it, or by another node.
     fn best(&self, partition: u32, hint: Option<&Owner>) -> Option<Owner> {
-        let known = self.topology.owner(partition);
-        match hint {
-            Some(hint) if known.as_ref().is_none_or(|known| hint.epoch > known.epoch) => {
-                Some(hint.clone())
+        let leader = self.replication.outbound.leader(partition);
+        let leader = leader.filter(|leader| !leader.node.address.is_empty());
+        let mut best = self.topology.owner(partition);
+        for told in [leader.as_ref(), hint].into_iter().flatten() {
+            if best.as_ref().is_none_or(|best| told.epoch > best.epoch) {
+                best = Some(told.clone());
             }
-            _ => known,
         }
+        best
     }
 
     fn until(&self, limit_ns: &mut Option<u64>, wait: Duration) -> u64 {

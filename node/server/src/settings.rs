@@ -61,6 +61,20 @@ pub struct Limits {
     pub frozen_wait: Duration,
     /// How long a request waits for a partition to have an owner. Beyond: `NO_OWNER`.
     pub owner_wait: Duration,
+    /// How long an answer waits for the copies that must have a write. Beyond:
+    /// `NOT_REPLICATED`.
+    pub in_sync_wait: Duration,
+    /// How long a read waits for this copy to come as far as it asks. Beyond: it goes to
+    /// the primary.
+    pub at_least_wait: Duration,
+    /// Streams on which others follow this node. Beyond: `TOO_MANY_REQUESTS`.
+    pub followers_max: usize,
+    /// Bytes of one message to a follower, as a rule.
+    pub follow_bytes: usize,
+    /// Pauses between attempts to reach a primary that is followed: at first, and at most.
+    pub follow_pause_min: Duration,
+    /// See above.
+    pub follow_pause_max: Duration,
     /// Requests on their way to other nodes. Beyond: `TOO_MANY_REQUESTS`.
     pub forwards_max: usize,
     /// Wrong-owner answers that a forwarded request follows.
@@ -132,6 +146,12 @@ impl Default for Limits {
             parked_max: 10_000,
             frozen_wait: Duration::from_secs(2),
             owner_wait: Duration::from_millis(200),
+            in_sync_wait: Duration::from_secs(10),
+            at_least_wait: Duration::from_millis(50),
+            followers_max: 1024,
+            follow_bytes: 256 * 1024,
+            follow_pause_min: Duration::from_millis(20),
+            follow_pause_max: Duration::from_secs(1),
             forwards_max: 10_000,
             hops_max: 3,
             connect_timeout: Duration::from_secs(1),

@@ -70,6 +70,8 @@ impl std::error::Error for BadTopology {}
 pub struct Revision {
     /// 0: nothing installed yet.
     pub number: u64,
+    /// The cluster's name; empty before anything is installed.
+    pub cluster: String,
     /// A serialized `WatchTopologyResponse`, the same for every watcher.
     pub update: Bytes,
     /// Addresses of all live nodes.
@@ -93,6 +95,7 @@ impl Topology {
     pub fn new(partition_count: u32) -> Topology {
         let nothing = Arc::new(Revision {
             number: 0,
+            cluster: String::new(),
             update: Bytes::new(),
             addresses: HashSet::new(),
             owners: vec![None; partition_count as usize],
@@ -186,11 +189,13 @@ impl Revision {
             .map(|node| node.address.clone())
             .collect();
         let number = topology.revision;
+        let cluster = topology.cluster.clone();
         let update = v1::WatchTopologyResponse {
             topology: Some(topology),
         };
         Ok(Revision {
             number,
+            cluster,
             update: update.encode_to_vec().into(),
             addresses,
             owners,

@@ -4,9 +4,11 @@ Every call returns at once or within its stated bound, and holds the GIL only to
 convert arguments. Nothing here decides anything.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 from shoal_node.data_plane import DataPlaneSettings
+from shoal_node.replication_status import PartitionReplication
 from shoal_node.snapshot import Snapshot
 
 def boottime_ns() -> int:
@@ -26,8 +28,36 @@ class DataPlane:
     def install_topology(self, topology: bytes) -> None:
         """Take a serialized, complete shoal.v1.Topology; an older revision is ignored."""
 
-    def open_partition(self, partition: int, epoch: int) -> None:
+    def open_partition(self, partition: int, epoch: int, copy_id: str) -> None:
         """Serve as primary under this epoch, starting empty. Raises ValueError if open."""
+
+    def follow_partition(
+        self, partition: int, primary: str, address: str, epoch: int, copy_id: str
+    ) -> None:
+        """Be, or stay, a follower of this primary. What was served is demoted."""
+
+    def promote_partition(self, partition: int, epoch: int) -> None:
+        """Serve what was followed, with its data. Raises ValueError if it cannot."""
+
+    def require_copies(
+        self, partition: int, copies: Sequence[tuple[str, str]], in_sync_count: int
+    ) -> int:
+        """Let IN_SYNC writes wait for these (node, copy id); return the newest sequence."""
+
+    def drain_partition(self, partition: int, copy_id: str, timeout_ms: int) -> bool:
+        """Wait until that copy has acknowledged everything; False when it took too long."""
+
+    def replication(self) -> list[PartitionReplication]:
+        """Every open partition's copy, ordered by partition."""
+
+    def replication_news(self) -> int:
+        """Rises when followers or the own copies change; cheap to poll."""
+
+    def set_min_in_sync(self, copies: int) -> None:
+        """Refuse IN_SYNC writes where fewer copies are in sync."""
+
+    def set_snapshot_rate(self, bytes_per_second: int) -> None:
+        """Send snapshots no faster than this. Raises ValueError for 0."""
 
     def freeze_partition(self, partition: int) -> None:
         """Let requests for it wait (bounded) until it is thawed or closed.
@@ -50,3 +80,72 @@ class DataPlane:
 
     def stop(self, grace_ms: int) -> None:
         """Take no more connections, let running requests end within the grace, and stop."""
+
+@final
+class SimulatedMessage:
+    """One message of a stream between nodes."""
+
+@final
+class SimulatedCopies:
+    """One node's copies and streams for ``tests/simulation``: no server, and no clock."""
+
+    def __init__(
+        self, node: str, partition_count: int, log_bytes: int, *, keeps_ids: bool = False
+    ) -> None: ...
+    def open(self, partition: int, epoch: int, copy_id: str) -> None: ...
+    def follow(self, partition: int, primary: str, epoch: int, copy_id: str) -> None: ...
+    def promote(self, partition: int, epoch: int) -> None: ...
+    def close(self, partition: int) -> None: ...
+    def require(
+        self, partition: int, copies: Sequence[tuple[str, str]], in_sync_count: int
+    ) -> int: ...
+    def set_min_in_sync(self, copies: int) -> None: ...
+    def status(self, now_ms: int) -> list[PartitionReplication]: ...
+    def news(self) -> int: ...
+    def tend(self, now_ms: int) -> None: ...
+    def role(self, partition: int) -> str | None: ...
+    def copy_id(self, partition: int) -> str | None: ...
+    def position(self, partition: int) -> tuple[int, int]: ...
+    def committed(self, partition: int) -> int: ...
+    def acked(self, partition: int, copy_id: str) -> int | None: ...
+    def has_min_in_sync(self, partition: int) -> bool: ...
+    def set(
+        self,
+        partition: int,
+        key: bytes,
+        value: bytes,
+        now_ms: int,
+        *,
+        in_sync: bool,
+        request: bytes | None = None,
+        version: tuple[int, int] | None = None,
+    ) -> tuple[int, int] | None:
+        """(epoch, sequence); None: not applied. ``version`` (0, 0): only where nothing is."""
+
+    def delete(
+        self, partition: int, key: bytes, now_ms: int, *, in_sync: bool
+    ) -> tuple[int, int] | None: ...
+    def incr(
+        self,
+        partition: int,
+        key: bytes,
+        now_ms: int,
+        *,
+        in_sync: bool,
+        request: bytes | None = None,
+    ) -> tuple[tuple[int, int], int, bool] | None:
+        """(version, value, whether it was answered before)."""
+
+    def find(
+        self, partition: int, key: bytes, now_ms: int
+    ) -> tuple[bytes, tuple[int, int]] | None: ...
+    def blocks_read(self, partition: int, key: bytes) -> int:
+        """Until which sequence a primary's read of this key waits; 0: it does not."""
+
+    def leads(self) -> list[str]: ...
+    def connected(self, primary: str) -> None: ...
+    def accept(self, follower: str) -> None: ...
+    def hang_up(self, follower: str) -> None: ...
+    def next_of_follower(self, primary: str, now_ms: int) -> tuple[list[SimulatedMessage], int]: ...
+    def next_of_primary(self, follower: str, now_ms: int) -> tuple[list[SimulatedMessage], int]: ...
+    def take(self, peer: str, message: SimulatedMessage, now_ms: int) -> None: ...

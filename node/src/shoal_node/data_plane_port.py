@@ -5,14 +5,17 @@ Two implementations: ``_bridge.DataPlane`` (Rust) and its twin in
 test_data_plane_conformance.py`` runs one suite on both.
 
 The data plane decides nothing. It holds what must hold while Python is paused:
-past the deadline, or for a partition that is frozen or closed, it acknowledges
-no write and answers no primary read.
+past the deadline, or for a partition that is frozen, closed or only followed, it
+acknowledges no write and answers no primary read; and it acknowledges no IN_SYNC write
+before every copy has it that ``require_copies`` named.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from shoal_node.replication_status import PartitionReplication
 from shoal_node.snapshot import Snapshot
 
 
@@ -31,8 +34,64 @@ class DataPlanePort(Protocol):
         """Take a serialized, complete Topology; an older revision is ignored."""
         ...
 
-    def open_partition(self, partition: int, epoch: int) -> None:
-        """Serve it as primary, from empty. Raises ValueError if it is open."""
+    def open_partition(self, partition: int, epoch: int, copy_id: str) -> None:
+        """Serve it as primary, from empty. Raises ValueError if it is open or followed."""
+        ...
+
+    def follow_partition(
+        self, partition: int, primary: str, address: str, epoch: int, copy_id: str
+    ) -> None:
+        """Be, or stay, a follower of this primary.
+
+        Closed: opens an empty copy under ``copy_id``. Served as primary: demotes it and
+        keeps data and copy id. Followed already: goes on from its position, under the
+        new primary, address and epoch; nothing changes where they are the same. Raises
+        ValueError for an epoch older than the one that it has.
+        """
+        ...
+
+    def promote_partition(self, partition: int, epoch: int) -> None:
+        """Serve what was followed as primary, with its data.
+
+        Raises ValueError where that cannot be: it is not followed here, a snapshot is
+        not whole, or the epoch is not newer than what it holds.
+        """
+        ...
+
+    def require_copies(
+        self, partition: int, copies: Sequence[tuple[str, str]], in_sync_count: int
+    ) -> int:
+        """An IN_SYNC write is answered once all these (node, copy id) have it.
+
+        Without the own copy. ``in_sync_count``: copies in the record's in-sync set, the
+        own one counted; with fewer than ``min_in_sync``, IN_SYNC writes are refused.
+        Returns the newest sequence at that moment: what is written after it waits for
+        these copies. Raises ValueError if this node does not serve it as primary.
+        """
+        ...
+
+    def drain_partition(self, partition: int, copy_id: str, timeout_ms: int) -> bool:
+        """After ``freeze``: whether that copy has acknowledged everything, in time.
+
+        Blocks: call it off the event loop. Raises ValueError as ``require_copies`` does.
+        """
+        ...
+
+    def replication(self) -> list[PartitionReplication]:
+        """Every open partition's copy, ordered by partition. Any thread."""
+        ...
+
+    def replication_news(self) -> int:
+        """Rises when a follower joins, catches up, falls behind or leaves, and when a
+        copy changes its role or its id. Cheap, any thread."""
+        ...
+
+    def set_min_in_sync(self, copies: int) -> None:
+        """Refuse IN_SYNC writes where fewer copies are in sync; 1 to begin with."""
+        ...
+
+    def set_snapshot_rate(self, bytes_per_second: int) -> None:
+        """Send snapshots no faster than this, all together. Raises ValueError for 0."""
         ...
 
     def freeze_partition(self, partition: int) -> None:
@@ -48,7 +107,8 @@ class DataPlanePort(Protocol):
         ...
 
     def close_partition(self, partition: int) -> None:
-        """Stop serving it and drop its data. Held requests follow the topology."""
+        """Stop serving or following it and drop its data. Held requests follow the
+        topology."""
         ...
 
     def set_ready(self, ready: bool) -> None:  # noqa: FBT001

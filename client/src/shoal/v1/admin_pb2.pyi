@@ -45,6 +45,7 @@ class GetClusterStatusResponse(_message.Message):
     NODES_FIELD_NUMBER: _builtins.int
     UNSERVED_PARTITIONS_FIELD_NUMBER: _builtins.int
     MISPLACED_PARTITIONS_FIELD_NUMBER: _builtins.int
+    UNDER_REPLICATED_PARTITIONS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     revision: _builtins.int
     """etcd's revision at which all of this was true."""
@@ -52,6 +53,8 @@ class GetClusterStatusResponse(_message.Message):
     """Partitions that no live node serves."""
     misplaced_partitions: _builtins.int
     """Partitions whose primary is not the one that the ring wants."""
+    under_replicated_partitions: _builtins.int
+    """Partitions with fewer copies in sync than the cluster wants."""
     @_builtins.property
     def config(self) -> _registry_pb2.ClusterConfig: ...
     @_builtins.property
@@ -68,10 +71,11 @@ class GetClusterStatusResponse(_message.Message):
         nodes: _abc.Iterable[Global___NodeStatus] | None = ...,
         unserved_partitions: _builtins.int = ...,
         misplaced_partitions: _builtins.int = ...,
+        under_replicated_partitions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "leader", b"leader"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "config", b"config", "leader", b"leader", "misplaced_partitions", b"misplaced_partitions", "nodes", b"nodes", "revision", b"revision", "unserved_partitions", b"unserved_partitions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "config", b"config", "leader", b"leader", "misplaced_partitions", b"misplaced_partitions", "nodes", b"nodes", "revision", b"revision", "under_replicated_partitions", b"under_replicated_partitions", "unserved_partitions", b"unserved_partitions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -86,9 +90,12 @@ class NodeStatus(_message.Message):
     PRIMARY_PARTITIONS_FIELD_NUMBER: _builtins.int
     WANTED_PRIMARY_PARTITIONS_FIELD_NUMBER: _builtins.int
     REPLICA_PARTITIONS_FIELD_NUMBER: _builtins.int
+    IN_SYNC_PARTITIONS_FIELD_NUMBER: _builtins.int
     primary_partitions: _builtins.int
     wanted_primary_partitions: _builtins.int
     replica_partitions: _builtins.int
+    in_sync_partitions: _builtins.int
+    """Partitions of which it holds a copy in sync, those that it serves counted."""
     @_builtins.property
     def member(self) -> _registry_pb2.Member: ...
     @_builtins.property
@@ -103,10 +110,11 @@ class NodeStatus(_message.Message):
         primary_partitions: _builtins.int = ...,
         wanted_primary_partitions: _builtins.int = ...,
         replica_partitions: _builtins.int = ...,
+        in_sync_partitions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "primary_partitions", b"primary_partitions", "registration", b"registration", "replica_partitions", b"replica_partitions", "wanted_primary_partitions", b"wanted_primary_partitions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_sync_partitions", b"in_sync_partitions", "member", b"member", "primary_partitions", b"primary_partitions", "registration", b"registration", "replica_partitions", b"replica_partitions", "wanted_primary_partitions", b"wanted_primary_partitions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -275,7 +275,9 @@ class GetRequest(_message.Message):
     """
     @_builtins.property
     def at_least(self) -> Global___Version:
-        """A replica that has not applied this version does not answer by itself."""
+        """With ANY: a copy that has not applied this version waits a moment for it,
+        then asks the primary. So nothing older is answered.
+        """
 
     @_builtins.property
     def fill(self) -> Global___Fill: ...
@@ -307,6 +309,7 @@ class GetResponse(_message.Message):
     FILL_TOKEN_FIELD_NUMBER: _builtins.int
     NEAR_MS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    MAYBE_STALE_FIELD_NUMBER: _builtins.int
     status: Global___Status.ValueType
     value: _builtins.bytes
     ttl_ms: _builtins.int
@@ -315,8 +318,16 @@ class GetResponse(_message.Message):
     """Given to the caller who shall load the value."""
     near_ms: _builtins.int
     """For how long the caller may answer this key from its own memory."""
+    maybe_stale: _builtins.bool
+    """Another copy than the primary under its lease answered, so that there may
+    be a newer value. Only where the request allows ANY.
+    """
     @_builtins.property
-    def version(self) -> Global___Version: ...
+    def version(self) -> Global___Version:
+        """Of the entry. With MISS, where the request allows ANY or has at_least: how
+        far the copy was that answered; absent otherwise.
+        """
+
     @_builtins.property
     def error(self) -> Global___KeyError:
         """Set with FAILED, within an MGet."""
@@ -331,10 +342,11 @@ class GetResponse(_message.Message):
         fill_token: _builtins.bytes = ...,
         near_ms: _builtins.int = ...,
         error: Global___KeyError | None = ...,
+        maybe_stale: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "fill_token", b"fill_token", "near_ms", b"near_ms", "status", b"status", "ttl_ms", b"ttl_ms", "value", b"value", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "fill_token", b"fill_token", "maybe_stale", b"maybe_stale", "near_ms", b"near_ms", "status", b"status", "ttl_ms", b"ttl_ms", "value", b"value", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,7 +412,9 @@ class SetRequest(_message.Message):
     fill_token: _builtins.bytes
     """From the miss that this Set answers."""
     request_id: _builtins.bytes
-    """Makes a repeated compare-and-set count once."""
+    """1 to 64 bytes. Makes a request that is repeated with the same id, within 10
+    minutes, count once; it is answered as the first was.
+    """
     absent: _builtins.bool
     """Stores that the origin has no value; value must be empty."""
     routed: _builtins.bool
@@ -545,7 +559,7 @@ class IncrRequest(_message.Message):
     ack: Global___Ack.ValueType
     """IN_SYNC when left out."""
     request_id: _builtins.bytes
-    """Makes a repeated request count once."""
+    """See SetRequest."""
     routed: _builtins.bool
     """See GetRequest."""
     def __init__(

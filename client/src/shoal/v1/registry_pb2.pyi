@@ -53,6 +53,34 @@ EVICTION_POLICY_NONE: EvictionPolicy.ValueType  # 4
 """Nothing is given up: a write that does not fit is refused."""
 Global___EvictionPolicy: _TypeAlias = EvictionPolicy  # noqa: Y015
 
+class _UncleanPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UncleanPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UncleanPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNCLEAN_POLICY_UNSPECIFIED: _UncleanPolicy.ValueType  # 0
+    """Of a cluster that was created before there was a choice: clear."""
+    UNCLEAN_POLICY_CLEAR: _UncleanPolicy.ValueType  # 1
+    """It is taken over empty: nothing that was invalidated comes back."""
+    UNCLEAN_POLICY_KEEP: _UncleanPolicy.ValueType  # 2
+    """The furthest copy that is left takes over with what it has, which may be stale."""
+    UNCLEAN_POLICY_REFUSE: _UncleanPolicy.ValueType  # 3
+    """Nobody takes over: it waits for a copy in sync to come back."""
+
+class UncleanPolicy(_UncleanPolicy, metaclass=_UncleanPolicyEnumTypeWrapper):
+    """UncleanPolicy says what becomes of a partition when no copy in sync is left."""
+
+UNCLEAN_POLICY_UNSPECIFIED: UncleanPolicy.ValueType  # 0
+"""Of a cluster that was created before there was a choice: clear."""
+UNCLEAN_POLICY_CLEAR: UncleanPolicy.ValueType  # 1
+"""It is taken over empty: nothing that was invalidated comes back."""
+UNCLEAN_POLICY_KEEP: UncleanPolicy.ValueType  # 2
+"""The furthest copy that is left takes over with what it has, which may be stale."""
+UNCLEAN_POLICY_REFUSE: UncleanPolicy.ValueType  # 3
+"""Nobody takes over: it waits for a copy in sync to come back."""
+Global___UncleanPolicy: _TypeAlias = UncleanPolicy  # noqa: Y015
+
 class _MemberState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -97,6 +125,8 @@ class ClusterConfig(_message.Message):
     BOOTSTRAP_NODES_FIELD_NUMBER: _builtins.int
     CLUSTER_ID_FIELD_NUMBER: _builtins.int
     EVICTION_FIELD_NUMBER: _builtins.int
+    MIN_IN_SYNC_FIELD_NUMBER: _builtins.int
+    UNCLEAN_FIELD_NUMBER: _builtins.int
     partition_count: _builtins.int
     replica_count: _builtins.int
     """Copies besides the primary."""
@@ -109,6 +139,11 @@ class ClusterConfig(_message.Message):
     """
     eviction: Global___EvictionPolicy.ValueType
     """Nodes follow a change while they run."""
+    min_in_sync: _builtins.int
+    """IN_SYNC writes are refused while fewer copies are in sync, the primary's counted.
+    0: of a cluster that was created before there was a choice; 1 holds.
+    """
+    unclean: Global___UncleanPolicy.ValueType
     def __init__(
         self,
         *,
@@ -118,10 +153,12 @@ class ClusterConfig(_message.Message):
         bootstrap_nodes: _builtins.int = ...,
         cluster_id: _builtins.str = ...,
         eviction: Global___EvictionPolicy.ValueType = ...,
+        min_in_sync: _builtins.int = ...,
+        unclean: Global___UncleanPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "partition_count", b"partition_count", "replica_count", b"replica_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "replica_count", b"replica_count", "unclean", b"unclean"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,7 +304,7 @@ class PartitionRecord(_message.Message):
     @_builtins.property
     def preference(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The ring's order of nodes for this partition, the wanted primary first.
-        Where nobody in sync is left, the first that lives takes over, empty.
+        Where nobody in sync is left, the first that lives takes over, as unclean says.
         """
 
     def __init__(

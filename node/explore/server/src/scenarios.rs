@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64 as Plain, AtomicUsize as PlainCount, Ordering};
 
 use prost::Message;
-use shoal_engine::{SetOutcome, Write};
+use shoal_engine::{Position, SetOutcome, Write};
 use shoal_protos::v1;
 use shuttle::future::block_on;
 use shuttle::thread;
 
 use crate::clock::Clock;
+use crate::commit::Ack;
 use crate::failure::{Failure, Outcome};
-use crate::node::{Fault, Node, Reader};
+use crate::node::{Fault, Moment, Node, Reader, Wrote};
 use crate::ownership::{Ownership, State};
 use crate::routing::Permit;
 use crate::settings::{Limits, Settings};
@@ -24,6 +25,9 @@ use crate::sync::{AtomicU64, AtomicUsize};
 use crate::topology::Topology;
 
 const SECOND_NS: u64 = 1_000_000_000;
+const ANY: Reader = Reader::Any {
+    at_least: Position { epoch: 0, seq: 0 },
+};
 
 /// A clock that a thread of the scenario moves; reading it is a point of the schedule.
 struct Hand(AtomicU64);
@@ -55,17 +59,18 @@ fn node() -> (Arc<Node>, Arc<Hand>) {
 
 /// As the data plane does it.
 fn open(node: &Node, epoch: u64) {
-    node.engine.open(0, epoch).unwrap();
+    let hub = &node.replication.hub;
+    hub.open(&node.engine, 0, epoch, "i-c").unwrap();
     node.ownership.open(0, epoch).unwrap();
 }
 
 fn close(node: &Node) {
     node.ownership.close(0);
-    node.engine.close(0);
+    node.replication.hub.close(&node.engine, 0);
 }
 
 fn write(node: &Node, evaluated: impl FnOnce()) -> Result<SetOutcome, Fault> {
-    node.write(0, |now| {
+    let evaluate = |now| {
         let write = Write {
             value: b"v",
             ttl_ms: 0,
@@ -75,15 +80,18 @@ fn write(node: &Node, evaluated: impl FnOnce()) -> Result<SetOutcome, Fault> {
         let outcome = node.engine.set(0, b"key", write, now);
         evaluated();
         outcome
-    })
+    };
+    let written = node.write(0, b"key", Ack::Primary, evaluate, |_| Wrote::Unnumbered);
+    written.map(|(outcome, _)| outcome)
 }
 
 fn read(node: &Node, reader: Reader, evaluated: impl FnOnce()) -> Result<(), Fault> {
-    node.read(0, reader, |moment| {
+    let evaluate = |moment: Moment| {
         let found = node.engine.get(0, b"key", moment.now, |_| ());
         evaluated();
         found.map(|_| ())
-    })
+    };
+    node.read(0, b"key", reader, evaluate).map(|((), _)| ())
 }
 
 /// After `freeze` has returned, and until the partition is thawed or closed, nobody is
@@ -133,7 +141,7 @@ pub fn no_success_past_the_fence() {
     let (node, hand) = node();
     // 0: the fence stands; 1: it has fallen, and everybody may know.
     let fallen = Arc::new(AtomicBool::new(false));
-    let requests: Vec<_> = [Some(Reader::Primary), Some(Reader::Any), None]
+    let requests: Vec<_> = [Some(Reader::Primary), Some(ANY), None]
         .into_iter()
         .map(|reader| {
             let (node, fallen) = (node.clone(), fallen.clone());
@@ -142,7 +150,7 @@ pub fn no_success_past_the_fence() {
                     let mut was_fallen = false;
                     let see = || was_fallen = fallen.load(Ordering::SeqCst);
                     match reader {
-                        Some(Reader::Any) => assert!(read(&node, Reader::Any, see).is_ok()),
+                        Some(ANY) => assert!(read(&node, ANY, see).is_ok()),
                         Some(reader) => match read(&node, reader, see) {
                             Ok(()) => assert!(!was_fallen, "a read past the fence"),
                             Err(fault) => assert_eq!(told(fault), Outcome::NotApplied),

@@ -20,7 +20,7 @@ use tower_service::Service;
 use crate::settings::Limits;
 
 /// The way to one peer.
-pub(super) struct Link {
+pub(crate) struct Link {
     address: String,
     limits: Limits,
     sender: Mutex<Option<SendRequest<Body>>>,
@@ -30,10 +30,10 @@ pub(super) struct Link {
 
 /// The peer could not be reached.
 #[derive(Debug)]
-pub(super) struct Unreachable;
+pub(crate) struct Unreachable;
 
 impl Link {
-    pub(super) fn new(address: String, limits: Limits) -> Link {
+    pub(crate) fn new(address: String, limits: Limits) -> Link {
         Link {
             address,
             limits,
@@ -43,7 +43,7 @@ impl Link {
     }
 
     /// A connection that stands, as far as is known.
-    pub(super) async fn call(&self) -> Result<Call, Unreachable> {
+    pub(crate) async fn call(&self) -> Result<Call, Unreachable> {
         if let Some(sender) = self.standing() {
             return Ok(Call(sender));
         }
@@ -92,7 +92,7 @@ impl Link {
 }
 
 /// The right to send one request on a connection.
-pub(super) struct Call(SendRequest<Body>);
+pub(crate) struct Call(SendRequest<Body>);
 
 /// The connection closed before it took the request.
 #[derive(Debug)]

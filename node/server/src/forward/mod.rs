@@ -5,7 +5,7 @@
 //! never sent is `NOT_APPLIED`; a write that was sent may have been applied.
 
 mod answer;
-mod link;
+pub(crate) mod link;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

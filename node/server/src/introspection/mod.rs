@@ -95,7 +95,7 @@ impl Introspection {
         let outcome = match &result {
             Ok(answer) => told(answer),
             Err(Fault::Failed(_)) => Outcome::Failed,
-            Err(Fault::Elsewhere) => return result,
+            Err(Fault::Elsewhere | Fault::Behind(_)) => return result,
         };
         self.stripes.operation(operation, outcome);
         if hot::is_drawn() {
@@ -144,13 +144,13 @@ impl Introspection {
 }
 
 /// A fresh random number.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
 /// A hash in a few nanoseconds, keyed so that nobody outside can make keys look alike.
 #[inline]
-fn quick_hash(key: &[u8]) -> u64 {
+pub(crate) fn quick_hash(key: &[u8]) -> u64 {
     use std::sync::LazyLock;
     static SEED: LazyLock<u64> = LazyLock::new(|| seed() | 1);
     const MIX: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;

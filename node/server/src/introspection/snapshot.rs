@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub durations: Vec<MethodDurations>,
     /// Bytes by what they are for: what the engine counts, and what stands beside it.
     pub memory: Vec<(&'static str, u64)>,
+    /// What replication has moved, and who follows.
+    pub replication: Vec<(&'static str, u64)>,
     /// Partitions served here.
     pub partitions: Vec<PartitionStats>,
     /// The slow log.
@@ -109,6 +111,7 @@ impl Snapshot {
             operations: operations(node),
             durations: durations(node),
             memory,
+            replication: node.replication.told(node),
             partitions: engine.partitions,
             slow: slow_requests(node),
             hot: hot_keys(node),

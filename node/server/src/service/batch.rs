@@ -2,7 +2,8 @@
 //!
 //! What is here is done at once and written straight into the response. What is
 //! not waits for [`resolve`], and whatever follows it in the same partition waits
-//! too, so that a partition's operations keep their order.
+//! too, so that a partition's operations keep their order. What other copies must confirm
+//! is waited for once, when all is done.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use shoal_protos::v1;
 
+use crate::commit::Commit;
 use crate::failure::Failure;
 use crate::forward::Effect;
 use crate::node::{Fault, Node};
@@ -19,8 +21,8 @@ use crate::routing::Context;
 use crate::service::Begun;
 use crate::service::del::{self, Deletion, as_del};
 use crate::service::key_error::told;
-use crate::service::operation::Operation;
-use crate::service::resolve::{Deferred, Place, resolve};
+use crate::service::operation::{Evaluated, Operation};
+use crate::service::resolve::{Commits, Deferred, Place, resolve};
 use crate::service::wire::Frame;
 
 /// How the response holds its answers.
@@ -45,6 +47,8 @@ pub(super) struct Batch {
     /// For each operation where in the response its answer stands; empty while it waits.
     answers: Vec<Range<usize>>,
     deferred: Vec<Deferred>,
+    /// What must be confirmed of what was done.
+    commits: Commits,
     /// Partitions of what waits.
     waiting: HashSet<u32>,
     /// Dels of which some keys wait.
@@ -68,6 +72,7 @@ impl Batch {
             out,
             answers: Vec::with_capacity(operations),
             deferred: Vec::new(),
+            commits: Commits::new(),
             waiting: HashSet::new(),
             deletions: HashMap::new(),
         }
@@ -90,17 +95,18 @@ impl Batch {
         let partition = partition.unwrap_or_else(|| self.node.partition_of(asked.key()));
         debug_assert_eq!(partition, self.node.partition_of(asked.key()));
         match self.attempt(&asked, partition) {
-            Ok(()) => self.answers.push(start..self.len()),
+            Ok(commit) => {
+                let place = self.place();
+                self.commits.extend(commit.map(|commit| (place, commit)));
+                self.answers.push(start..self.len());
+            }
             Err(Fault::Failed(failure)) => {
                 self.out.truncate(self.start + start);
                 self.put(Err(failure));
             }
-            Err(Fault::Elsewhere) => {
+            Err(Fault::Elsewhere | Fault::Behind(_)) => {
                 self.out.truncate(self.start + start);
-                let place = Place {
-                    operation: self.answers.len(),
-                    key: 0,
-                };
+                let place = self.place();
                 self.answers.push(start..start);
                 self.waiting.insert(partition);
                 self.deferred.push(Deferred {
@@ -112,7 +118,19 @@ impl Batch {
         }
     }
 
-    fn attempt<O: Operation>(&mut self, asked: &O, partition: u32) -> Result<(), Fault> {
+    /// Of the next operation.
+    fn place(&self) -> Place {
+        Place {
+            operation: self.answers.len(),
+            key: 0,
+        }
+    }
+
+    fn attempt<O: Operation>(
+        &mut self,
+        asked: &O,
+        partition: u32,
+    ) -> Result<Option<Commit>, Fault> {
         asked.check(&self.node).map_err(Fault::Failed)?;
         if !self.waiting.is_empty() && self.waiting.contains(&partition) {
             return Err(Fault::Elsewhere);
@@ -129,12 +147,15 @@ impl Batch {
 
     /// The next operation, a Del.
     pub(super) fn add_del(&mut self, asked: v1::DelRequest) {
-        if let Err(failure) = del::check(&self.node, &asked) {
-            return self.put(Err(failure));
-        }
+        let checked = del::check(&self.node, &asked).and_then(|()| del::ack(&asked));
+        let ack = match checked {
+            Ok(ack) => ack,
+            Err(failure) => return self.put(Err(failure)),
+        };
         let operation = self.answers.len();
-        let mut deletion = Deletion::of(asked.keys.len());
-        let deferred = deletion.apply(&self.node, operation, asked.keys, &mut self.waiting);
+        let mut deletion = Deletion::of(asked.keys.len(), ack);
+        let (waiting, commits) = (&mut self.waiting, &mut self.commits);
+        let deferred = deletion.apply(&self.node, operation, asked.keys, waiting, commits);
         if deferred.is_empty() {
             return self.put(deletion.finish().map(v1::result::Result::Del));
         }
@@ -161,7 +182,7 @@ impl Batch {
         timeout: Option<Duration>,
         out: &mut BytesMut,
     ) -> Begun {
-        if self.deferred.is_empty() {
+        if self.deferred.is_empty() && self.commits.is_empty() {
             *out = self.out;
             return Begun::Done(Ok(()));
         }
@@ -178,6 +199,10 @@ impl Batch {
         let deferred = std::mem::take(&mut self.deferred);
         let mut late: HashMap<usize, Result<v1::result::Result, Failure>> = HashMap::new();
         for (place, result) in resolve(&self.node, deferred, routed, context).await {
+            let result = result.map(|(result, commit): Evaluated| {
+                self.commits.extend(commit.map(|commit| (place, commit)));
+                result
+            });
             match self.deletions.get_mut(&place.operation) {
                 Some(deletion) => {
                     let response = result.map(|result| as_del(result).unwrap_or_default());
@@ -185,6 +210,16 @@ impl Batch {
                 }
                 None => {
                     late.insert(place.operation, result);
+                }
+            }
+        }
+        let commits = std::mem::take(&mut self.commits);
+        for (place, failure) in self.node.all_confirmed(commits, context).await {
+            match self.deletions.get_mut(&place.operation) {
+                Some(deletion) => deletion.take(place.key, Err(failure)),
+                // Of a Del that was done at once, too: it fails as a whole.
+                None => {
+                    late.insert(place.operation, Err(failure));
                 }
             }
         }

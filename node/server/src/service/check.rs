@@ -1,8 +1,9 @@
 //! What is checked of every request before anything is done for it.
 
-use shoal_engine::Condition;
+use shoal_engine::{Condition, Position, RequestId};
 use shoal_protos::v1;
 
+use crate::commit::Ack;
 use crate::failure::Failure;
 use crate::node::{Node, Reader};
 
@@ -41,18 +42,41 @@ pub(super) fn ttl(node: &Node, field: &'static str, ms: i64) -> Result<u64, Fail
     }
 }
 
-/// There is one copy now, so both levels are reached when the primary has applied.
-pub(super) fn ack(ack: i32) -> Result<(), Failure> {
-    v1::Ack::try_from(ack)
-        .map(|_| ())
-        .map_err(|_| unknown("ack", ack))
+/// When to answer a write; `default` where it does not say.
+pub(super) fn ack(ack: i32, default: Ack) -> Result<Ack, Failure> {
+    match v1::Ack::try_from(ack) {
+        Ok(v1::Ack::Unspecified) => Ok(default),
+        Ok(v1::Ack::Primary) => Ok(Ack::Primary),
+        Ok(v1::Ack::InSync) => Ok(Ack::InSync),
+        Err(_) => Err(unknown("ack", ack)),
+    }
 }
 
-pub(super) fn reader(read: i32) -> Result<Reader, Failure> {
+/// Who may answer a read. A copy that does not reach `at_least` may not.
+pub(super) fn reader(read: i32, at_least: Option<v1::Version>) -> Result<Reader, Failure> {
     match v1::ReadMode::try_from(read) {
         Ok(v1::ReadMode::Unspecified | v1::ReadMode::Primary) => Ok(Reader::Primary),
-        Ok(v1::ReadMode::Any) => Ok(Reader::Any),
+        Ok(v1::ReadMode::Any) => Ok(Reader::Any {
+            at_least: at_least.map_or_else(Position::default, |version| Position {
+                epoch: version.epoch,
+                seq: version.seq,
+            }),
+        }),
         Err(_) => Err(unknown("read", read)),
+    }
+}
+
+/// The id by which a repeated request is known; empty: it has none.
+pub(super) fn request_id(id: &[u8]) -> Result<Option<RequestId<'_>>, Failure> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    match RequestId::new(id) {
+        Some(id) => Ok(Some(id)),
+        None => Err(Failure::Malformed(format!(
+            "request_id has {} bytes: give 1 to 64, random ones, or leave it out",
+            id.len()
+        ))),
     }
 }
 

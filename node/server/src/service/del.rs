@@ -1,7 +1,8 @@
 //! Del: removes keys, of any number of partitions.
 //!
 //! A key that was not there is not an error. Where a part failed the whole fails,
-//! and says whether another part may have been applied.
+//! and says whether another part may have been applied. It is answered once all of its
+//! deletes are confirmed as it asks.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,46 +13,59 @@ use prost::Message;
 use shoal_engine::Deleted;
 use shoal_protos::v1;
 
+use crate::commit::{Ack, Commit};
 use crate::failure::{Failure, Outcome};
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
-use crate::node::{Fault, Node};
+use crate::node::{Fault, Node, Wrote};
 use crate::routing::Context;
 use crate::service::operation::Piece;
-use crate::service::resolve::{Deferred, Place, resolve};
+use crate::service::resolve::{Commits, Deferred, Place, resolve};
 use crate::service::wire::Frame;
 use crate::service::{Begun, check, malformed, wire};
 
 const KEYS_FIELD: u32 = 1;
 
 /// Delete one key here.
-pub(super) fn one(node: &Node, partition: u32, key: &[u8]) -> Result<v1::DelResponse, Fault> {
-    let gone = node.write(partition, |now| {
+pub(super) fn one(
+    node: &Node,
+    partition: u32,
+    key: &[u8],
+    ack: Ack,
+) -> Result<(v1::DelResponse, Option<Commit>), Fault> {
+    let evaluate = |now| {
         let gone = node.engine.delete(partition, key, now);
         if gone.is_ok_and(|gone| gone.existed) {
             node.introspection.removed(partition, key);
         }
         gone
-    });
-    let told = |gone: &Deleted| match gone.existed {
+    };
+    let wrote = |gone: &Deleted| Wrote::Seq(gone.version.seq);
+    let gone = node.write(partition, key, ack, evaluate, wrote);
+    let told = |(gone, _): &(Deleted, _)| match gone.existed {
         true => Seen::Applied,
         false => Seen::NotApplied,
     };
     let introspection = &node.introspection;
-    let gone = introspection.evaluated(Seeing::Del, partition, key, gone, told)?;
+    let (gone, commit) = introspection.evaluated(Seeing::Del, partition, key, gone, told)?;
     let version = v1::Version {
         epoch: gone.version.epoch,
         seq: gone.version.seq,
     };
-    Ok(v1::DelResponse {
+    let response = v1::DelResponse {
         deleted: gone.existed.into(),
         versions: vec![version],
-    })
+    };
+    Ok((response, commit))
+}
+
+pub(super) fn ack(asked: &v1::DelRequest) -> Result<Ack, Failure> {
+    check::ack(asked.ack, Ack::InSync)
 }
 
 /// Look at the whole request.
 pub(super) fn check(node: &Node, asked: &v1::DelRequest) -> Result<(), Failure> {
     check::batch(node, "keys", asked.keys.len())?;
-    check::ack(asked.ack)?;
+    ack(asked)?;
     asked.keys.iter().try_for_each(|key| check::key(node, key))
 }
 
@@ -62,11 +76,13 @@ pub(super) struct Deletion {
     versions: Vec<v1::Version>,
     applied: bool,
     failed: Option<Failure>,
+    ack: Ack,
 }
 
 impl Deletion {
-    pub(super) fn of(keys: usize) -> Deletion {
+    pub(super) fn of(keys: usize, ack: Ack) -> Deletion {
         Deletion {
+            ack,
             deleted: 0,
             versions: vec![v1::Version::default(); keys],
             applied: false,
@@ -74,13 +90,15 @@ impl Deletion {
         }
     }
 
-    /// Delete what is here and not behind something that waits. The rest waits.
+    /// Delete what is here and not behind something that waits. The rest waits, and what
+    /// must be confirmed is added to `commits`.
     pub(super) fn apply(
         &mut self,
         node: &Node,
         operation: usize,
         keys: Vec<Bytes>,
         waiting: &mut HashSet<u32>,
+        commits: &mut Commits,
     ) -> Vec<Deferred> {
         let mut deferred = Vec::new();
         for (at, key) in keys.into_iter().enumerate() {
@@ -88,18 +106,21 @@ impl Deletion {
             let outcome = if waiting.contains(&partition) {
                 Err(Fault::Elsewhere)
             } else {
-                one(node, partition, &key)
+                one(node, partition, &key, self.ack)
             };
+            let place = Place { operation, key: at };
             match outcome {
-                Ok(response) => self.take(at, Ok(response)),
+                Ok((response, commit)) => {
+                    commits.extend(commit.map(|commit| (place, commit)));
+                    self.take(at, Ok(response));
+                }
                 Err(Fault::Failed(failure)) => self.take(at, Err(failure)),
-                Err(Fault::Elsewhere) => {
+                Err(Fault::Elsewhere | Fault::Behind(_)) => {
                     waiting.insert(partition);
-                    let place = Place { operation, key: at };
                     deferred.push(Deferred {
                         place,
                         partition,
-                        piece: Piece::Del(key),
+                        piece: Piece::Del(key, self.ack),
                     });
                 }
             }
@@ -145,9 +166,14 @@ pub(super) fn handle(
         Ok(asked) => asked,
         Err(failure) => return Begun::Done(Err(failure)),
     };
-    let mut deletion = Deletion::of(asked.keys.len());
-    let deferred = deletion.apply(node, 0, asked.keys, &mut HashSet::new());
-    if deferred.is_empty() {
+    let ack = match ack(&asked) {
+        Ok(ack) => ack,
+        Err(failure) => return Begun::Done(Err(failure)),
+    };
+    let mut deletion = Deletion::of(asked.keys.len(), ack);
+    let mut commits = Commits::new();
+    let deferred = deletion.apply(node, 0, asked.keys, &mut HashSet::new(), &mut commits);
+    if deferred.is_empty() && commits.is_empty() {
         let response = deletion.finish();
         return Begun::Done(response.map(|response| Frame::Bare.put(&response, out)));
     }
@@ -155,10 +181,14 @@ pub(super) fn handle(
     let node = node.clone();
     Begun::Later(Box::pin(async move {
         for (place, result) in resolve(&node, deferred, asked.routed, context).await {
-            deletion.take(
-                place.key,
-                result.map(|result| as_del(result).unwrap_or_default()),
-            );
+            let response = result.map(|(result, commit)| {
+                commits.extend(commit.map(|commit| (place, commit)));
+                as_del(result).unwrap_or_default()
+            });
+            deletion.take(place.key, response);
+        }
+        for (place, failure) in node.all_confirmed(commits, context).await {
+            deletion.take(place.key, Err(failure));
         }
         let response = deletion.finish()?;
         Ok(response.encode_to_vec().into())

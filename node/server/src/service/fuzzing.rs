@@ -55,6 +55,7 @@ pub fn get_response(
         value,
         version,
         ttl_ms,
+        maybe_stale: false,
     }
     .put(frame, &mut out);
     out

@@ -1,17 +1,22 @@
 //! Get: the value, or the status that says why there is none.
 //!
-//! There is one copy, so the primary answers `ANY` and `at_least` too. Past the
-//! fence `ANY` is still answered, as `STALE`; `at_least` is not, because nobody
-//! can say what another primary has written since.
+//! `ANY` is answered by whatever copy is here, if it has come as far as `at_least` asks.
+//! What another than the primary under its lease answers says `maybe_stale`; past the
+//! fence a value is `STALE` besides. The primary's own answer needs no `at_least`: there
+//! is nothing newer, unless another has a later epoch, and then this one knows nothing.
+//!
+//! A miss that another copy may answer tells how far this copy was: so a session that saw
+//! a delete here does not see the value again there.
 
 use bytes::{Bytes, BytesMut};
 use shoal_engine::Entry;
 use shoal_protos::v1;
 
+use crate::commit::Commit;
 use crate::failure::{Failure, Outcome};
 use crate::forward::Effect;
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
-use crate::node::{Fault, Node};
+use crate::node::{Fault, Moment, Node, Reader};
 use crate::service::operation::{Operation, Piece};
 use crate::service::wire::{Found, Frame};
 use crate::service::{Method, check};
@@ -33,19 +38,25 @@ impl Operation for v1::GetRequest {
 
     fn check(&self, node: &Node) -> Result<(), Failure> {
         check::key(node, &self.key)?;
-        check::reader(self.read)?;
+        check::reader(self.read, self.at_least)?;
         check::not_served("fill", self.fill.is_some())
     }
 
-    fn evaluate(&self, node: &Node, partition: u32) -> Result<v1::GetResponse, Fault> {
-        let found = read(self, node, partition, |found| v1::GetResponse {
+    fn evaluate(
+        &self,
+        node: &Node,
+        partition: u32,
+    ) -> Result<(v1::GetResponse, Option<Commit>), Fault> {
+        let read = read(self, node, partition, |found| v1::GetResponse {
             status: found.status as i32,
             value: Bytes::copy_from_slice(found.value),
             version: Some(found.version),
             ttl_ms: found.ttl_ms,
+            maybe_stale: found.maybe_stale,
             ..Default::default()
         })?;
-        Ok(found.unwrap_or_else(miss))
+        let response = read.found.unwrap_or_else(|| read.miss.response());
+        Ok((response, read.commit))
     }
 
     fn answer(
@@ -54,11 +65,12 @@ impl Operation for v1::GetRequest {
         partition: u32,
         frame: Frame,
         out: &mut BytesMut,
-    ) -> Result<(), Fault> {
-        if read(self, node, partition, |found| found.put(frame, out))?.is_none() {
-            frame.put(&miss(), out);
+    ) -> Result<Option<Commit>, Fault> {
+        let read = read(self, node, partition, |found| found.put(frame, out))?;
+        if read.found.is_none() {
+            frame.put(&read.miss.response(), out);
         }
-        Ok(())
+        Ok(read.commit)
     }
 }
 
@@ -68,10 +80,28 @@ impl From<v1::GetRequest> for Piece {
     }
 }
 
-fn miss() -> v1::GetResponse {
-    v1::GetResponse {
-        status: v1::Status::Miss as i32,
-        ..Default::default()
+/// What a read has found, if anything; else what to say.
+struct Read<R> {
+    found: Option<R>,
+    miss: Miss,
+    commit: Option<Commit>,
+}
+
+#[derive(Clone, Copy)]
+struct Miss {
+    maybe_stale: bool,
+    /// How far the copy was.
+    version: Option<v1::Version>,
+}
+
+impl Miss {
+    fn response(self) -> v1::GetResponse {
+        v1::GetResponse {
+            status: v1::Status::Miss as i32,
+            version: self.version,
+            maybe_stale: self.maybe_stale,
+            ..Default::default()
+        }
     }
 }
 
@@ -80,23 +110,51 @@ fn read<R>(
     node: &Node,
     partition: u32,
     take: impl FnOnce(Found<'_>) -> R,
-) -> Result<Option<R>, Fault> {
-    let reader = check::reader(asked.read).map_err(Fault::Failed)?;
-    let mut unknowable = false;
+) -> Result<Read<R>, Fault> {
+    let reader = check::reader(asked.read, asked.at_least).map_err(Fault::Failed)?;
     let mut outcome = Seen::Miss;
-    let found = node.read(partition, reader, |moment| {
-        unknowable = moment.fenced && asked.at_least.is_some();
+    let mut maybe_stale = false;
+    let read = node.read(partition, &asked.key, reader, |moment| {
+        maybe_stale = moment.may_be_stale();
         node.engine.get(partition, &asked.key, moment.now, |entry| {
             outcome = seen(&entry, moment.fenced);
-            take(found(entry, moment.fenced))
+            take(found(entry, moment))
         })
     });
-    let found = match found {
-        Ok(_) if unknowable => Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied))),
-        found => found,
+    let read = match (read, asked.at_least) {
+        (Ok(_), Some(at_least))
+            if reader == Reader::Primary && is_later(node, partition, at_least) =>
+        {
+            Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)))
+        }
+        (read, _) => read,
     };
-    node.introspection
-        .evaluated(Seeing::Get, partition, &asked.key, found, |_| outcome)
+    let introspection = &node.introspection;
+    let (found, commit) =
+        introspection.evaluated(Seeing::Get, partition, &asked.key, read, |_| outcome)?;
+    // After the read: whatever it saw is in there.
+    let tells_position = reader != Reader::Primary || asked.at_least.is_some();
+    let is_miss = found.is_none() && tells_position;
+    let position = is_miss.then(|| node.engine.position(partition)).flatten();
+    let position = position.filter(|position| position.epoch != 0);
+    let miss = Miss {
+        maybe_stale,
+        version: position.map(|position| v1::Version {
+            epoch: position.epoch,
+            seq: position.seq,
+        }),
+    };
+    Ok(Read {
+        found,
+        miss,
+        commit,
+    })
+}
+
+/// Whether the version is of a later epoch than this node knows.
+fn is_later(node: &Node, partition: u32, version: v1::Version) -> bool {
+    let own = node.ownership.served_epoch(partition);
+    own.is_none_or(|own| own < version.epoch)
 }
 
 fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
@@ -107,9 +165,9 @@ fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
     }
 }
 
-fn found(entry: Entry<'_>, stale: bool) -> Found<'_> {
+fn found(entry: Entry<'_>, moment: Moment) -> Found<'_> {
     Found {
-        status: match (entry.absent, stale) {
+        status: match (entry.absent, moment.fenced) {
             (true, _) => v1::Status::Absent,
             (false, true) => v1::Status::Stale,
             (false, false) => v1::Status::Hit,
@@ -120,5 +178,6 @@ fn found(entry: Entry<'_>, stale: bool) -> Found<'_> {
             seq: entry.version.seq,
         },
         ttl_ms: i64::try_from(entry.ttl_ms).unwrap_or(i64::MAX),
+        maybe_stale: moment.may_be_stale(),
     }
 }

@@ -1,12 +1,13 @@
 //! Incr: adds to a decimal integer, atomically.
 
-use shoal_engine::Increment;
+use shoal_engine::{Increment, Incremented};
 use shoal_protos::v1;
 
+use crate::commit::{Ack, Commit};
 use crate::failure::Failure;
 use crate::forward::Effect;
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
-use crate::node::{Fault, Node};
+use crate::node::{Fault, Node, Wrote};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
 
@@ -28,34 +29,48 @@ impl Operation for v1::IncrRequest {
     fn check(&self, node: &Node) -> Result<(), Failure> {
         check::key(node, &self.key)?;
         check::ttl(node, "ttl_ms", self.ttl_ms)?;
-        check::ack(self.ack)?;
-        check::not_served("request_id", !self.request_id.is_empty())
+        check::ack(self.ack, Ack::InSync)?;
+        check::request_id(&self.request_id).map(|_| ())
     }
 
-    fn evaluate(&self, node: &Node, partition: u32) -> Result<v1::IncrResponse, Fault> {
+    fn evaluate(
+        &self,
+        node: &Node,
+        partition: u32,
+    ) -> Result<(v1::IncrResponse, Option<Commit>), Fault> {
+        let ack = check::ack(self.ack, Ack::InSync).map_err(Fault::Failed)?;
+        let request = check::request_id(&self.request_id).map_err(Fault::Failed)?;
         let add = Increment {
             delta: self.delta.unwrap_or(1),
             initial: self.initial,
             ttl_ms: check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?,
         };
-        let sum = node.write(partition, |now| {
-            let sum = node.engine.incr(partition, &self.key, add, now);
-            if sum.is_ok() {
-                node.introspection.counted(partition, &self.key);
-            }
-            sum
-        });
+        let evaluate = |now| {
+            let engine = &node.engine;
+            let sum = match request {
+                None => engine.incr(partition, &self.key, add, now)?,
+                Some(_) => {
+                    let once = engine.incr_once(partition, &self.key, add, request, now)?;
+                    once.outcome
+                }
+            };
+            node.introspection.counted(partition, &self.key);
+            Ok(sum)
+        };
+        let wrote = |sum: &Incremented| Wrote::Seq(sum.version.seq);
+        let sum = node.write(partition, &self.key, ack, evaluate, wrote);
         let introspection = &node.introspection;
-        let sum =
+        let (sum, commit) =
             introspection.evaluated(Seeing::Incr, partition, &self.key, sum, |_| Seen::Applied)?;
         let version = v1::Version {
             epoch: sum.version.epoch,
             seq: sum.version.seq,
         };
-        Ok(v1::IncrResponse {
+        let response = v1::IncrResponse {
             value: sum.value,
             version: Some(version),
-        })
+        };
+        Ok((response, commit))
     }
 }
 

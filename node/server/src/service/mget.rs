@@ -48,7 +48,7 @@ fn decode(node: &Node, request: Bytes) -> Result<v1::MGetRequest, Failure> {
     let count = wire::count(KEYS_FIELD, &request).map_err(|_| malformed("MGetRequest"))?;
     check::batch(node, "keys", count)?;
     let asked = v1::MGetRequest::decode(request).map_err(|_| malformed("MGetRequest"))?;
-    check::reader(asked.read)?;
+    check::reader(asked.read, None)?;
     if !asked.at_least.is_empty() && asked.at_least.len() != asked.keys.len() {
         return Err(Failure::Malformed(format!(
             "at_least has {} versions for {} keys: give none, or one for each",

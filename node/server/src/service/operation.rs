@@ -1,10 +1,13 @@
 //! One operation on one key: what the verbs `get`, `set`, `incr` and `touch` are
 //! made of, and the form in which an operation waits or travels.
+//!
+//! Whoever is given a [`Commit`] with a response keeps the response until it holds.
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
 
+use crate::commit::{Ack, Commit};
 use crate::failure::Failure;
 use crate::forward::Effect;
 use crate::node::{Fault, Node};
@@ -30,7 +33,11 @@ pub(super) trait Operation: Message + Default + Into<Piece> + 'static {
     fn check(&self, node: &Node) -> Result<(), Failure>;
 
     /// Do it here, if this node serves the partition.
-    fn evaluate(&self, node: &Node, partition: u32) -> Result<Self::Response, Fault>;
+    fn evaluate(
+        &self,
+        node: &Node,
+        partition: u32,
+    ) -> Result<(Self::Response, Option<Commit>), Fault>;
 
     /// As `evaluate`, writing the response. What was written is void after an error.
     fn answer(
@@ -39,11 +46,15 @@ pub(super) trait Operation: Message + Default + Into<Piece> + 'static {
         partition: u32,
         frame: Frame,
         out: &mut BytesMut,
-    ) -> Result<(), Fault> {
-        frame.put(&self.evaluate(node, partition)?, out);
-        Ok(())
+    ) -> Result<Option<Commit>, Fault> {
+        let (response, commit) = self.evaluate(node, partition)?;
+        frame.put(&response, out);
+        Ok(commit)
     }
 }
+
+/// A result, and what it waits for.
+pub(super) type Evaluated = (v1::result::Result, Option<Commit>);
 
 /// An operation that could not be done at once.
 #[derive(Clone, Debug)]
@@ -51,25 +62,27 @@ pub(super) enum Piece {
     Get(v1::GetRequest),
     Set(v1::SetRequest),
     /// One key of a Del.
-    Del(Bytes),
+    Del(Bytes, Ack),
     Incr(v1::IncrRequest),
     Touch(v1::TouchRequest),
 }
 
 impl Piece {
     /// Do it here, if this node serves the partition.
-    pub(super) fn evaluate(
-        &self,
-        node: &Node,
-        partition: u32,
-    ) -> Result<v1::result::Result, Fault> {
+    pub(super) fn evaluate(&self, node: &Node, partition: u32) -> Result<Evaluated, Fault> {
         use v1::result::Result::{Del, Get, Incr, Set, Touch};
+        fn done<R>(
+            as_result: impl FnOnce(R) -> v1::result::Result,
+            (response, commit): (R, Option<Commit>),
+        ) -> Evaluated {
+            (as_result(response), commit)
+        }
         Ok(match self {
-            Piece::Get(asked) => Get(asked.evaluate(node, partition)?),
-            Piece::Set(asked) => Set(asked.evaluate(node, partition)?),
-            Piece::Del(key) => Del(del::one(node, partition, key)?),
-            Piece::Incr(asked) => Incr(asked.evaluate(node, partition)?),
-            Piece::Touch(asked) => Touch(asked.evaluate(node, partition)?),
+            Piece::Get(asked) => done(Get, asked.evaluate(node, partition)?),
+            Piece::Set(asked) => done(Set, asked.evaluate(node, partition)?),
+            Piece::Del(key, ack) => done(Del, del::one(node, partition, key, *ack)?),
+            Piece::Incr(asked) => done(Incr, asked.evaluate(node, partition)?),
+            Piece::Touch(asked) => done(Touch, asked.evaluate(node, partition)?),
         })
     }
 
@@ -79,8 +92,12 @@ impl Piece {
         let operation = match self.clone() {
             Piece::Get(asked) => Get(asked),
             Piece::Set(asked) => Set(asked),
-            Piece::Del(key) => Del(v1::DelRequest {
+            Piece::Del(key, ack) => Del(v1::DelRequest {
                 keys: vec![key],
+                ack: match ack {
+                    Ack::Primary => v1::Ack::Primary,
+                    Ack::InSync => v1::Ack::InSync,
+                } as i32,
                 ..Default::default()
             }),
             Piece::Incr(asked) => Incr(asked),

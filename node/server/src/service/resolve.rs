@@ -1,22 +1,26 @@
 //! What of a batch could not be done at once: each partition is looked for, what
 //! belongs to another node is sent there, one request an owner, all in parallel.
 //!
-//! Operations of one partition stay together and in order.
+//! Operations of one partition stay together and in order. What is done here may have to
+//! be confirmed before it is answered: that is left to the caller, who waits once for all.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use prost::Message;
+use shoal_engine::Position;
 use shoal_protos::v1;
 
+use crate::commit::Commit;
 use crate::failure::{Failure, Outcome};
 use crate::forward::{self, Effect, owner_told};
-use crate::node::{Fault, Node};
+use crate::node::{Fault, Node, Reader};
+use crate::ownership::State;
 use crate::routing::{Context, Located, Trail};
-use crate::service::Method;
 use crate::service::key_error::heard;
-use crate::service::operation::Piece;
+use crate::service::operation::{Evaluated, Piece};
+use crate::service::{Method, check};
 use crate::topology::Owner;
 
 /// Where a piece stands: the operation in the batch, and the key in the operation.
@@ -34,13 +38,35 @@ pub(super) struct Deferred {
     pub(super) piece: Piece,
 }
 
-pub(super) type Resolved = (Place, Result<v1::result::Result, Failure>);
+/// What answers wait for.
+pub(super) type Commits = Vec<(Place, Commit)>;
+
+pub(super) type Resolved = (Place, Result<Evaluated, Failure>);
 
 /// Waiting pieces of one partition, in order, and what is known of where it is.
 struct Group {
     partition: u32,
     pieces: Vec<(Place, Piece)>,
     trail: Trail,
+}
+
+impl Group {
+    /// How far the copy here must come to answer what is left by itself, where that may
+    /// be: all are reads that it only was behind for.
+    fn furthest(&self, node: &Node) -> Option<Position> {
+        let mut furthest = None;
+        for (_, piece) in &self.pieces {
+            let Piece::Get(asked) = piece else {
+                return None;
+            };
+            match check::reader(asked.read, asked.at_least) {
+                Ok(Reader::Any { at_least }) => furthest = furthest.max(Some(at_least)),
+                _ => return None,
+            }
+        }
+        let state = node.ownership.state(self.partition);
+        furthest.filter(|_| state != State::Closed)
+    }
 }
 
 /// Do them all, wherever. Every piece is answered exactly once, in any order.
@@ -105,6 +131,14 @@ async fn settle(
     context: Context,
 ) -> (Vec<Resolved>, Option<(Owner, Group)>) {
     let mut done = Vec::new();
+    // Reads that another copy may answer, once: what then is left goes to the primary.
+    if let Some(at_least) = group.furthest(node) {
+        node.reaches(group.partition, at_least, context).await;
+        group.pieces = evaluate(node, group.partition, group.pieces, &mut done);
+        if group.pieces.is_empty() {
+            return (done, None);
+        }
+    }
     loop {
         match node
             .locate(group.partition, &mut group.trail, context)
@@ -116,7 +150,9 @@ async fn settle(
                     return (done, None);
                 }
             }
-            Ok(Located::At(owner)) if !routed => return (done, Some((owner, group))),
+            Ok(Located::At(owner)) if !routed || node.hands_on(&owner, &group.trail) => {
+                return (done, Some((owner, group)));
+            }
             Ok(Located::At(owner)) => {
                 fail(group.pieces, &Failure::Moved(owner), &mut done);
                 return (done, None);
@@ -141,7 +177,7 @@ fn evaluate(
         match piece.evaluate(node, partition) {
             Ok(result) => done.push((place, Ok(result))),
             Err(Fault::Failed(failure)) => done.push((place, Err(failure))),
-            Err(Fault::Elsewhere) => {
+            Err(Fault::Elsewhere | Fault::Behind(_)) => {
                 return std::iter::once((place, piece)).chain(pieces).collect();
             }
         }
@@ -201,7 +237,7 @@ async fn ship(
                     told = told.or_else(|| owner_told(&failure));
                     left.push((place, piece));
                 }
-                result => done.push((place, result)),
+                result => done.push((place, result.map(|result| (result, None)))),
             }
         }
         group.pieces = left;

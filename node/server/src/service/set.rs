@@ -3,10 +3,11 @@
 use shoal_engine::{SetOutcome, Write};
 use shoal_protos::v1;
 
+use crate::commit::{Ack, Commit};
 use crate::failure::Failure;
 use crate::forward::Effect;
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
-use crate::node::{Fault, Node};
+use crate::node::{Fault, Node, Wrote};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
 
@@ -30,7 +31,8 @@ impl Operation for v1::SetRequest {
         check::value(node, &self.value)?;
         check::ttl(node, "ttl_ms", self.ttl_ms)?;
         check::ttl(node, "fresh_ms", self.fresh_ms)?;
-        check::ack(self.ack)?;
+        ack(self)?;
+        check::request_id(&self.request_id)?;
         check::condition(self.condition.as_ref())?;
         if self.absent && !self.value.is_empty() {
             return Err(Failure::BadCondition(
@@ -39,31 +41,49 @@ impl Operation for v1::SetRequest {
         }
         check::not_served("fresh_ms", self.fresh_ms != 0)?;
         check::not_served("tags", !self.tags.is_empty())?;
-        check::not_served("fill_token", !self.fill_token.is_empty())?;
-        check::not_served("request_id", !self.request_id.is_empty())
+        check::not_served("fill_token", !self.fill_token.is_empty())
     }
 
-    fn evaluate(&self, node: &Node, partition: u32) -> Result<v1::SetResponse, Fault> {
+    fn evaluate(
+        &self,
+        node: &Node,
+        partition: u32,
+    ) -> Result<(v1::SetResponse, Option<Commit>), Fault> {
+        let ack = ack(self).map_err(Fault::Failed)?;
+        let request = check::request_id(&self.request_id).map_err(Fault::Failed)?;
         let write = Write {
             value: &self.value,
             ttl_ms: check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?,
             absent: self.absent,
             condition: check::condition(self.condition.as_ref()).map_err(Fault::Failed)?,
         };
-        let outcome = node.write(partition, |now| {
-            let outcome = node.engine.set(partition, &self.key, write, now);
-            if matches!(outcome, Ok(SetOutcome::Applied(_))) {
+        let evaluate = |now| {
+            let engine = &node.engine;
+            let outcome = match request {
+                None => engine.set(partition, &self.key, write, now)?,
+                Some(_) => {
+                    let once = engine.set_once(partition, &self.key, write, request, now)?;
+                    once.outcome
+                }
+            };
+            if matches!(outcome, SetOutcome::Applied(_)) {
                 let introspection = &node.introspection;
                 introspection.stored(partition, &self.key, self.value.len());
             }
-            outcome
-        });
-        let told = |outcome: &SetOutcome| match outcome {
+            Ok(outcome)
+        };
+        let wrote = |outcome: &SetOutcome| match outcome {
+            SetOutcome::Applied(version) => Wrote::Seq(version.seq),
+            SetOutcome::NotApplied(_) => Wrote::Nothing,
+        };
+        let outcome = node.write(partition, &self.key, ack, evaluate, wrote);
+        let told = |(outcome, _): &(SetOutcome, _)| match outcome {
             SetOutcome::Applied(_) => Seen::Applied,
             SetOutcome::NotApplied(_) => Seen::NotApplied,
         };
         let introspection = &node.introspection;
-        let outcome = introspection.evaluated(Seeing::Set, partition, &self.key, outcome, told)?;
+        let (outcome, commit) =
+            introspection.evaluated(Seeing::Set, partition, &self.key, outcome, told)?;
         let (applied, version) = match outcome {
             SetOutcome::Applied(version) => (true, Some(version)),
             SetOutcome::NotApplied(standing) => (false, standing),
@@ -72,12 +92,22 @@ impl Operation for v1::SetRequest {
             epoch: v.epoch,
             seq: v.seq,
         });
-        Ok(v1::SetResponse {
+        let response = v1::SetResponse {
             applied,
             version,
             error: None,
-        })
+        };
+        Ok((response, commit))
     }
+}
+
+/// A compare-and-set decides something, so that its default is the stronger one.
+fn ack(asked: &v1::SetRequest) -> Result<Ack, Failure> {
+    let default = match asked.condition {
+        Some(_) => Ack::InSync,
+        None => Ack::Primary,
+    };
+    check::ack(asked.ack, default)
 }
 
 impl From<v1::SetRequest> for Piece {

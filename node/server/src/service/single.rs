@@ -1,10 +1,12 @@
-//! Requests for one key: answered here, or sent on as they came.
+//! Requests for one key: answered here, perhaps once other copies have confirmed, or sent
+//! on as they came.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::commit::Commit;
 use crate::failure::Failure;
 use crate::forward::{self, owner_told};
 use crate::node::{Fault, Node};
@@ -26,11 +28,31 @@ pub(super) fn handle<O: Operation>(
         return Begun::Done(Err(failure));
     }
     let partition = node.partition_of(asked.key());
+    let start = out.len();
     match asked.answer(node, partition, Frame::Bare, out) {
-        Ok(()) => Begun::Done(Ok(())),
+        Ok(None) => Begun::Done(Ok(())),
+        Ok(Some(commit)) => {
+            let response = Bytes::copy_from_slice(&out[start..]);
+            out.truncate(start);
+            confirmed(node, commit, response, timeout)
+        }
         Err(Fault::Failed(failure)) => Begun::Done(Err(failure)),
-        Err(Fault::Elsewhere) => later::<O>(node, partition, &request, timeout),
+        Err(Fault::Elsewhere | Fault::Behind(_)) => later::<O>(node, partition, &request, timeout),
     }
+}
+
+fn confirmed(
+    node: &Arc<Node>,
+    commit: Commit,
+    response: Bytes,
+    timeout: Option<Duration>,
+) -> Begun {
+    let context = Context::new(node, timeout);
+    let node = node.clone();
+    Begun::Later(Box::pin(async move {
+        node.confirmed(commit, context).await?;
+        Ok(response)
+    }))
 }
 
 fn later<O: Operation>(
@@ -50,10 +72,14 @@ fn later<O: Operation>(
     }))
 }
 
-fn here<O: Operation>(node: &Node, asked: &O, partition: u32) -> Result<Bytes, Fault> {
+fn here<O: Operation>(
+    node: &Node,
+    asked: &O,
+    partition: u32,
+) -> Result<(Bytes, Option<Commit>), Fault> {
     let mut out = BytesMut::new();
-    asked.answer(node, partition, Frame::Bare, &mut out)?;
-    Ok(out.freeze())
+    let commit = asked.answer(node, partition, Frame::Bare, &mut out)?;
+    Ok((out.freeze(), commit))
 }
 
 async fn find<O: Operation>(
@@ -65,16 +91,29 @@ async fn find<O: Operation>(
 ) -> Outcome {
     let mut trail = Trail::default();
     let mut forwarded = None;
+    // A copy that is a little behind waits, once.
+    let mut may_wait = true;
     loop {
+        // A follower answers what asks for no more than it has.
+        match here(node, asked, partition) {
+            Ok((response, None)) => return Ok(response),
+            Ok((response, Some(commit))) => {
+                node.confirmed(commit, context).await?;
+                return Ok(response);
+            }
+            Err(Fault::Failed(failure)) => return Err(failure),
+            Err(Fault::Behind(at_least)) if may_wait => {
+                may_wait = false;
+                node.reaches(partition, at_least, context).await;
+                continue;
+            }
+            Err(Fault::Elsewhere | Fault::Behind(_)) => {}
+        }
         let owner = match node.locate(partition, &mut trail, context).await? {
-            Located::Here => match here(node, asked, partition) {
-                Ok(response) => return Ok(response),
-                Err(Fault::Failed(failure)) => return Err(failure),
-                Err(Fault::Elsewhere) => continue,
-            },
+            Located::Here => continue,
             Located::At(owner) => owner,
         };
-        if asked.is_routed() {
+        if asked.is_routed() && !node.hands_on(&owner, &trail) {
             return Err(Failure::Moved(owner));
         }
         let message = forwarded

@@ -2,10 +2,11 @@
 
 use shoal_protos::v1;
 
+use crate::commit::{Ack, Commit};
 use crate::failure::Failure;
 use crate::forward::Effect;
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
-use crate::node::{Fault, Node};
+use crate::node::{Fault, Node, Wrote};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
 
@@ -27,29 +28,39 @@ impl Operation for v1::TouchRequest {
     fn check(&self, node: &Node) -> Result<(), Failure> {
         check::key(node, &self.key)?;
         check::ttl(node, "ttl_ms", self.ttl_ms)?;
-        check::ack(self.ack)
+        check::ack(self.ack, Ack::Primary).map(|_| ())
     }
 
-    fn evaluate(&self, node: &Node, partition: u32) -> Result<v1::TouchResponse, Fault> {
+    fn evaluate(
+        &self,
+        node: &Node,
+        partition: u32,
+    ) -> Result<(v1::TouchResponse, Option<Commit>), Fault> {
+        let ack = check::ack(self.ack, Ack::Primary).map_err(Fault::Failed)?;
         let ttl_ms = check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?;
-        let version = node.write(partition, |now| {
-            node.engine.touch(partition, &self.key, ttl_ms, now)
-        });
-        let told = |version: &Option<_>| match version {
+        let evaluate = |now| node.engine.touch(partition, &self.key, ttl_ms, now);
+        // The version is that of the entry, not of this.
+        let wrote = |version: &Option<_>| match version {
+            Some(_) => Wrote::Unnumbered,
+            None => Wrote::Nothing,
+        };
+        let version = node.write(partition, &self.key, ack, evaluate, wrote);
+        let told = |(version, _): &(Option<_>, _)| match version {
             Some(_) => Seen::Applied,
             None => Seen::NotApplied,
         };
         let introspection = &node.introspection;
-        let version =
+        let (version, commit) =
             introspection.evaluated(Seeing::Touch, partition, &self.key, version, told)?;
         let version = version.map(|v| v1::Version {
             epoch: v.epoch,
             seq: v.seq,
         });
-        Ok(v1::TouchResponse {
+        let response = v1::TouchResponse {
             applied: version.is_some(),
             version,
-        })
+        };
+        Ok((response, commit))
     }
 }
 

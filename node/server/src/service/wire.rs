@@ -57,6 +57,7 @@ pub(super) struct Found<'a> {
     pub(super) value: &'a [u8],
     pub(super) version: v1::Version,
     pub(super) ttl_ms: i64,
+    pub(super) maybe_stale: bool,
 }
 
 impl Found<'_> {
@@ -70,6 +71,9 @@ impl Found<'_> {
         if self.ttl_ms != 0 {
             bytes += encoding::int64::encoded_len(4, &self.ttl_ms);
         }
+        if self.maybe_stale {
+            bytes += encoding::bool::encoded_len(8, &true);
+        }
         frame.open(bytes, out);
         encoding::int32::encode(1, &status, out);
         if !self.value.is_empty() {
@@ -79,6 +83,9 @@ impl Found<'_> {
         encoding::message::encode(3, &self.version, out);
         if self.ttl_ms != 0 {
             encoding::int64::encode(4, &self.ttl_ms, out);
+        }
+        if self.maybe_stale {
+            encoding::bool::encode(8, &true, out);
         }
     }
 }
@@ -115,7 +122,7 @@ mod tests {
     use prost::Message;
     use shoal_protos::v1;
 
-    fn response(value: &'static [u8], ttl_ms: i64) -> v1::GetResponse {
+    fn response(value: &'static [u8], ttl_ms: i64, maybe_stale: bool) -> v1::GetResponse {
         v1::GetResponse {
             status: v1::Status::Hit as i32,
             value: Bytes::from_static(value),
@@ -124,19 +131,26 @@ mod tests {
                 seq: 70_000,
             }),
             ttl_ms,
+            maybe_stale,
             ..Default::default()
         }
     }
 
     #[test]
     fn what_is_written_by_hand_is_what_prost_writes() {
-        for (value, ttl_ms) in [(&b"v"[..], 5), (b"", 0), (&[7; 300], i64::MAX)] {
-            let expected = response(value, ttl_ms);
+        let cases = [
+            (&b"v"[..], 5, false),
+            (b"", 0, true),
+            (&[7; 300], i64::MAX, true),
+        ];
+        for (value, ttl_ms, maybe_stale) in cases {
+            let expected = response(value, ttl_ms, maybe_stale);
             let found = Found {
                 status: v1::Status::Hit,
                 value,
                 version: expected.version.unwrap(),
                 ttl_ms,
+                maybe_stale,
             };
             let mut bare = BytesMut::new();
             found.put(Frame::Bare, &mut bare);

@@ -1,4 +1,4 @@
-//! The standard services are served by tonic: their requests go to it as those of the
+//! The standard services, and what nodes say to each other, are served by tonic: their requests go to it as those of the
 //! `http` crate, with a body that is fed as its pieces come.
 
 use std::convert::Infallible;

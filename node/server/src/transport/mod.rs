@@ -40,4 +40,4 @@ mod vigil;
 pub(crate) use codec::RawCodec;
 pub(crate) use listener::{Listener, serve};
 pub(crate) use standard::Standard;
-pub(crate) use status::DOMAIN;
+pub(crate) use status::{DOMAIN, status};

@@ -21,7 +21,7 @@ pub(super) enum To {
     Cache(Method),
     /// `Execute`.
     Execute,
-    /// Health or reflection, or nobody.
+    /// Health, reflection or replication, or nobody.
     Standard,
     /// The cache has no such method.
     NoSuchMethod,

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 pub(crate) const DOMAIN: &str = "shoal";
 
 /// The status of a failure.
-pub(super) fn status(failure: &Failure) -> Status {
+pub(crate) fn status(failure: &Failure) -> Status {
     let mut details = ErrorDetails::new();
     details.set_error_info(
         failure.reason_name(),

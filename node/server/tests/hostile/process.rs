@@ -182,7 +182,7 @@ fn serve() {
     let address = runtime.block_on(plane.start()).unwrap();
     plane.set_lease_deadline(boottime_ns() + 3_600_000_000_000);
     for partition in 0..PARTITIONS {
-        plane.open_partition(partition, 1).unwrap();
+        plane.open_partition(partition, 1, "c-1").unwrap();
     }
     println!("{MARK}{address}");
     for command in std::io::stdin().lines() {

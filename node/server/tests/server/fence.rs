@@ -83,6 +83,7 @@ async fn past_the_deadline_any_is_answered_as_stale() {
         (stale.status(), &stale.value[..]),
         (v1::Status::Stale, &b"v"[..])
     );
+    assert!(stale.maybe_stale);
     let miss = v1::GetRequest {
         key: Bytes::from_static(b"other"),
         ..any.clone()
@@ -91,12 +92,18 @@ async fn past_the_deadline_any_is_answered_as_stale() {
         node.client.get(miss).await.unwrap().into_inner().status(),
         v1::Status::Miss
     );
-    let at_least = v1::GetRequest {
-        at_least: version,
-        ..any
+    let at_least = |at_least| v1::GetRequest {
+        at_least,
+        ..any.clone()
     };
+    let reached = node.client.get(at_least(version)).await.unwrap();
+    assert_eq!(reached.into_inner().status(), v1::Status::Stale);
+    let beyond = version.map(|version| v1::Version {
+        seq: version.seq + 1,
+        ..version
+    });
     assert_eq!(
-        said(&node.client.get(at_least).await.unwrap_err()),
+        said(&node.client.get(at_least(beyond)).await.unwrap_err()),
         refused()
     );
     assert_eq!(node.plane.stats().lease_remaining_ms, 0);

@@ -325,7 +325,7 @@ async fn the_eviction_policy_is_changed_while_the_node_serves() {
     let address = plane.start().await.unwrap();
     plane.set_lease_deadline(boottime_ns() + 3_600_000_000_000);
     for partition in 0..PARTITIONS {
-        plane.open_partition(partition, 1).unwrap();
+        plane.open_partition(partition, 1, "c-1").unwrap();
     }
     let mut client = crate::support::client(&address).await;
     let value = Bytes::from(vec![b'v'; 4000]);

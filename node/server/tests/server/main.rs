@@ -1,11 +1,15 @@
 //! The data plane over real loopback connections, several nodes in one process.
 
 mod batches;
+mod confirming;
+mod copies;
 mod fence;
 mod forwarding;
 mod introspection;
 mod limits;
 mod moving;
+mod proxy;
+mod replication;
 mod standard;
 mod support;
 mod vectors;

@@ -120,7 +120,7 @@ async fn after_a_handover_waiting_requests_follow_the_topology() {
     eventually("both writes have come", || taken(a, "Set") == 2).await;
 
     a.plane.close_partition(4).unwrap();
-    b.plane.open_partition(4, 2).unwrap();
+    b.plane.open_partition(4, 2, "c-1").unwrap();
     let owned: Vec<(u64, &str)> = (0..PARTITIONS)
         .map(|p| {
             if p == 4 {
@@ -134,9 +134,16 @@ async fn after_a_handover_waiting_requests_follow_the_topology() {
     a.install(&topology);
     b.install(&topology);
 
-    let version = write.await.unwrap().unwrap().into_inner().version.unwrap();
-    assert_eq!(version.epoch, 2, "it was applied by the new owner");
-    let moved = routed.await.unwrap().unwrap_err();
+    for waited in [write, routed] {
+        let version = waited.await.unwrap().unwrap().into_inner().version.unwrap();
+        assert_eq!(version.epoch, 2, "it was applied by the new owner");
+    }
+    // Whoever routes and comes now could know.
+    let routed = v1::SetRequest {
+        routed: true,
+        ..set(&key, "x")
+    };
+    let moved = a.client.clone().set(routed).await.unwrap_err();
     assert_eq!(
         said(&moved),
         Said(FailedPrecondition, "MOVED", "NOT_APPLIED")
@@ -152,7 +159,7 @@ async fn a_partition_that_is_opened_serves_who_waited_for_it() {
     let read = tokio::spawn(async move { client.get(get(&key_in(3, 0))).await });
     eventually("the read has come", || taken(&node, "Get") == 1).await;
     assert!(!read.is_finished());
-    node.plane.open_partition(3, 2).unwrap();
+    node.plane.open_partition(3, 2, "c-1").unwrap();
     assert_eq!(
         read.await.unwrap().unwrap().into_inner().status(),
         v1::Status::Miss
@@ -166,7 +173,7 @@ async fn a_partition_starts_empty_and_under_its_own_epoch() {
     node.client.set(set(&key, "v")).await.unwrap();
     node.plane.close_partition(3).unwrap();
     node.plane.close_partition(3).unwrap();
-    node.plane.open_partition(3, 9).unwrap();
+    node.plane.open_partition(3, 9, "c-1").unwrap();
     let miss = node.client.get(get(&key)).await.unwrap().into_inner();
     assert_eq!(miss.status(), v1::Status::Miss);
     let version = node
@@ -183,17 +190,17 @@ async fn a_partition_starts_empty_and_under_its_own_epoch() {
 #[tokio::test]
 async fn impossible_partitions_are_refused_in_a_sentence() {
     let node = Node::alone().await;
-    let open = node.plane.open_partition(3, 2).unwrap_err();
+    let open = node.plane.open_partition(3, 2, "c-1").unwrap_err();
     assert_eq!(
         open.to_string(),
         "partition 3 is open under epoch 1: close it first"
     );
-    let beyond = node.plane.open_partition(PARTITIONS, 1).unwrap_err();
+    let beyond = node.plane.open_partition(PARTITIONS, 1, "c-1").unwrap_err();
     assert_eq!(
         beyond.to_string(),
         "there is no partition 16: the cluster has 16"
     );
     node.plane.close_partition(3).unwrap();
     assert!(node.plane.freeze_partition(3).is_err());
-    assert!(node.plane.open_partition(3, 0).is_err());
+    assert!(node.plane.open_partition(3, 0, "c-1").is_err());
 }

@@ -70,7 +70,7 @@ impl Node {
         })
         .await;
         for partition in 0..PARTITIONS {
-            node.plane.open_partition(partition, 1).unwrap();
+            node.plane.open_partition(partition, 1, "c-1").unwrap();
         }
         node
     }
@@ -128,7 +128,7 @@ impl Pair {
         for partition in 0..PARTITIONS {
             pair.owner(partition)
                 .plane
-                .open_partition(partition, 1)
+                .open_partition(partition, 1, "c-1")
                 .unwrap();
         }
         pair

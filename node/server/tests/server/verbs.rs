@@ -373,6 +373,40 @@ async fn wrong_requests_are_told_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_request_with_the_same_id_counts_once() {
+    let mut node = Node::alone().await;
+    let client = &mut node.client;
+    let incr = |id: &str| v1::IncrRequest {
+        key: KEY,
+        request_id: id.to_owned().into(),
+        ..Default::default()
+    };
+    let first = client.incr(incr("one")).await.unwrap().into_inner();
+    let again = client.incr(incr("one")).await.unwrap().into_inner();
+    assert_eq!(again, first);
+    let next = client.incr(incr("two")).await.unwrap().into_inner();
+    assert_eq!(next.value, 2);
+    let swap = v1::SetRequest {
+        condition: Some(v1::Condition {
+            test: next.version.map(v1::condition::Test::IfVersion),
+        }),
+        request_id: "three".into(),
+        ..set(&KEY, "v")
+    };
+    let first = client.set(swap.clone()).await.unwrap().into_inner();
+    assert!(first.applied);
+    let again = client.set(swap).await.unwrap().into_inner();
+    assert_eq!(again, first, "its condition does not hold any more");
+    for bytes in [65, 1000] {
+        let refused = client.incr(incr(&"x".repeat(bytes))).await.unwrap_err();
+        assert_eq!(
+            said(&refused),
+            Said(InvalidArgument, "MALFORMED_REQUEST", "NOT_APPLIED")
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_served_yet_is_named() {
     let mut node = Node::alone().await;
     let client = &mut node.client;
@@ -404,22 +438,9 @@ async fn what_is_not_served_yet_is_named() {
                 ..set(&KEY, "v")
             },
         ),
-        (
-            "request_id",
-            v1::SetRequest {
-                request_id: bytes(),
-                ..set(&KEY, "v")
-            },
-        ),
     ] {
         refused.push((field, client.set(set).await.unwrap_err()));
     }
-    let incr = v1::IncrRequest {
-        key: KEY,
-        request_id: bytes(),
-        ..Default::default()
-    };
-    refused.push(("request_id", client.incr(incr).await.unwrap_err()));
     let tag = v1::InvalidateTagRequest {
         tag: "t".into(),
         ..Default::default()

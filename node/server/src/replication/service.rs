@@ -1,0 +1,87 @@
+//! What other nodes ask of this one: to follow it, and how far its copies have come.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use futures_core::Stream;
+use shoal_protos::replication::v1;
+use shoal_protos::replication::v1::replication_server;
+use shoal_replication::Source;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::replication::following::Following;
+use crate::transport::status;
+
+/// The longest message of a follower: what it wants and has applied, of as many
+/// partitions as there may be.
+pub(super) const REQUEST_BYTES_MAX: usize = 2 << 20;
+
+/// `shoal.v1.Replication`.
+pub(crate) struct ReplicationService {
+    node: Arc<Node>,
+}
+
+impl ReplicationService {
+    pub(super) fn new(node: Arc<Node>) -> ReplicationService {
+        ReplicationService { node }
+    }
+}
+
+/// A place among the streams of followers, until it is dropped.
+pub(super) struct Joined(Arc<Node>);
+
+impl Joined {
+    fn take(node: &Arc<Node>) -> Option<Joined> {
+        let joined = Joined(node.clone());
+        let before = node.replication.streams.fetch_add(1, Relaxed);
+        (before < node.limits.followers_max).then_some(joined)
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.0.replication.streams.fetch_sub(1, Relaxed);
+    }
+}
+
+#[tonic::async_trait]
+impl replication_server::Replication for ReplicationService {
+    type FollowStream = Pin<Box<dyn Stream<Item = Result<v1::FollowResponse, Status>> + Send>>;
+
+    async fn follow(
+        &self,
+        request: Request<Streaming<v1::FollowRequest>>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        let node = &self.node;
+        if *node.stopping.borrow() {
+            return Err(status(&Failure::Stopping));
+        }
+        let Some(joined) = Joined::take(node) else {
+            let what = "streams of followers";
+            return Err(status(&Failure::TooManyRequests { what }));
+        };
+        let cluster = node.topology.current().cluster.clone();
+        let source = Source::new(node.replication.hub.clone(), &cluster);
+        let following = Following::new(node.clone(), source, request.into_inner(), joined);
+        Ok(Response::new(Box::pin(following)))
+    }
+
+    async fn positions(
+        &self,
+        request: Request<v1::PositionsRequest>,
+    ) -> Result<Response<v1::PositionsResponse>, Status> {
+        let node = &self.node;
+        let asked = request.into_inner().partitions;
+        if asked.iter().any(|asked| *asked >= node.partition_count) {
+            let count = node.partition_count;
+            let sentence = format!("a partition is asked for, and there are {count}: ask below");
+            return Err(status(&Failure::Malformed(sentence)));
+        }
+        Ok(Response::new(
+            node.replication.hub.positions(&node.engine, &asked),
+        ))
+    }
+}

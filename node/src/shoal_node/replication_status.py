@@ -1,0 +1,50 @@
+"""What a data plane tells of the replication of one partition.
+
+The Rust data plane makes these very classes (``node/bridge/src/replication.rs`` names
+the same fields), and so does its twin in memory.
+
+A *position* is (epoch, sequence) of the last numbered operation that a copy has
+applied; (0, 0) is nothing. The *head* is the newest sequence of the primary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+CopyRole = Literal["primary", "follower", "restoring"]
+"""A copy that is restoring takes a snapshot: it has position (0, 0) and serves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Another node's copy of a partition, as its primary knows it."""
+
+    node: str
+    copy_id: str
+    acked_seq: int
+    """It has acknowledged everything up to this one."""
+    lag_ms: int
+    """Age of the oldest record that it has not acknowledged; 0 where there is none."""
+    is_streaming: bool
+    """A stream stands on which it follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionReplication:
+    """This node's copy of one partition that is open here."""
+
+    partition: int
+    role: CopyRole
+    epoch: int
+    """Under which it is served, or that it follows."""
+    seq: int
+    """The position's sequence."""
+    position_epoch: int
+    copy_id: str
+    """A new one whenever the copy begins from nothing, so that it may change by itself
+    in a follower that takes a snapshot."""
+    followers: tuple[Follower, ...] = ()
+    """Of a primary, ordered by node."""
+    head_seq: int = 0
+    """Of a primary; a follower tells its own sequence."""
