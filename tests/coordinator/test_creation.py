@@ -12,7 +12,7 @@ from shoal_coordinator.creation import create_or_join, differences
 from shoal_coordinator.errors import EtcdAbsent
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import MemoryStore
-from shoal_coordinator.registry.records import Eviction
+from shoal_coordinator.registry.records import Eviction, Unclean
 from shoal_coordinator.settings import CoordinatorSettings
 
 KEYS = Keys("test")
@@ -46,6 +46,12 @@ async def test_a_cluster_begins_with_the_policy_that_it_was_created_with() -> No
     assert (await create_or_join(store, KEYS, SETTINGS, "two")).eviction is Eviction.LFU
 
 
+async def test_a_cluster_is_as_careful_as_it_was_created() -> None:
+    careful = replace(SETTINGS, min_in_sync=2, unclean=Unclean.REFUSE)
+    config = await create_or_join(MemoryStore(), KEYS, careful, "one")
+    assert (config.min_in_sync, config.unclean) == (2, Unclean.REFUSE)
+
+
 def test_each_flag_without_effect_is_told() -> None:
     asked = replace(
         CONFIG,
@@ -53,10 +59,14 @@ def test_each_flag_without_effect_is_told() -> None:
         lease_ttl_seconds=9,
         cluster_id="another",
         eviction=Eviction.LRU,
+        min_in_sync=2,
+        unclean=Unclean.KEEP,
     )
     assert differences(asked, CONFIG) == [
         "--partitions 16 has no effect: the cluster was created with 8, which stands",
         "--lease-ttl 9 has no effect: the cluster was created with 3, which stands",
+        "--min-in-sync 2 has no effect: the cluster was created with 1, which stands",
+        "--unclean keep has no effect: the cluster was created with clear, which stands",
         "--eviction lru has no effect: the cluster has s3fifo, which stands; change it with "
         "`shoal config set eviction lru`",
     ]

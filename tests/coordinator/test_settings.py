@@ -46,6 +46,8 @@ def test_powers_of_two_are_taken(count: int) -> None:
         ({"partitions": 32768}, "power of two"),
         ({"partitions": -4}, "power of two"),
         ({"replicas": -1}, "--replicas -1 is not usable"),
+        ({"min_in_sync": 0}, "--min-in-sync 0 is not usable"),
+        ({"min_in_sync": 3, "replicas": 1}, "there are 2 copies with the primary's"),
         ({"bootstrap_nodes": 0}, "--bootstrap-nodes 0"),
         ({"lease_ttl_seconds": 0}, "--lease-ttl 0"),
         ({"lease_ttl_seconds": 40}, "--down-grace of 60 s is too short"),

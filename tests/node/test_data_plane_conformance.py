@@ -138,7 +138,7 @@ def test_at_first_nothing_is_acknowledged(subject: Subject) -> None:
 
 
 def test_an_open_partition_is_acknowledged_up_to_the_deadline(subject: Subject) -> None:
-    subject.plane.open_partition(3, 1)
+    subject.plane.open_partition(3, 1, "run1-x")
     assert subject.refusal(3) == "LEASE_EXPIRED"
     subject.plane.set_lease_deadline(a_second_ahead() + 60 * 10**9)
     assert subject.refusal(3) is None
@@ -150,7 +150,7 @@ def test_an_open_partition_is_acknowledged_up_to_the_deadline(subject: Subject) 
 
 
 def test_a_deadline_of_0_fences_at_once(subject: Subject) -> None:
-    subject.plane.open_partition(3, 1)
+    subject.plane.open_partition(3, 1, "run1-x")
     subject.plane.set_lease_deadline(a_second_ahead() + 60 * 10**9)
     subject.plane.set_lease_deadline(0)
     assert subject.refusal(3) == "LEASE_EXPIRED"
@@ -158,7 +158,7 @@ def test_a_deadline_of_0_fences_at_once(subject: Subject) -> None:
 
 def test_a_frozen_partition_acknowledges_nothing_until_it_is_thawed(subject: Subject) -> None:
     subject.plane.set_lease_deadline(a_second_ahead() + 60 * 10**9)
-    subject.plane.open_partition(3, 1)
+    subject.plane.open_partition(3, 1, "run1-x")
     subject.plane.freeze_partition(3)
     assert subject.refusal(3) == "PARTITION_MOVING"
     subject.plane.thaw_partition(3)
@@ -167,7 +167,7 @@ def test_a_frozen_partition_acknowledges_nothing_until_it_is_thawed(subject: Sub
 
 def test_a_closed_partition_is_elsewhere_if_the_topology_says_so(subject: Subject) -> None:
     subject.plane.set_lease_deadline(a_second_ahead() + 60 * 10**9)
-    subject.plane.open_partition(3, 1)
+    subject.plane.open_partition(3, 1, "run1-x")
     subject.plane.install_topology(topology(1, {3: NODE}))
     subject.plane.close_partition(3)
     assert subject.refusal(3) == "NO_OWNER"
@@ -189,11 +189,11 @@ def test_a_topology_of_changes_only_is_refused(subject: Subject) -> None:
 
 
 def test_a_partition_is_opened_once_and_again_after_it_was_closed(subject: Subject) -> None:
-    subject.plane.open_partition(3, 1)
+    subject.plane.open_partition(3, 1, "run1-x")
     with pytest.raises(ValueError, match="3"):
-        subject.plane.open_partition(3, 2)
+        subject.plane.open_partition(3, 2, "run1-x")
     subject.plane.close_partition(3)
-    subject.plane.open_partition(3, 2)
+    subject.plane.open_partition(3, 2, "run1-x")
 
 
 def test_what_is_closed_cannot_be_frozen_and_need_not_be_closed_or_thawed(
@@ -208,10 +208,10 @@ def test_what_is_closed_cannot_be_frozen_and_need_not_be_closed_or_thawed(
 
 def test_a_partition_frozen_and_closed_starts_anew_when_it_is_opened(subject: Subject) -> None:
     subject.plane.set_lease_deadline(a_second_ahead() + 60 * 10**9)
-    subject.plane.open_partition(3, 1)
+    subject.plane.open_partition(3, 1, "run1-x")
     subject.plane.freeze_partition(3)
     subject.plane.close_partition(3)
-    subject.plane.open_partition(3, 2)
+    subject.plane.open_partition(3, 2, "run1-x")
     assert subject.refusal(3) is None
 
 
@@ -220,7 +220,7 @@ def test_a_partition_that_the_cluster_does_not_have_is_refused(
     subject: Subject, partition: int
 ) -> None:
     for attempt in (
-        lambda: subject.plane.open_partition(partition, 1),
+        lambda: subject.plane.open_partition(partition, 1, "run1-x"),
         lambda: subject.plane.freeze_partition(partition),
         lambda: subject.plane.thaw_partition(partition),
         lambda: subject.plane.close_partition(partition),
@@ -231,7 +231,7 @@ def test_a_partition_that_the_cluster_does_not_have_is_refused(
 
 def test_nothing_is_open_at_epoch_0(subject: Subject) -> None:
     with pytest.raises(ValueError, match="epoch"):
-        subject.plane.open_partition(3, 0)
+        subject.plane.open_partition(3, 0, "run1-x")
 
 
 def test_readiness_is_what_it_was_told(subject: Subject) -> None:
@@ -247,7 +247,7 @@ def test_memory_is_what_the_settings_say(subject: Subject) -> None:
 
 
 def test_a_snapshot_is_of_the_classes_that_the_contract_names(subject: Subject) -> None:
-    subject.plane.open_partition(3, 7)
+    subject.plane.open_partition(3, 7, "run1-x")
     snapshot = subject.plane.snapshot()
     assert type(snapshot) is Snapshot
     assert snapshot.partitions == (PartitionUse(partition=3, epoch=7, memory_bytes=0),)
@@ -258,7 +258,7 @@ def test_a_snapshot_is_of_the_classes_that_the_contract_names(subject: Subject) 
 
 def test_the_policy_is_what_was_set_last(subject: Subject) -> None:
     assert subject.plane.snapshot().eviction == "s3fifo"
-    subject.plane.open_partition(3, 1)
+    subject.plane.open_partition(3, 1, "run1-x")
     for eviction in ("lru", "lfu", "none", "s3fifo"):
         subject.plane.set_eviction(eviction)
         assert subject.plane.snapshot().eviction == eviction

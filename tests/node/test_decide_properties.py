@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster_views import live, member, record, view
-from shoal_coordinator.registry.records import Epoch, Incarnation, NodeId, PartitionId
+from cluster_views import CONFIG, copy, live, member, record, view
+from shoal_coordinator.registry.records import (
+    Epoch,
+    Incarnation,
+    NodeId,
+    PartitionId,
+    PartitionRecord,
+    Unclean,
+)
 from shoal_coordinator.registry.view import ClusterView
 from shoal_node.actions import (
     Action,
+    ChangeAsPrimary,
     ClosePartition,
+    FollowPartition,
     HandOver,
     InstallTopology,
     LiftFence,
     OpenPartition,
+    PromotePartition,
+    RequireCopies,
     TakeOver,
     ThawPartition,
 )
 from shoal_node.candidates import candidates, rank
 from shoal_node.decide import decide
-from shoal_node.local import Local
+from shoal_node.holders import copies_left
+from shoal_node.local import Following, Joining, Local, Required
 from shoal_node.policy import Policy
+from shoal_node.replication_status import Follower, PartitionReplication
 
 NAMES = ("a", "b", "c", "d")
 POLICY = Policy()
@@ -43,11 +57,23 @@ def views(draw: st.DrawFn) -> ClusterView:
             epoch=draw(st.integers(1, 4)),
             preference=" ".join(draw(st.permutations(NAMES))[: draw(st.integers(0, 4))]),
             handoff_to=draw(st.sampled_from((None, *NAMES))),
+            in_sync=" ".join(draw(st.sets(st.sampled_from(("a", "b", "c/2", "d"))))),
         )
         for partition in range(draw(st.integers(0, 4)))
     )
     members = tuple(member(name) for name in draw(st.sets(st.sampled_from(NAMES))))
-    return view(nodes=nodes, records=records, members=members)
+    config = replace(
+        CONFIG, replica_count=draw(st.integers(0, 2)), unclean=draw(st.sampled_from(Unclean))
+    )
+    return view(nodes=nodes, records=tuple(map(_once, records)), members=members, config=config)
+
+
+def _once(of: PartitionRecord) -> PartitionRecord:
+    """No node twice in sync, as no record ever has it."""
+    if of.primary is None:
+        return replace(of, in_sync=())
+    others = tuple(it for it in of.in_sync if it.node != of.primary.node)
+    return replace(of, in_sync=(of.primary, *others))
 
 
 @st.composite
@@ -56,18 +82,55 @@ def locals_in(draw: st.DrawFn, seen: ClusterView, name: str = "a") -> Local:
     registered = seen.nodes.get(local.node)
     if registered is not None and draw(st.booleans()):
         local.registered(registered)
+        local.contact.since_ms = draw(st.sampled_from((0, -POLICY.return_hold_ms)))
+        local.contact.confirmed_ms = draw(st.sampled_from((0, 400)))
         local.fence_lifted = draw(st.booleans())
-    for partition in draw(st.sets(st.integers(0, 5))):
-        local.opened(PartitionId(partition), Epoch(draw(st.integers(1, 4))))
-        if draw(st.booleans()):
-            local.froze(PartitionId(partition))
-        if draw(st.booleans()):
-            local.began_handing(PartitionId(partition))
-        elif draw(st.booleans()):
-            local.closed(PartitionId(partition))
+    observed = []
+    for number in draw(st.sets(st.integers(0, 5))):
+        partition, epoch = PartitionId(number), Epoch(draw(st.integers(1, 4)))
+        own_id = copy(name, run=draw(st.integers(1, 2)), life=draw(st.integers(1, 2))).copy_id
+        match draw(st.sampled_from(("drawn", "followed", "served", "closed"))):
+            case "drawn":
+                local.drew(partition, own_id)
+            case "followed":
+                local.followed(partition, Following(NodeId("b"), "b:7400", epoch), own_id)
+                observed.append(PartitionReplication(number, "follower", epoch, 3, epoch, own_id))
+            case "closed":
+                local.opened(partition, epoch, own_id)
+                local.closed(partition)
+            case _:
+                local.opened(partition, epoch, own_id)
+                observed.append(draw(_led(number, epoch, own_id)))
+                draw(_busy(local, partition))
+    local.observe(observed)
     local.installed = draw(st.sampled_from((seen.revision, type(seen.revision)(0))))
     local.stopping = draw(st.booleans())
     return local
+
+
+@st.composite
+def _led(draw: st.DrawFn, number: int, epoch: int, own_id: str) -> PartitionReplication:
+    followers = tuple(
+        Follower(it, copy(it).copy_id, draw(st.integers(0, 5)), draw(st.integers(0, 3_000)), True)
+        for it in draw(st.sets(st.sampled_from(("b", "c", "d"))))
+    )
+    return PartitionReplication(number, "primary", epoch, 5, epoch, own_id, followers, 5)
+
+
+@st.composite
+def _busy(draw: st.DrawFn, local: Local, partition: PartitionId) -> None:
+    if draw(st.booleans()):
+        local.froze(partition)
+    match draw(st.sampled_from(("idle", "handing", "changing", "joining"))):
+        case "handing":
+            local.began_handing(partition)
+        case "changing":
+            local.began_changing(partition)
+        case "joining":
+            required = Required((copy("b"),), 1)
+            local.requires(partition, required, Joining(copy("b"), 4, 0))
+        case _:
+            pass
 
 
 @st.composite
@@ -94,6 +157,67 @@ def test_only_what_the_record_gives_to_this_incarnation_is_opened(
             assert of.primary is not None
             assert (of.primary.node, of.primary_incarnation) == (local.node, local.incarnation)
             assert of.epoch == action.epoch > local.spent.get(action.partition, 0)
+            assert action.copy_id in local.drawn[action.partition]
+            assert of.primary.copy_id == action.copy_id
+
+
+@given(situations())
+def test_only_the_very_copy_that_the_record_names_is_served_with_its_data(
+    situation: tuple[ClusterView, Local, int],
+) -> None:
+    seen, local, now_ms = situation
+    for action in decide(seen, local, now_ms, POLICY):
+        if isinstance(action, PromotePartition):
+            of = seen.partitions[action.partition].record
+            assert local.owns(seen.partitions[action.partition])
+            assert of.primary == local.own_copy(action.partition)
+            assert action.partition in local.following
+
+
+@given(situations())
+def test_a_copy_that_a_record_names_in_sync_is_never_dropped(
+    situation: tuple[ClusterView, Local, int],
+) -> None:
+    seen, local, now_ms = situation
+    for action in decide(seen, local, now_ms, POLICY):
+        if isinstance(action, ClosePartition) and action.partition in local.following:
+            of = seen.partitions.get(action.partition)
+            assert of is None or local.own_copy(action.partition) not in of.record.in_sync
+
+
+@given(situations())
+def test_every_copy_that_the_record_names_or_may_name_is_waited_for(
+    situation: tuple[ClusterView, Local, int],
+) -> None:
+    seen, local, now_ms = situation
+    for action in decide(seen, local, now_ms, POLICY):
+        if isinstance(action, RequireCopies):
+            of = seen.partitions[action.partition].record
+            assert {it for it in of.in_sync if it != of.primary} <= set(action.copies)
+            assert action.partition not in local.changing
+            assert local.registration is not None
+        if isinstance(action, ChangeAsPrimary):
+            joined = set(action.record.in_sync) - set(action.held.record.in_sync)
+            assert joined <= {it.copy for it in local.joining.values()}
+            assert (action.record.epoch, action.record.primary) == (
+                action.held.record.epoch,
+                action.held.record.primary,
+            )
+            assert not local.is_busy(action.partition)
+
+
+@given(situations())
+def test_one_write_of_a_record_is_begun_at_a_time(
+    situation: tuple[ClusterView, Local, int],
+) -> None:
+    seen, local, now_ms = situation
+    begun = [
+        action.partition
+        for action in decide(seen, local, now_ms, POLICY)
+        if isinstance(action, TakeOver | HandOver | ChangeAsPrimary)
+    ]
+    assert len(begun) == len(set(begun))
+    assert not any(local.is_busy(partition) for partition in begun)
 
 
 @given(situations())
@@ -104,12 +228,17 @@ def test_what_is_left_open_is_what_the_view_gives(
     closed = {
         action.partition
         for action in decide(seen, local, now_ms, POLICY)
-        if isinstance(action, ClosePartition)
+        if isinstance(action, ClosePartition | FollowPartition)
     }
     for partition, epoch in local.serving.items():
         of = seen.partitions.get(partition)
         # A record with an older epoch than what is open cannot be newer: it is not believed.
-        given_ = of is not None and local.owns(of) and of.record.epoch <= epoch
+        given_ = (
+            of is not None
+            and local.owns(of)
+            and of.record.epoch <= epoch
+            and of.record.primary == local.own_copy(partition)
+        )
         assert (partition in closed) != given_
 
 
@@ -123,13 +252,20 @@ def test_the_order_of_actions_is_the_order_that_is_safe(
     if InstallTopology in order:
         at = order.index(InstallTopology)
         for place, action in enumerate(actions):
-            if isinstance(action, OpenPartition):
+            if isinstance(action, OpenPartition | PromotePartition):
                 assert place < at
-            if isinstance(action, ClosePartition):
+            stops = isinstance(action, ClosePartition | FollowPartition)
+            if stops and action.partition in local.serving:
                 assert place < at or action.partition in local.frozen
     if LiftFence in order:
         assert order.index(LiftFence) > max(
-            (place for place, kind in enumerate(order) if kind is ClosePartition), default=-1
+            (
+                place
+                for place, action in enumerate(actions)
+                if isinstance(action, ClosePartition | FollowPartition)
+                and action.partition in local.serving
+            ),
+            default=-1,
         )
 
 
@@ -139,7 +275,8 @@ def test_without_its_registration_in_the_view_a_node_takes_opens_and_lifts_nothi
 ) -> None:
     seen, local, now_ms = situation
     local.lost_registration()
-    bold = {OpenPartition, TakeOver, HandOver, LiftFence, ThawPartition}
+    bold = {OpenPartition, PromotePartition, RequireCopies, TakeOver, HandOver, ChangeAsPrimary}
+    bold |= {LiftFence, ThawPartition}
     assert bold.isdisjoint(kinds(decide(seen, local, now_ms, POLICY)))
 
 
@@ -150,13 +287,19 @@ def test_only_vacant_partitions_are_taken_and_only_own_ones_handed_over(
     seen, local, now_ms = situation
     for action in decide(seen, local, now_ms, POLICY):
         if isinstance(action, TakeOver):
-            assert not seen.primary_is_live(action.held.record)
-            assert not local.stopping
+            of, own_copy = action.held.record, local.own_copy(action.partition)
+            is_lost = local.owns(action.held) and action.partition not in local.serving
+            assert is_lost or not seen.primary_is_live(of)
+            assert not local.stopping or is_lost or own_copy in of.in_sync
+            left = [it for it in copies_left(seen, of) if it.node != local.node]
+            assert own_copy in of.in_sync or not left, "a copy in sync was passed over"
         if isinstance(action, HandOver):
-            assert local.serving[action.partition] == action.held.record.epoch
+            assert local.serving.get(action.partition) in {None, action.held.record.epoch}
             assert action.partition not in local.frozen
             assert action.to != local.node
             assert action.target == seen.nodes[action.to]
+            assert action.copy in action.held.record.in_sync
+            assert set(action.others) <= set(action.held.record.in_sync)
 
 
 @given(situations())
@@ -187,6 +330,7 @@ def test_at_first_sight_at_most_one_node_takes_a_partition(seen: ClusterView) ->
     for name, registered in seen.nodes.items():
         local = Local(name, registered.registration.incarnation)
         local.registered(registered)
+        local.contact.since_ms = -POLICY.return_hold_ms
         local.saw(seen, 0, POLICY.mass_loss_hold_ms)
         takers += [
             it.partition for it in decide(seen, local, 0, POLICY) if isinstance(it, TakeOver)

@@ -77,6 +77,15 @@ def test_after_it_fell_nothing_lifts_it_but_a_new_lease(fence: Fence, deadlines:
     assert deadlines[-1] == 0
 
 
+def test_when_etcd_was_last_heard_outlives_the_lease(fence: Fence) -> None:
+    assert fence.times().sent_ns == ()
+    fence.begin(ONE)
+    fence.confirmed(70)
+    fence.confirmed(60)
+    fence.fall()
+    assert fence.times().sent_ns == (70,)
+
+
 def test_its_times_are_what_metrics_show(fence: Fence) -> None:
     assert fence.times().age_seconds(10**9) == 0
     fence.begin(ONE)

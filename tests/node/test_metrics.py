@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from shoal_node.agent_counts import AgentCounts
 from shoal_node.fence import LeaseTimes
 from shoal_node.metrics import NodeCollector
 from shoal_node.snapshot import (
@@ -61,11 +62,24 @@ SNAPSHOT = Snapshot(
 )
 
 
+COUNTS = AgentCounts(
+    promotions=3,
+    empty_take_overs=2,
+    hand_overs=1,
+    joined=6,
+    left=4,
+    followed_partitions=8,
+    under_replicated_partitions=7,
+)
+
+
 def collector(
     snapshot: Callable[[], Snapshot] = lambda: SNAPSHOT, *, of_partitions: bool = True
 ) -> NodeCollector:
     lease = LeaseTimes(deadline_ns=0, renewed_ns=10**9)
-    return NodeCollector(snapshot, lambda: lease, lambda: 3 * 10**9, of_partitions=of_partitions)
+    return NodeCollector(
+        snapshot, lambda: lease, COUNTS, lambda: 3 * 10**9, of_partitions=of_partitions
+    )
 
 
 def text_of(made: NodeCollector) -> str:
@@ -107,6 +121,8 @@ def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         "shoal_memory_bytes": 1024,
         "shoal_maxmemory_bytes": 1 << 30,
         "shoal_switching_partitions": 1,
+        "shoal_hand_overs_total": 1,
+        "shoal_under_replicated_partitions": 7,
         "shoal_hottest_key_operations_per_second": 2_000.5,
         "shoal_biggest_key_bytes": 5_000,
         "shoal_lease_remaining_seconds": 1.5,
@@ -128,6 +144,11 @@ def test_every_metric_without_labels_has_its_name_and_value(
         ("shoal_operations_total", {"operation": "get", "outcome": "hit"}, 4),
         ("shoal_operations_total", {"operation": "set", "outcome": "applied"}, 2),
         ("shoal_partitions", {"role": "primary"}, 5),
+        ("shoal_partitions", {"role": "follower"}, 8),
+        ("shoal_take_overs_total", {"with_data": "true"}, 3),
+        ("shoal_take_overs_total", {"with_data": "false"}, 2),
+        ("shoal_in_sync_changes_total", {"change": "joined"}, 6),
+        ("shoal_in_sync_changes_total", {"change": "left"}, 4),
         ("shoal_memory_kind_bytes", {"kind": "index"}, 324),
         ("shoal_eviction_policy", {"policy": "lru"}, 1),
         ("shoal_eviction_policy", {"policy": "s3fifo"}, 0),

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shoal_node import metrics_server
+from shoal_node.agent_counts import AgentCounts
 from shoal_node.fence import LeaseTimes
 from shoal_node.metrics import NodeCollector
 from shoal_node.metrics_server import MetricsServer, serve_metrics
@@ -26,7 +27,9 @@ SNAPSHOT = Snapshot(
 @pytest.fixture
 def server() -> Iterator[MetricsServer]:
     lease = LeaseTimes(deadline_ns=0, renewed_ns=0)
-    collector = NodeCollector(lambda: SNAPSHOT, lambda: lease, lambda: 1, of_partitions=True)
+    collector = NodeCollector(
+        lambda: SNAPSHOT, lambda: lease, AgentCounts(), lambda: 1, of_partitions=True
+    )
     served = serve_metrics(HostPort("127.0.0.1", 0), collector, lambda: SNAPSHOT)
     yield served
     with contextlib.suppress(OSError):

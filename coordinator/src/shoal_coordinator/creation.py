@@ -28,6 +28,8 @@ async def create_or_join(
         bootstrap_nodes=settings.bootstrap_nodes,
         cluster_id=cluster_id,
         eviction=settings.eviction,
+        min_in_sync=settings.min_in_sync,
+        unclean=settings.unclean,
     )
     try:
         stands = await create_config(store, keys, asked)
@@ -53,6 +55,8 @@ def differences(asked: ClusterConfig, stands: ClusterConfig) -> list[str]:
         ("--replicas", asked.replica_count, stands.replica_count),
         ("--lease-ttl", asked.lease_ttl_seconds, stands.lease_ttl_seconds),
         ("--bootstrap-nodes", asked.bootstrap_nodes, stands.bootstrap_nodes),
+        ("--min-in-sync", asked.min_in_sync, stands.min_in_sync),
+        ("--unclean", asked.unclean, stands.unclean),
     )
     sentences = [
         f"{flag} {wanted} has no effect: the cluster was created with {standing}, which stands"

@@ -21,7 +21,7 @@ from shoal_coordinator.coordinator import run_coordinator
 from shoal_coordinator.errors import BadSettings, CoordinatorError
 from shoal_coordinator.logs import log_as_json
 from shoal_coordinator.planning.settings import PlanSettings
-from shoal_coordinator.registry.records import Eviction
+from shoal_coordinator.registry.records import Eviction, Unclean
 from shoal_coordinator.settings import CoordinatorSettings
 
 _log = structlog.get_logger(__name__)
@@ -69,6 +69,19 @@ _SIGNALLED = 128
     help="Who goes when memory is full, to begin with; `shoal config` changes it.",
 )
 @click.option(
+    "--min-in-sync",
+    type=int,
+    default=1,
+    metavar="COPIES",
+    help="Refuse IN_SYNC writes while fewer copies are in sync, the primary's counted.",
+)
+@click.option(
+    "--unclean",
+    type=click.Choice([policy.value for policy in Unclean]),
+    default=Unclean.CLEAR.value,
+    help="A partition without a copy in sync: start empty, keep a stale copy, or wait.",
+)
+@click.option(
     "--down-grace",
     type=float,
     default=PlanSettings().down_grace_seconds,
@@ -94,6 +107,8 @@ def main(
     bootstrap_nodes: int,
     lease_ttl: int,
     eviction: str,
+    min_in_sync: int,
+    unclean: str,
     down_grace: float,
     metrics_listen: str | None,
     insecure: bool,  # noqa: FBT001
@@ -115,6 +130,8 @@ def main(
             lease_ttl_seconds=lease_ttl,
             is_insecure=insecure,
             eviction=Eviction(eviction),
+            min_in_sync=min_in_sync,
+            unclean=Unclean(unclean),
             plan=_plan(down_grace),
         )
         asyncio.run(_run(settings))

@@ -10,7 +10,7 @@ from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.etcd import BadEtcdUrl
 from shoal_coordinator.registry.etcd.urls import endpoint_targets
 from shoal_coordinator.registry.keys import BadName, checked_name
-from shoal_coordinator.registry.records import Eviction
+from shoal_coordinator.registry.records import Eviction, Unclean
 
 PARTITIONS_MAX = 16_384
 _REPLICAS_MAX = 16
@@ -22,8 +22,8 @@ _NODES_MAX = 10_000
 class CoordinatorSettings:
     """One coordinator's settings.
 
-    ``partitions`` to ``lease_ttl_seconds``, and ``eviction``, take effect when the cluster
-    is created.
+    ``partitions`` to ``lease_ttl_seconds``, ``eviction``, ``min_in_sync`` and ``unclean``
+    take effect when the cluster is created.
     """
 
     etcd: str
@@ -38,6 +38,8 @@ class CoordinatorSettings:
     lease_ttl_seconds: int
     is_insecure: bool
     eviction: Eviction = Eviction.S3FIFO
+    min_in_sync: int = 1
+    unclean: Unclean = Unclean.CLEAR
     plan: PlanSettings = field(default_factory=PlanSettings)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,11 @@ class CoordinatorSettings:
         if not 0 <= self.replicas <= _REPLICAS_MAX:
             raise BadSettings(
                 f"--replicas {self.replicas} is not usable: take 0 (one copy) to {_REPLICAS_MAX}"
+            )
+        if not 1 <= self.min_in_sync <= 1 + self.replicas:
+            raise BadSettings(
+                f"--min-in-sync {self.min_in_sync} is not usable: there are {1 + self.replicas} "
+                "copies with the primary's, so take 1 to that, or raise --replicas"
             )
         if not 1 <= self.bootstrap_nodes <= _NODES_MAX:
             raise BadSettings(

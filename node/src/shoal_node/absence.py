@@ -10,6 +10,9 @@ missing, and a single node's death, the common case, is never held back.
 
 Who vanished in a mass loss is waited for even when most others are back already.
 
+Absence is counted from when this node itself was back, at the earliest (``contact``): what
+it saw before that, or did not see while etcd was away, says nothing of how long it lasts.
+
 Invariants: ``missing_since_ms`` holds exactly the expected nodes that are not live;
 ``held_until_ms`` those of them that vanished in a mass loss, for a bounded time.
 """
@@ -33,14 +36,15 @@ class Absence:
     """Until when nothing may be taken over from a node."""
     _seen: set[NodeId] = field(default_factory=set)
 
-    def saw(self, view: ClusterView, now_ms: int, hold_ms: int) -> None:
+    def saw(self, view: ClusterView, now_ms: int, hold_ms: int, contact_since_ms: int = 0) -> None:
         """Take note of who is in ``view`` and who should be and is not."""
         live = {node for node, it in view.nodes.items() if it.registration.weight > 0}
         proxies = view.nodes.keys() - live
         self._seen |= live
         expected = (self._seen | _members(view)) - _departed(view) - proxies
         self.missing_since_ms = {
-            node: self.missing_since_ms.get(node, now_ms) for node in expected - live
+            node: max(self.missing_since_ms.get(node, now_ms), contact_since_ms)
+            for node in expected - live
         }
         lately = {
             node: since_ms + hold_ms
@@ -64,4 +68,10 @@ def _members(view: ClusterView) -> set[NodeId]:
 
 
 def _departed(view: ClusterView) -> set[NodeId]:
-    return {node for node, member in view.members.items() if member.state is MemberState.LEFT}
+    return {node for node in view.members if has_left(view, node)}
+
+
+def has_left(view: ClusterView, node: NodeId) -> bool:
+    """Whether a node is gone for good, as the coordinator says."""
+    member = view.members.get(node)
+    return member is not None and member.state is MemberState.LEFT

@@ -3,7 +3,13 @@
 Each turn takes the newest view, decides (``decide``), and carries the actions out
 in their order. What the data plane does is done at once (``actuator``); what goes
 to the registry runs as a task of its own, and its outcome wakes the next turn.
-Without news there are no turns, unless an action says when to look again.
+Without news there are no turns, unless an action says when to look again. What the
+data plane tells of replication is news, too; it is asked for while there is any
+(``replication_watch``).
+
+A turn looks at everything. What a new record asks of this node's own copy of that
+partition is done before it: when a view shows the record, and when a commit of this
+node's own has written it.
 
 When etcd is away the last view stands and nothing changes: the node serves until
 its lease's deadline, the data plane fences itself, and everything comes back by
@@ -14,27 +20,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from shoal_coordinator.registry.copy_ids import new_copy_id
 from shoal_coordinator.registry.follow import follow
 from shoal_coordinator.registry.port import StoreWentBack
-from shoal_coordinator.registry.records import ClusterConfig, CopyId, NodeRegistration
+from shoal_coordinator.registry.records import ClusterConfig, Epoch, NodeRegistration, PartitionId
 from shoal_coordinator.registry.view import ClusterView, LiveNode
-from shoal_node.actions import Action, HandOver, InstallTopology, LookAgain, Rejoin, TakeOver
+from shoal_node.actions import (
+    Action,
+    AskPositions,
+    ChangeAsPrimary,
+    HandOver,
+    InstallTopology,
+    LookAgain,
+    Rejoin,
+    RequireCopies,
+    TakeOver,
+)
 from shoal_node.actuator import Actuator
+from shoal_node.agent_counts import AgentCounts
 from shoal_node.data_plane_port import DataPlanePort
-from shoal_node.decide import decide, is_ready, standing
+from shoal_node.decide import at_once, decide, is_ready, standing
 from shoal_node.errors import ClusterChanged
 from shoal_node.fence import Fence
-from shoal_node.handover import hand_partition_over
+from shoal_node.handover import HandOverPorts, hand_partition_over
 from shoal_node.local import Local
 from shoal_node.membership import Membership, MembershipPorts
+from shoal_node.peers import Peers, PeerSilent
 from shoal_node.policy import Policy
-from shoal_node.takeover import take_partition_over
+from shoal_node.record_change import change_records
+from shoal_node.replication_watch import ReplicationWatch
+from shoal_node.takeover import take_partitions_over
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +70,10 @@ class AgentPorts:
     membership: MembershipPorts
     data_plane: DataPlanePort
     fence: Fence
-    draw_copy_id: Callable[[], CopyId]
+    peers: Peers
+    draw_token: Callable[[], str]
+    """Something random, new every time: for copy ids."""
+    counts: AgentCounts
 
 
 class Agent:
@@ -68,10 +92,15 @@ class Agent:
         self._world = ports.membership
         self._config = config
         self._policy = policy
-        self._actuator = Actuator(ports.data_plane, self.fence, self.local)
+        self._actuator = Actuator(ports.data_plane, self.fence, self.local, ports.draw_token)
+        self._hand_over_ports = HandOverPorts(
+            self._world.store, self._world.keys, ports.data_plane, self._world.offload
+        )
+        self._watch = ReplicationWatch(ports.data_plane, self.local, policy)
         self._view: ClusterView | None = None
         self._first_view = asyncio.Event()
         self._news = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._turned = asyncio.Event()
         self._look_again_ms: int | None = None
         self._ready = False
@@ -97,6 +126,7 @@ class Agent:
             asyncio.create_task(self._follow(), name="follow"),
             asyncio.create_task(self._join(), name="membership"),
             asyncio.create_task(self._turns(), name="turns"),
+            asyncio.create_task(self._watch_replication(), name="replication"),
         ]
         try:
             done, _ = await asyncio.wait(
@@ -119,7 +149,7 @@ class Agent:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_seconds):
                 await self._membership.announce_leaving()
-                while self.local.serving and self._has_successor():
+                while self._is_needed() and self._has_successor():
                     self._turned.clear()
                     await self._turned.wait()
         return len(self.local.serving)
@@ -132,8 +162,12 @@ class Agent:
         async with contextlib.aclosing(follow(self._world.store, self._world.keys)) as views:
             async for view in views:
                 self._check_config(view)
-                self._view = view
+                known, self._view = self._view, view
                 self._first_view.set()
+                if known is not None:
+                    self._act_at_once(_changed(known, view))
+                    if view.nodes is not known.nodes:
+                        self._urgent.set()
                 self._news.set()
 
     def _check_config(self, view: ClusterView) -> None:
@@ -150,6 +184,27 @@ class Agent:
 
     def _standing_under_id(self) -> LiveNode | None:
         return None if self._view is None else self._view.nodes.get(self.local.node)
+
+    async def _watch_replication(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._policy.replication_poll_ms / 1000)
+            began = loop.time()
+            if self._watch.look(self._now_ms()):
+                self._news.set()
+            # As turns do: with thousands of partitions it takes time to read them all.
+            await asyncio.sleep(loop.time() - began)
+
+    def _is_needed(self) -> bool:
+        """Whether this node serves something, or holds a copy that others wait for."""
+        if self.local.serving or self._view is None:
+            return bool(self.local.serving)
+        copies = {self.local.own_copy(partition) for partition in self.local.following}
+        return any(
+            not copies.isdisjoint(held.record.in_sync)
+            for held in self._view.partitions.values()
+            if self._view.primary_is_live(held.record)
+        )
 
     def _has_successor(self) -> bool:
         if self._view is None or standing(self._view, self.local) is None:
@@ -172,8 +227,12 @@ class Agent:
                 self._turn(self._view)
                 # A turn looks at every partition. Where news comes without end, as
                 # when thousands are taken over, it rests for as long as it took, so
-                # that half of the time is left for what the turns began.
-                await asyncio.sleep(loop.time() - began)
+                # that half of the time is left for what the turns began. Not when a node
+                # has come or gone.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(loop.time() - began):
+                        await self._urgent.wait()
+                self._urgent.clear()
 
     def _wait_seconds(self) -> float | None:
         waits_ms = []
@@ -194,14 +253,47 @@ class Agent:
 
     def _turn(self, view: ClusterView) -> None:
         now_ms = self._now_ms()
+        sent_ms = [sent_ns // 1_000_000 for sent_ns in self.fence.times().sent_ns]
+        self.local.contact.heard(sent_ms, now_ms, self._policy.silence_ms)
         self.local.saw(view, now_ms, self._policy.mass_loss_hold_ms)
-        for action in decide(view, self.local, now_ms, self._policy):
-            self._perform(view, action)
+        self._watch.refresh()
+        actions = decide(view, self.local, now_ms, self._policy)
+        for action in actions:
+            self._perform(view, action, now_ms)
+        # Each commit is news to every process, so there are few.
+        if takes := [action for action in actions if isinstance(action, TakeOver)]:
+            self._start(self._take_over(takes))
+        if changes := [action for action in actions if isinstance(action, ChangeAsPrimary)]:
+            self._start(self._change(changes))
+        self._count(view)
         self._set_ready(ready=is_ready(view, self.local, lease_stands=self._lease_left_ms() > 0))
         self._turned.set()
 
-    def _perform(self, view: ClusterView, action: Action) -> None:
-        is_routine = isinstance(action, InstallTopology | LookAgain)
+    def _act_at_once(self, partitions: Collection[PartitionId]) -> None:
+        """Do what these partitions' records ask of the copies here, and the rest later."""
+        view = self._view
+        if view is None or not partitions:
+            return
+        if any(self._is_to_be_served(view, partition) for partition in partitions):
+            self._watch.refresh()
+        for action in at_once(view, self.local, partitions):
+            self._perform(view, action, self._now_ms())
+
+    def _is_to_be_served(self, view: ClusterView, partition: PartitionId) -> bool:
+        held = self.local.latest(view, partition)
+        return held is not None and self.local.owns(held) and partition not in self.local.serving
+
+    def _count(self, view: ClusterView) -> None:
+        counts, wanted = self._ports.counts, 1 + self._config.replica_count
+        counts.followed_partitions = len(self.local.following)
+        counts.under_replicated_partitions = sum(
+            len(view.partitions[partition].record.in_sync) < wanted
+            for partition in self.local.serving
+            if partition in view.partitions
+        )
+
+    def _perform(self, view: ClusterView, action: Action, now_ms: int) -> None:
+        is_routine = isinstance(action, InstallTopology | LookAgain | RequireCopies)
         (_log.debug if is_routine else _log.info)(str(action))
         match action:
             case Rejoin(why=why):
@@ -211,12 +303,17 @@ class Agent:
                 self._look_again_ms = at_ms if known_ms is None else min(known_ms, at_ms)
             case TakeOver():
                 self.local.began_taking(action.partition)
-                self._start(self._take_over(action))
             case HandOver():
                 self.local.began_handing(action.partition)
                 self._start(self._hand_over(action))
+            case ChangeAsPrimary():
+                self.local.began_changing(action.partition)
+            case AskPositions():
+                self.local.hearing.began_asking(action.peer.registration.id, action.partitions)
+                vacant = {it: self.local.vacancies[it].epoch for it in action.partitions}
+                self._start(self._ask(action.peer.registration, vacant))
             case _:
-                self._actuator.perform(view, action)
+                self._actuator.perform(view, action, now_ms)
 
     def _set_ready(self, *, ready: bool) -> None:
         if ready != self._ready:
@@ -236,29 +333,64 @@ class Agent:
         if error is not None and not self._failed.done():
             self._failed.set_exception(error)
 
-    async def _take_over(self, action: TakeOver) -> None:
-        won = await take_partition_over(
-            action,
-            self._ports.draw_copy_id(),
-            self._world.store,
-            self._world.keys,
-            self.local,
+    async def _take_over(self, actions: list[TakeOver]) -> None:
+        draw = self._ports.draw_token
+        fresh_ids = [new_copy_id(self.local.incarnation, draw()) for _ in actions]
+        outcomes = await take_partitions_over(
+            actions, fresh_ids, self._world.store, self._world.keys, self.local
         )
-        retry_at_ms = None if won else self._now_ms() + self._policy.retry_delay_ms
-        self.local.ended_taking(action.partition, retry_at_ms)
+        for action, won in zip(actions, outcomes, strict=True):
+            if won and action.copy_id is None:
+                self._ports.counts.empty_take_overs += 1
+            elif won:
+                self._ports.counts.promotions += 1
+            self.local.ended_taking(
+                action.partition, self._retry_at_ms(won, self._policy.retry_delay_ms)
+            )
+        self._act_at_once([action.partition for action in actions])
 
     async def _hand_over(self, action: HandOver) -> None:
         won = await hand_partition_over(
-            action,
-            self._ports.draw_copy_id(),
-            self._world.store,
-            self._world.keys,
-            self._ports.data_plane,
-            self.local,
-            self._world.offload,
+            action, self._hand_over_ports, self.local, self._policy.drain_ms
         )
-        retry_at_ms = None if won else self._now_ms() + self._policy.hand_over_retry_ms
-        self.local.ended_handing(action.partition, retry_at_ms)
+        self._ports.counts.hand_overs += won
+        self.local.ended_handing(
+            action.partition, self._retry_at_ms(won, self._policy.hand_over_retry_ms)
+        )
+        self._act_at_once((action.partition,))
+
+    async def _change(self, actions: list[ChangeAsPrimary]) -> None:
+        store, keys = self._world.store, self._world.keys
+        outcomes = await change_records(actions, store, keys, self.local)
+        for action, won in zip(actions, outcomes, strict=True):
+            change = len(action.record.in_sync) - len(action.held.record.in_sync)
+            if won:
+                self._ports.counts.joined += max(change, 0)
+                self._ports.counts.left += max(-change, 0)
+            self.local.ended_changing(
+                action.partition, self._retry_at_ms(won, self._policy.retry_delay_ms)
+            )
+
+    async def _ask(self, peer: NodeRegistration, vacant: dict[PartitionId, Epoch]) -> None:
+        try:
+            copies = await self._ports.peers.copies(peer.address, tuple(vacant))
+        except PeerSilent as error:
+            _log.warning("a peer does not answer", node=peer.id, why=str(error))
+            copies = None
+        # What this node has itself is compared with it, and must be as new.
+        self._watch.expire()
+        self.local.hearing.heard(peer.id, vacant, copies, self._now_ms())
+
+    def _retry_at_ms(self, won: bool, delay_ms: int) -> int | None:  # noqa: FBT001
+        return None if won else self._now_ms() + delay_ms
+
+
+def _changed(known: ClusterView, view: ClusterView) -> list[PartitionId]:
+    """Partitions whose records are other ones."""
+    if view.partitions is known.partitions:
+        return []
+    before = known.partitions
+    return [it for it, held in view.partitions.items() if before.get(it) is not held]
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

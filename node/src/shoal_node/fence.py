@@ -13,12 +13,15 @@ renewal of an older lease changes nothing. Safe to use from any thread.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from shoal_coordinator.registry.port import LeaseId
 
 _NANOSECONDS = 1_000_000_000
+_SENT_KEPT = 32
+"""Turns of the agent are seldom further apart than some keepalives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,12 @@ class LeaseTimes:
     deadline_ns: int
     renewed_ns: int
     """When the last renewal was confirmed."""
+    sent_ns: tuple[int, ...] = ()
+    """When the newest calls were sent by which the store kept, or granted, a lease of ours.
+
+    The newest last, a bounded number. Whoever sent one was heard after that, and heard
+    the answer. They outlive their lease.
+    """
 
     def age_seconds(self, now_ns: int) -> float:
         return (now_ns - self.renewed_ns) / _NANOSECONDS if self.renewed_ns else 0.0
@@ -47,6 +56,7 @@ class Fence:
         self._lifted = False
         self._deadline_ns = 0
         self._renewed_ns = 0
+        self._sent_ns: deque[int] = deque(maxlen=_SENT_KEPT)
 
     def begin(self, lease: LeaseId) -> None:
         """Follow a new lease. The fence stays down until it is lifted for it."""
@@ -63,6 +73,12 @@ class Fence:
             self._renewed_ns = self._clock_ns()
             if self._lifted:
                 self._set_deadline_ns(self._deadline_ns)
+
+    def confirmed(self, sent_ns: int) -> None:
+        """Take note that the store has answered a call that was sent then."""
+        with self._lock:
+            if not self._sent_ns or sent_ns > self._sent_ns[-1]:
+                self._sent_ns.append(sent_ns)
 
     def lift(self, lease: LeaseId) -> bool:
         """Let this lease's deadlines through; False when it is no longer the one."""
@@ -81,7 +97,7 @@ class Fence:
 
     def times(self) -> LeaseTimes:
         with self._lock:
-            return LeaseTimes(self._deadline_ns, self._renewed_ns)
+            return LeaseTimes(self._deadline_ns, self._renewed_ns, tuple(self._sent_ns))
 
     def _drop(self) -> None:
         self._lease = None

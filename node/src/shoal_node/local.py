@@ -4,22 +4,35 @@ Owned by the agent and changed by the verbs below only; decisions read it. Nothi
 here does I/O or reads a clock.
 
 Invariants:
-- ``serving`` says, for each partition that is open in the data plane, its epoch;
-  ``frozen`` is part of it.
-- A partition is never opened twice at one epoch: a copy lives as long as its
-  epoch. ``spent`` remembers the highest epoch at which each was opened.
+- ``serving`` and ``following`` say what is open in the data plane, and no partition is
+  in both; ``copies`` has the copy id of each of them. ``frozen`` is part of ``serving``.
+- A partition is never served twice at one epoch. ``spent`` remembers the highest epoch
+  at which each was.
+- A copy that is opened empty has an id that was drawn for it and never used: ``drawn``.
 - ``written`` holds records that this node learnt from its own commits and that no
   view has caught up with. The newer of the two, by mod_revision, is the truth.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shoal_coordinator.registry.port import ABSENT, Revision
-from shoal_coordinator.registry.records import Epoch, Eviction, Incarnation, NodeId, PartitionId
+from shoal_coordinator.registry.records import (
+    Copy,
+    CopyId,
+    Epoch,
+    Eviction,
+    Incarnation,
+    NodeId,
+    PartitionId,
+)
 from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 from shoal_node.absence import Absence
+from shoal_node.contact import Contact
+from shoal_node.hearing import Hearing
+from shoal_node.replication_status import Follower, PartitionReplication
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,32 @@ class Vacancy:
     held_until_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Whom a copy follows. No ``address``: nobody now."""
+
+    primary: NodeId
+    address: str
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """What the data plane was last told to wait for."""
+
+    copies: tuple[Copy, ...]
+    in_sync_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A copy that is required already, and joins the record once it has ``head_seq``."""
+
+    copy: Copy
+    head_seq: int
+    since_ms: int
+
+
 @dataclass(slots=True)
 class Local:
     """State of one run of a node's process."""
@@ -48,17 +87,32 @@ class Local:
     stopping: bool = False
     eviction: Eviction = Eviction.S3FIFO
     """What the data plane evicts by."""
+    min_in_sync: int = 1
+    """What the data plane was told."""
     installed: Revision = ABSENT
     """The revision of the topology that the data plane has."""
     serving: dict[PartitionId, Epoch] = field(default_factory=dict)
+    following: dict[PartitionId, Following] = field(default_factory=dict)
+    copies: dict[PartitionId, CopyId] = field(default_factory=dict)
+    observed: dict[PartitionId, PartitionReplication] = field(default_factory=dict)
+    """What the data plane last told of its copies."""
     frozen: set[PartitionId] = field(default_factory=set)
     spent: dict[PartitionId, Epoch] = field(default_factory=dict)
+    drawn: dict[PartitionId, set[CopyId]] = field(default_factory=dict)
+    required: dict[PartitionId, Required] = field(default_factory=dict)
+    joining: dict[PartitionId, Joining] = field(default_factory=dict)
+    join_failed_ms: dict[PartitionId, int] = field(default_factory=dict)
+    """When a copy was last waited for in vain."""
+    served_since_ms: dict[PartitionId, int] = field(default_factory=dict)
     taking: set[PartitionId] = field(default_factory=set)
     handing: set[PartitionId] = field(default_factory=set)
+    changing: set[PartitionId] = field(default_factory=set)
     written: dict[PartitionId, HeldPartition] = field(default_factory=dict)
     retry_at_ms: dict[PartitionId, int] = field(default_factory=dict)
     vacancies: dict[PartitionId, Vacancy] = field(default_factory=dict)
+    contact: Contact = field(default_factory=Contact)
     absence: Absence = field(default_factory=Absence)
+    hearing: Hearing = field(default_factory=Hearing)
 
     # What a view says.
 
@@ -67,7 +121,7 @@ class Local:
 
         ``hold_ms``: for how long a mass loss holds take-overs back.
         """
-        self.absence.saw(view, now_ms, hold_ms)
+        self.absence.saw(view, now_ms, hold_ms, self.contact.since_ms)
         self.written = {
             partition: held
             for partition, held in self.written.items()
@@ -79,6 +133,7 @@ class Local:
                 continue
             vacancies[partition] = self._vacancy(held, now_ms)
         self.vacancies = vacancies
+        self.hearing.keep_only({partition: it.epoch for partition, it in vacancies.items()})
 
     def _vacancy(self, held: HeldPartition, now_ms: int) -> Vacancy:
         record = held.record
@@ -107,21 +162,119 @@ class Local:
             and record.primary_incarnation == self.incarnation
         )
 
+    def is_busy(self, partition: PartitionId) -> bool:
+        """Whether a write of its record is on its way, or may be."""
+        return (
+            partition in self.handing
+            or partition in self.changing
+            or partition in self.taking
+            or partition in self.frozen
+        )
+
+    def own_copy(self, partition: PartitionId) -> Copy | None:
+        """This node's copy of a partition, if it has one."""
+        copy_id = self.copies.get(partition)
+        return None if copy_id is None else Copy(self.node, copy_id)
+
+    def follower(self, partition: PartitionId, copy: Copy) -> Follower | None:
+        """Another node's copy, as the data plane last told of it."""
+        told = self.observed.get(partition)
+        if told is None or told.role != "primary":
+            return None
+        wanted = (copy.node, copy.copy_id)
+        return next((it for it in told.followers if (it.node, it.copy_id) == wanted), None)
+
+    # What the data plane tells.
+
+    def observe(self, told: Sequence[PartitionReplication]) -> None:
+        """Take what the data plane told of all its copies."""
+        self.observed = {PartitionId(it.partition): it for it in told}
+        for partition, it in self.observed.items():
+            if partition in self.copies:
+                self.copies[partition] = CopyId(it.copy_id)
+
     # What this node does.
 
-    def registered(self, registration: LiveNode) -> None:
+    def registered(self, registration: LiveNode, now_ms: int = 0) -> None:
+        self.contact.began(now_ms)
         self.registration = registration
         self.fence_lifted = False
+
+    def is_registered_as(self, own: LiveNode) -> bool:
+        """Whether this very registration still holds, leaving or not."""
+        mine = self.registration
+        return mine is not None and mine.create_revision == own.create_revision
 
     def lost_registration(self) -> None:
         self.registration = None
         self.fence_lifted = False
 
-    def opened(self, partition: PartitionId, epoch: Epoch) -> None:
+    def drew(self, partition: PartitionId, copy_id: CopyId) -> None:
+        """An id for a copy that shall be opened empty if a record comes to name it."""
+        self.drawn.setdefault(partition, set()).add(copy_id)
+
+    def opened(
+        self, partition: PartitionId, epoch: Epoch, copy_id: CopyId, now_ms: int = 0
+    ) -> None:
         assert partition not in self.serving
-        assert epoch > self.spent.get(partition, 0), "an epoch is opened once"
+        assert partition not in self.following
+        self.drawn.pop(partition, None)
+        self.copies[partition] = copy_id
+        self._serve(partition, epoch, now_ms)
+
+    def promoted(self, partition: PartitionId, epoch: Epoch, now_ms: int = 0) -> None:
+        del self.following[partition]
+        self.drawn.pop(partition, None)
+        self._serve(partition, epoch, now_ms)
+
+    def _serve(self, partition: PartitionId, epoch: Epoch, now_ms: int) -> None:
+        assert epoch > self.spent.get(partition, 0), "an epoch is served once"
         self.serving[partition] = epoch
         self.spent[partition] = epoch
+        self.served_since_ms[partition] = now_ms
+        self.observed.pop(partition, None)
+
+    def followed(self, partition: PartitionId, following: Following, copy_id: CopyId) -> None:
+        """``copy_id`` counts where there was no copy."""
+        self.copies.setdefault(partition, copy_id)
+        self._ended_serving(partition)
+        self.following[partition] = following
+
+    def closed(self, partition: PartitionId) -> None:
+        self._ended_serving(partition)
+        self.following.pop(partition, None)
+        self.copies.pop(partition, None)
+        self.observed.pop(partition, None)
+
+    def _ended_serving(self, partition: PartitionId) -> None:
+        if self.serving.pop(partition, None) is not None:
+            self.observed.pop(partition, None)
+        self.served_since_ms.pop(partition, None)
+        self.frozen.discard(partition)
+        self.required.pop(partition, None)
+        self.joining.pop(partition, None)
+        self.join_failed_ms.pop(partition, None)
+
+    def lost_copy(self, partition: PartitionId, epoch: Epoch) -> None:
+        """A record gave it to a copy that is not there any more: it is not served."""
+        self.spent[partition] = max(epoch, self.spent.get(partition, epoch))
+        self.closed(partition)
+
+    def requires(
+        self,
+        partition: PartitionId,
+        required: Required,
+        joining: Joining | None = None,
+        now_ms: int = 0,
+    ) -> None:
+        """With nobody joining where somebody was: that one is waited for no more."""
+        assert partition in self.serving
+        self.required[partition] = required
+        if joining is None:
+            if self.joining.pop(partition, None) is not None:
+                self.join_failed_ms[partition] = now_ms
+        else:
+            self.joining[partition] = joining
 
     def froze(self, partition: PartitionId) -> None:
         assert partition in self.serving
@@ -129,10 +282,6 @@ class Local:
 
     def thawed(self, partition: PartitionId) -> None:
         self.frozen.remove(partition)
-
-    def closed(self, partition: PartitionId) -> None:
-        del self.serving[partition]
-        self.frozen.discard(partition)
 
     def wrote(self, held: HeldPartition) -> None:
         """Take note of a record that a commit of this node wrote or found."""
@@ -154,6 +303,16 @@ class Local:
 
     def ended_handing(self, partition: PartitionId, retry_at_ms: int | None) -> None:
         self.handing.remove(partition)
+        self._retry(partition, retry_at_ms)
+
+    def began_changing(self, partition: PartitionId) -> None:
+        assert partition not in self.changing
+        self.changing.add(partition)
+
+    def ended_changing(self, partition: PartitionId, retry_at_ms: int | None) -> None:
+        self.changing.remove(partition)
+        # What the record says now is what is required next.
+        self.joining.pop(partition, None)
         self._retry(partition, retry_at_ms)
 
     def _retry(self, partition: PartitionId, at_ms: int | None) -> None:

@@ -106,7 +106,7 @@ class Membership:
         while True:
             mine = await self._join()
             self._said.clear()
-            self._local.registered(mine)
+            self._local.registered(mine, self._ports.clock_ns() // 1_000_000)
             self._changed()
             assert self._lost is not None
             why = await self._lost
@@ -220,6 +220,7 @@ class Membership:
             may_renew=self._ports.is_well,
             renewed=lambda deadline_ns: self._fence.renewed(lease.id, deadline_ns),
             lost=on_lost,
+            confirmed=self._fence.confirmed,
         )
         self._fence.begin(lease.id)
         self._upkeep = self._ports.make_upkeep(lease, sent_ns, callbacks)

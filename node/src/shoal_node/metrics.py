@@ -22,6 +22,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from shoal_node.agent_counts import AgentCounts
 from shoal_node.fence import LeaseTimes
 from shoal_node.snapshot import Durations, PartitionUse, Snapshot
 
@@ -36,19 +37,22 @@ class NodeCollector(Collector):
         self,
         snapshot: Callable[[], Snapshot],
         lease: Callable[[], LeaseTimes],
+        counts: AgentCounts,
         clock_ns: Callable[[], int],
         *,
         of_partitions: bool,
     ) -> None:
         self._snapshot = snapshot
         self._lease = lease
+        self._counts = counts
         self._clock_ns = clock_ns
         self._of_partitions = of_partitions
 
     def collect(self) -> Iterator[Metric]:
         snapshot = self._snapshot()
         yield from _counters(snapshot)
-        yield from _gauges(snapshot)
+        yield from _gauges(snapshot, self._counts.followed_partitions)
+        yield from _of_agent(self._counts)
         yield _durations(snapshot.durations)
         if self._of_partitions:
             yield from _of_partitions(snapshot.partitions)
@@ -89,12 +93,27 @@ def _counters(snapshot: Snapshot) -> Iterator[Metric]:
         ("shoal_slow_requests", "Requests slower than the threshold.", snapshot.slow.total),
     ):
         yield CounterMetricFamily(name, documentation, value)
+    moved = snapshot.replication
+    for name, documentation, key in (
+        ("shoal_replication_waits", "Answers that waited for other copies.", "waits"),
+        ("shoal_replication_batches", "Runs of log records sent.", "log_batches"),
+        ("shoal_replication_log_bytes", "Bytes of log records sent.", "log_bytes"),
+        ("shoal_replication_snapshot_bytes", "Bytes of snapshots sent.", "snapshot_bytes"),
+        ("shoal_replication_snapshots", "Snapshots begun for followers.", "snapshots"),
+        ("shoal_replication_applied_bytes", "Bytes applied as a follower.", "applied_bytes"),
+    ):
+        yield CounterMetricFamily(name, documentation, moved.get(key, 0))
 
 
-def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
+def _gauges(snapshot: Snapshot, followed_partitions: int) -> Iterator[Metric]:
     hottest, biggest = snapshot.hottest.keys, snapshot.biggest.keys
     for name, documentation, value in (
         ("shoal_connections", "Open connections.", snapshot.connections),
+        (
+            "shoal_replication_streams",
+            "Streams on which others follow this node.",
+            snapshot.replication.get("streams", 0),
+        ),
         ("shoal_entries", "Entries held.", snapshot.entries),
         ("shoal_memory_bytes", "Bytes that the engine counts.", snapshot.memory_bytes),
         ("shoal_maxmemory_bytes", "Bytes that it may take.", snapshot.maxmemory_bytes),
@@ -116,9 +135,10 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     ):
         yield GaugeMetricFamily(name, documentation, value)
     partitions = GaugeMetricFamily(
-        "shoal_partitions", "Partitions served here, by role.", labels=["role"]
+        "shoal_partitions", "Partitions served or followed here.", labels=["role"]
     )
     partitions.add_metric(["primary"], snapshot.open_partitions)
+    partitions.add_metric(["follower"], followed_partitions)
     yield partitions
     memory = GaugeMetricFamily(
         "shoal_memory_kind_bytes", "Bytes by what they are for.", labels=["kind"]
@@ -132,6 +152,29 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     for policy in POLICIES:
         eviction.add_metric([policy], policy == snapshot.eviction)
     yield eviction
+
+
+def _of_agent(counts: AgentCounts) -> Iterator[Metric]:
+    take_overs = CounterMetricFamily(
+        "shoal_take_overs", "Partitions that this node took over.", labels=["with_data"]
+    )
+    take_overs.add_metric(["true"], counts.promotions)
+    take_overs.add_metric(["false"], counts.empty_take_overs)
+    yield take_overs
+    yield CounterMetricFamily(
+        "shoal_hand_overs", "Partitions that this node handed to another.", counts.hand_overs
+    )
+    changes = CounterMetricFamily(
+        "shoal_in_sync_changes", "Copies that came in sync, or left.", labels=["change"]
+    )
+    changes.add_metric(["joined"], counts.joined)
+    changes.add_metric(["left"], counts.left)
+    yield changes
+    yield GaugeMetricFamily(
+        "shoal_under_replicated_partitions",
+        "Of those served here, with fewer copies in sync than wanted.",
+        counts.under_replicated_partitions,
+    )
 
 
 def _durations(durations: Mapping[str, Durations]) -> Metric:

@@ -31,10 +31,11 @@ from shoal_coordinator.registry.port import (
     StoreUnavailable,
     StoreWentBack,
 )
-from shoal_coordinator.registry.records import ClusterConfig, CopyId, NodeId, NodeRegistration
+from shoal_coordinator.registry.records import ClusterConfig, NodeId, NodeRegistration
 from shoal_coordinator.registry.upkeep import LeaseUpkeep, UpkeepCallbacks
 from shoal_node._bridge import DataPlane, boottime_ns
 from shoal_node.agent import Agent, AgentPorts
+from shoal_node.agent_counts import AgentCounts
 from shoal_node.data_plane import DataPlaneSettings
 from shoal_node.errors import CannotListen, ClusterChanged, NoRegistry
 from shoal_node.fence import Fence
@@ -43,6 +44,7 @@ from shoal_node.logs import log_as_json
 from shoal_node.membership import MembershipPorts
 from shoal_node.metrics import NodeCollector
 from shoal_node.metrics_server import MetricsServer, serve_metrics
+from shoal_node.peers import GrpcPeers
 from shoal_node.probe import DataPathProbe, probe_target
 from shoal_node.settings import HostPort, NodeSettings, parse_host_port
 from shoal_node.timing import Timing, timing_for
@@ -52,7 +54,7 @@ _log = structlog.get_logger(__name__)
 _CONFIG_PAUSE_SECONDS = 0.2
 _HAND_OVER_SECONDS = 5.0
 _GRACE_MS = 2_000
-_COPY_ID_BYTES = 8
+_TOKEN_BYTES = 8
 
 
 async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
@@ -70,10 +72,15 @@ async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
         probe = DataPathProbe(probe_target(listening.bound), timing.probe_timeout_seconds)
         stack.callback(probe.close)
         fence = Fence(listening.data_plane.set_lease_deadline, boottime_ns)
-        metrics = stack.enter_context(_metrics(settings, listening, fence, config.partition_count))
+        counts = AgentCounts()
+        metrics = stack.enter_context(
+            _metrics(settings, listening, fence, counts, config.partition_count)
+        )
+        peers = GrpcPeers()
+        stack.push_async_callback(peers.close)
         membership = _membership_ports(store, keys, probe, timing)
         agent = Agent(
-            AgentPorts(membership, listening.data_plane, fence, _copy_id),
+            AgentPorts(membership, listening.data_plane, fence, peers, _token, counts),
             _registration(settings, listening, metrics.port),
             config,
             timing.policy,
@@ -221,12 +228,17 @@ async def _unless_stopped(
 
 @contextlib.contextmanager
 def _metrics(
-    settings: NodeSettings, listening: Listening, fence: Fence, partition_count: int
+    settings: NodeSettings,
+    listening: Listening,
+    fence: Fence,
+    counts: AgentCounts,
+    partition_count: int,
 ) -> Iterator[MetricsServer]:
     of_partitions = partition_count <= settings.partition_metrics_max
     collector = NodeCollector(
         partial(listening.data_plane.snapshot, partitions=of_partitions),
         fence.times,
+        counts,
         boottime_ns,
         of_partitions=of_partitions,
     )
@@ -243,8 +255,8 @@ def _metrics(
         server.close()
 
 
-def _copy_id() -> CopyId:
-    return CopyId(secrets.token_hex(_COPY_ID_BYTES))
+def _token() -> str:
+    return secrets.token_hex(_TOKEN_BYTES)
 
 
 def _version() -> str:

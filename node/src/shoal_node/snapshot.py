@@ -144,6 +144,11 @@ class Snapshot:
     """By what it is for. ``connections`` and ``introspection`` stand beside the engine's
     memory; the other kinds add up to ``memory_bytes``.
     """
+    replication: Mapping[str, int] = field(default_factory=dict)
+    """``streams`` of followers now, ``followed_partitions`` now; and since the start
+    ``waits`` of answers for other copies, ``log_batches``, ``log_bytes``,
+    ``snapshot_bytes`` and ``snapshots`` sent, ``applied_bytes`` as a follower.
+    """
     hits: int = 0
     misses: int = 0
     evicted: int = 0

@@ -32,6 +32,7 @@ class Timing:
 def timing_for(lease_ttl_seconds: int) -> Timing:
     """Raises BadSettings where the TTL leaves no room."""
     margin_seconds = max(_MARGIN_SECONDS_MIN, lease_ttl_seconds * _MARGIN_SHARE)
+    ttl_ms = lease_ttl_seconds * _MS_PER_SECOND
     upkeep = UpkeepSettings(margin_seconds=margin_seconds)
     try:
         upkeep.check(lease_ttl_seconds)
@@ -41,5 +42,9 @@ def timing_for(lease_ttl_seconds: int) -> Timing:
         upkeep=upkeep,
         probe_timeout_seconds=min(_PROBE_SECONDS_MAX, lease_ttl_seconds * _PROBE_SHARE),
         # A lost lease is noticed within one TTL, and regained within another.
-        policy=Policy(mass_loss_hold_ms=2 * lease_ttl_seconds * _MS_PER_SECOND),
+        policy=Policy(
+            mass_loss_hold_ms=2 * ttl_ms,
+            silence_ms=ttl_ms // 2,
+            return_hold_ms=ttl_ms * 3 // 2,
+        ),
     )

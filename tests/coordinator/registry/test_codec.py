@@ -22,6 +22,7 @@ from shoal_coordinator.registry.records import (
     NodeRegistration,
     PartitionId,
     PartitionRecord,
+    Unclean,
 )
 
 # A busy machine is no failure.
@@ -52,7 +53,8 @@ GOLDEN = [
     (
         codec.encode_config(CONFIG),
         '{"partition_count":256,"replica_count":1,"lease_ttl_seconds":3,'
-        '"bootstrap_nodes":3,"cluster_id":"5f0c","eviction":"EVICTION_POLICY_S3FIFO"}',
+        '"bootstrap_nodes":3,"cluster_id":"5f0c","eviction":"EVICTION_POLICY_S3FIFO",'
+        '"min_in_sync":1,"unclean":"UNCLEAN_POLICY_CLEAR"}',
     ),
     (
         codec.encode_registration(REGISTRATION),
@@ -103,6 +105,17 @@ def test_each_state_comes_back(state: MemberState) -> None:
 def test_each_policy_comes_back(eviction: Eviction) -> None:
     config = ClusterConfig(256, 1, 3, 3, "5f0c", eviction)
     assert codec.decode_config("k", codec.encode_config(config)) == config
+
+
+@pytest.mark.parametrize("unclean", Unclean)
+def test_every_choice_about_copies_in_sync_is_kept(unclean: Unclean) -> None:
+    config = ClusterConfig(256, 1, 3, 3, "5f0c", min_in_sync=2, unclean=unclean)
+    assert codec.decode_config("k", codec.encode_config(config)) == config
+
+
+def test_an_unknown_choice_is_not_taken_for_another() -> None:
+    with pytest.raises(codec.RecordCorrupt, match="unclean is none of those known"):
+        codec.decode_config("k", b'{"partition_count":256,"unclean":99}')
 
 
 def test_a_configuration_from_before_there_was_a_choice_is_s3fifo() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from shoal_coordinator.registry import codec
 from shoal_coordinator.registry.keys import Keys
+from shoal_coordinator.registry.memory import CommitFault, MemoryStore
 from shoal_coordinator.registry.operations import (
     Elected,
     Lost,
@@ -23,6 +24,7 @@ from shoal_coordinator.registry.operations import (
     Won,
     announce_leaving,
     campaign,
+    change_as_primary,
     change_config,
     create_config,
     hand_over,
@@ -381,6 +383,45 @@ async def test_a_partition_is_handed_to_who_lives(store: Store, keys: Keys) -> N
     handed = await hand_over(store, keys, held, taken_by(record, b), a, b)
     assert isinstance(handed, Won)
     assert isinstance(await hand_over(store, keys, held, taken_by(record, b), a, b), Lost)
+
+
+async def test_a_primary_changes_who_is_in_sync_while_it_is_registered(
+    store: Store, keys: Keys
+) -> None:
+    leadership = await leading(store, keys)
+    a = await live(store, keys, "a")
+    held = await plan(store, keys, leadership, planned(0, "a", "b"))
+    record = taken_by(held.record, a)
+    won = await take_over(store, keys, held, record, a, old=None)
+    assert isinstance(won, Won)
+    held = HeldPartition(record, won.mod_revision)
+
+    joined = replace(record, in_sync=(*record.in_sync, Copy(NodeId("b"), CopyId("b-copy"))))
+    changed = await change_as_primary(store, keys, held, joined, a)
+    assert isinstance(changed, Won)
+    stands = HeldPartition(joined, changed.mod_revision)
+    # By an older revision it loses, and is told what stands.
+    lost = await change_as_primary(store, keys, held, replace(record, handoff_to=NodeId("b")), a)
+    assert isinstance(lost, Lost)
+    assert lost.current == stands
+    await store.revoke_lease(a.lease)
+    assert await change_as_primary(store, keys, stands, record, a) == Lost(
+        stands, (CreatedAt(keys.node(NodeId("a")), a.create_revision),)
+    )
+
+
+async def test_a_change_whose_answer_was_lost_is_read_back() -> None:
+    store, keys = MemoryStore(), Keys("test")
+    leadership = await leading(store, keys)
+    a = await live(store, keys, "a")
+    held = await plan(store, keys, leadership, planned(0, "a", "b"))
+    record = taken_by(held.record, a)
+    won = await take_over(store, keys, held, record, a, old=None)
+    assert isinstance(won, Won)
+    joined = replace(record, in_sync=(*record.in_sync, Copy(NodeId("b"), CopyId("b-copy"))))
+    store.fail_commits(CommitFault.LOST_AFTER)
+    held = HeldPartition(record, won.mod_revision)
+    assert isinstance(await change_as_primary(store, keys, held, joined, a), Won)
 
 
 async def test_256_take_overs_at_once_take_well_under_a_second(store: Store, keys: Keys) -> None:

@@ -112,10 +112,16 @@ class Holder:
         self.times_asked = 0
         self.deadlines: list[int] = []
         self.losses: list[LeaseLost] = []
+        self.sent: list[int] = []
         self.changed = threading.Condition()
 
     def callbacks(self) -> UpkeepCallbacks:
-        return UpkeepCallbacks(self._may_renew, self._renewed, self._lost)
+        return UpkeepCallbacks(self._may_renew, self._renewed, self._lost, self._confirmed)
+
+    def _confirmed(self, sent_ns: int) -> None:
+        with self.changed:
+            self.sent.append(sent_ns)
+            self.changed.notify_all()
 
     def _may_renew(self) -> bool:
         with self.changed:
@@ -173,6 +179,20 @@ def test_the_holder_is_told_each_deadline() -> None:
     for asked, told in zip(keeper.asked, holder.deadlines[1:], strict=False):
         assert told <= asked + round(0.7 * SECOND_NS)
     assert not holder.losses
+
+
+def test_the_holder_is_told_when_each_confirmed_renewal_was_sent() -> None:
+    keeper, holder = Keeper(), Holder()
+    keeper.failing = StoreUnavailable("away")
+    granted_ns = boottime_ns()
+    upkeep = LeaseUpkeep(keeper, Lease(LeaseId(7), 1), granted_ns, holder.callbacks(), SETTINGS)
+    upkeep.start()
+    holder.wait_for(lambda: len(keeper.asked) >= 2)
+    assert holder.sent == [granted_ns], "nothing else is confirmed yet"
+    keeper.failing = None
+    holder.wait_for(lambda: len(holder.sent) >= 2)
+    upkeep.stop()
+    assert granted_ns < holder.sent[1] <= keeper.asked[-1]
 
 
 def test_a_holder_that_is_not_well_is_not_renewed() -> None:

@@ -43,6 +43,7 @@ def test_metrics_tell_what_the_view_says() -> None:
         "shoal_coordinator_unserved_partitions 7.0",
         "shoal_coordinator_misplaced_partitions 1.0",
         "shoal_coordinator_handoffs 1.0",
+        "shoal_coordinator_under_replicated_partitions 7.0",
         'shoal_coordinator_actions_total{kind="PlanPartition"} 8.0',
     ):
         assert line in lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cluster_views import CONFIG, live, member, record, view
 from shoal.v1 import registry_pb2
 from shoal_coordinator.registry.records import MemberState
@@ -22,7 +24,22 @@ VIEW = view(
 def test_partitions_are_counted_by_who_serves_and_who_should() -> None:
     # Of 8 partitions two are served: b has restarted since it took one, one is not
     # taken, and four are not planned.
-    assert tally(VIEW) == Tally(unserved=6, misplaced=1, handoffs=1)
+    # Those two are also all of which a copy in sync is left.
+    assert tally(VIEW) == Tally(unserved=6, misplaced=1, handoffs=1, under_replicated=6)
+
+
+def test_a_partition_with_fewer_copies_in_sync_than_wanted_is_counted() -> None:
+    records = (
+        record(0, "a", preference="a b", in_sync="b/2"),
+        record(1, "a", preference="a b", in_sync="b"),
+        record(2, "a", preference="a b", in_sync="gone"),
+    )
+    config = replace(CONFIG, replica_count=1, partition_count=3)
+    of = view(nodes=(live("a"), live("b", run=2)), records=records, config=config)
+    assert tally(of).under_replicated == 2
+    status = status_of(of)
+    assert status.under_replicated_partitions == 2
+    assert {it.member.id: it.in_sync_partitions for it in status.nodes} == {"a": 3, "b": 2}
 
 
 def test_nodes_are_told_with_and_without_their_process() -> None:

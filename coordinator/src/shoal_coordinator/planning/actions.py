@@ -95,10 +95,7 @@ class MarkHandoff:
     def __str__(self) -> str:
         primary = self.held.record.primary
         source = "nobody" if primary is None else primary.node
-        return (
-            f"partition {self.held.record.partition} shall move from {source} to {self.target}, "
-            "where it starts empty"
-        )
+        return f"partition {self.held.record.partition} shall move from {source} to {self.target}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ handoffs. The last wait until everything before them is done. Decided again from
 every view, so whatever is lost on the way is decided anew; each write compares the
 revision that it was decided by, so what is outdated cannot win.
 
-Moves are cold until replication carries data: the target of a handoff starts with
-an empty partition. So they begin only once the ring has been steady for a while,
-only to nodes that have been, and a few at a time.
+A move carries its data: the target follows because the record names it, gets in sync,
+and is handed the partition. That costs a copy of it, so moves begin only once the ring
+has been steady for a while, only to nodes that have been, and a few at a time.
 """
 
 from __future__ import annotations

@@ -18,8 +18,7 @@ class PlanSettings:
     handoffs_in_flight_max: int = 8
     """In the whole cluster, and also the number that is begun in one round."""
     handoff_round_seconds: float = 1.0
-    """Moves are cold as long as replication carries no data: a round at a time lets
-    the origin warm what has moved before more does."""
+    """A round at a time, so that copies on their way do not crowd out requests."""
     handoff_timeout_seconds: float = 30.0
     """A handoff that takes longer is withdrawn, and tried again later."""
     flap_window_seconds: float = 600.0

@@ -33,6 +33,7 @@ from shoal_coordinator.registry.records import (
     NodeRegistration,
     PartitionId,
     PartitionRecord,
+    Unclean,
 )
 
 _M = TypeVar("_M", bound=Message)
@@ -50,6 +51,15 @@ _EVICTION_TO_PB = {
     Eviction.LRU: pb.EVICTION_POLICY_LRU,
     Eviction.LFU: pb.EVICTION_POLICY_LFU,
     Eviction.NONE: pb.EVICTION_POLICY_NONE,
+}
+_UNCLEAN_TO_PB = {
+    Unclean.CLEAR: pb.UNCLEAN_POLICY_CLEAR,
+    Unclean.KEEP: pb.UNCLEAN_POLICY_KEEP,
+    Unclean.REFUSE: pb.UNCLEAN_POLICY_REFUSE,
+}
+_UNCLEAN_FROM_PB = {
+    pb.UNCLEAN_POLICY_UNSPECIFIED: Unclean.CLEAR,
+    **{wire: unclean for unclean, wire in _UNCLEAN_TO_PB.items()},
 }
 _EVICTION_FROM_PB = {wire: eviction for eviction, wire in _EVICTION_TO_PB.items()}
 
@@ -95,6 +105,8 @@ def config_to_pb(config: ClusterConfig) -> pb.ClusterConfig:
         bootstrap_nodes=config.bootstrap_nodes,
         cluster_id=config.cluster_id,
         eviction=_EVICTION_TO_PB[config.eviction],
+        min_in_sync=config.min_in_sync,
+        unclean=_UNCLEAN_TO_PB[config.unclean],
     )
 
 
@@ -105,6 +117,9 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
     eviction = eviction_from_pb(message.eviction)
     if eviction is None and message.eviction != pb.EVICTION_POLICY_UNSPECIFIED:
         raise RecordCorrupt(key, "eviction is none of those known")
+    unclean = _UNCLEAN_FROM_PB.get(message.unclean)
+    if unclean is None:
+        raise RecordCorrupt(key, "unclean is none of those known")
     return ClusterConfig(
         partition_count=message.partition_count,
         replica_count=message.replica_count,
@@ -112,6 +127,8 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
         bootstrap_nodes=message.bootstrap_nodes,
         cluster_id=message.cluster_id,
         eviction=eviction or Eviction.S3FIFO,
+        min_in_sync=message.min_in_sync or 1,
+        unclean=unclean,
     )
 
 

@@ -47,6 +47,17 @@ class Eviction(StrEnum):
     NONE = "none"
 
 
+class Unclean(StrEnum):
+    """What becomes of a partition when no copy in sync is left."""
+
+    CLEAR = "clear"
+    """It is taken over empty, so that nothing that was invalidated comes back."""
+    KEEP = "keep"
+    """The furthest copy that is left takes over with what it has."""
+    REFUSE = "refuse"
+    """Nobody takes it over: it waits for a copy in sync to come back."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
     """Written when the cluster is created; of a running one only ``eviction`` changes."""
@@ -57,6 +68,9 @@ class ClusterConfig:
     bootstrap_nodes: int
     cluster_id: str
     eviction: Eviction = Eviction.S3FIFO
+    min_in_sync: int = 1
+    """IN_SYNC writes are refused while fewer copies are in sync, the primary's counted."""
+    unclean: Unclean = Unclean.CLEAR
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,11 @@ class Metrics(Collector):
             "Partitions whose primary is not the one that the ring wants",
             counts.misplaced,
         )
+        yield _gauge(
+            "under_replicated_partitions",
+            "Partitions with fewer copies in sync than are wanted",
+            counts.under_replicated,
+        )
         yield _gauge("handoffs", "Partitions on their way to another node", counts.handoffs)
         actions = CounterMetricFamily(
             "shoal_coordinator_actions", "Actions carried out, by kind", labels=["kind"]

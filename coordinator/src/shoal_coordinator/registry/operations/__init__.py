@@ -32,10 +32,14 @@ from shoal_coordinator.registry.operations.nodes import (
 from shoal_coordinator.registry.operations.outcome import Lost, Won
 from shoal_coordinator.registry.operations.partitions import (
     PlannedRecord,
+    Taken,
+    change_as_primary,
+    change_together,
     hand_over,
     plan_partition,
     plan_partitions,
     take_over,
+    take_over_together,
 )
 
 __all__ = [
@@ -45,10 +49,13 @@ __all__ = [
     "NotElected",
     "PlannedRecord",
     "Registered",
+    "Taken",
     "Won",
     "announce_leaving",
     "campaign",
+    "change_as_primary",
     "change_config",
+    "change_together",
     "create_config",
     "hand_over",
     "plan_partition",
@@ -59,4 +66,5 @@ __all__ = [
     "remove_registration",
     "resign",
     "take_over",
+    "take_over_together",
 ]

@@ -4,12 +4,15 @@ Every write compares the record's mod_revision. On top of it the coordinator's
 compare its election, and nodes' compare that their own registration stands.
 
 Many of them may run at once (``asyncio.gather``): the store bounds how many are
-on their way.
+on their way. Where one node writes many records at once, they are written by one commit
+(``take_over_together``, ``change_together``): every commit is an event that each process
+hears of. Each record is compared just as it would be alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shoal_coordinator.registry.codec import RecordCorrupt, decode_partition, encode_partition
@@ -77,18 +80,69 @@ async def take_over(
     record: PartitionRecord,
     me: LiveNode,
     old: tuple[NodeId, Revision] | None,
+    lost: Sequence[tuple[NodeId, Revision]] = (),
 ) -> Won | Lost[HeldPartition]:
     """Become primary of a partition whose primary is gone.
 
     ``old`` is the old primary's node and the create_revision of its node key as
     the view showed it: ``ABSENT``, or another incarnation's. ``None``: the
-    partition was never taken.
+    partition was never taken. ``lost`` are likewise the nodes of copies that are passed
+    over because they are gone: they must be so still.
     """
-    _check_new_primary(held.record, record, me)
-    guards = [_stands(keys, me)]
-    if old is not None:
-        guards.append(CreatedAt(keys.node(old[0]), old[1]))
-    return await _swap(store, keys, record, held.mod_revision, guards)
+    taken = Taken(held, record, old, lost)
+    return await _swap(store, keys, record, held.mod_revision, _taking_guards(keys, taken, me))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One of the partitions that are taken over together: the arguments of ``take_over``."""
+
+    held: HeldPartition
+    record: PartitionRecord
+    old: tuple[NodeId, Revision] | None
+    lost: Sequence[tuple[NodeId, Revision]] = ()
+
+
+async def take_over_together(
+    store: Store, keys: Keys, taken: Sequence[Taken], me: LiveNode
+) -> tuple[Won | Lost[HeldPartition], ...]:
+    """``take_over`` of many partitions; one outcome for each, in their order."""
+    guarded = [
+        _Guarded(it.record, it.held.mod_revision, _taking_guards(keys, it, me)) for it in taken
+    ]
+    return await _swap_together(store, keys, guarded)
+
+
+def _taking_guards(keys: Keys, taken: Taken, me: LiveNode) -> tuple[Guard, ...]:
+    _check_new_primary(taken.held.record, taken.record, me)
+    gone = taken.lost if taken.old is None else (taken.old, *taken.lost)
+    guards = (CreatedAt(keys.node(node), revision) for node, revision in gone)
+    return (_stands(keys, me), *guards)
+
+
+async def change_as_primary(
+    store: Store, keys: Keys, held: HeldPartition, record: PartitionRecord, me: LiveNode
+) -> Won | Lost[HeldPartition]:
+    """Change what a primary may change of its record: who is in sync, and who is next.
+
+    Epoch and primary stay, and this node's registration stands.
+    """
+    _check_same_primary(held.record, record, me)
+    return await _swap(store, keys, record, held.mod_revision, (_stands(keys, me),))
+
+
+async def change_together(
+    store: Store,
+    keys: Keys,
+    changed: Sequence[tuple[HeldPartition, PartitionRecord]],
+    me: LiveNode,
+) -> tuple[Won | Lost[HeldPartition], ...]:
+    """``change_as_primary`` of many records; one outcome for each, in their order."""
+    for held, record in changed:
+        _check_same_primary(held.record, record, me)
+    guards = (_stands(keys, me),)
+    guarded = [_Guarded(record, held.mod_revision, guards) for held, record in changed]
+    return await _swap_together(store, keys, guarded)
 
 
 async def hand_over(
@@ -105,6 +159,16 @@ async def hand_over(
     _check_new_primary(held.record, record, target)
     guards = (_stands(keys, me), _stands(keys, target))
     return await _swap(store, keys, record, held.mod_revision, guards)
+
+
+def _check_same_primary(old: PartitionRecord, new: PartitionRecord, me: LiveNode) -> None:
+    assert old.primary is not None
+    assert old.primary.node == me.registration.id
+    assert (new.epoch, new.primary, new.primary_incarnation) == (
+        old.epoch,
+        old.primary,
+        old.primary_incarnation,
+    )
 
 
 def _check_new_primary(old: PartitionRecord, new: PartitionRecord, primary: LiveNode) -> None:
@@ -133,6 +197,54 @@ async def _swap(
 ) -> Won | Lost[HeldPartition]:
     swap = _partition_swap(keys, record, expected)
     return _outcome(swap, await settle(store, [swap], guards))
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """A record to be written over the one at ``expected``, if all ``guards`` hold."""
+
+    record: PartitionRecord
+    expected: Revision
+    guards: tuple[Guard, ...]
+
+
+async def _swap_together(
+    store: Store, keys: Keys, guarded: Sequence[_Guarded]
+) -> tuple[Won | Lost[HeldPartition], ...]:
+    """Write them by as few commits as may be; where one of them loses, each by itself.
+
+    Where one raises, those before it stand.
+    """
+    outcomes: list[Won | Lost[HeldPartition]] = []
+    for chunk in _chunks(guarded):
+        swaps = [_partition_swap(keys, it.record, it.expected) for it in chunk]
+        settled = await settle(store, swaps, [guard for it in chunk for guard in it.guards])
+        if settled.won or len(chunk) == 1:
+            outcomes += [_outcome(swap, settled) for swap in swaps]
+            continue
+        alone = await asyncio.gather(
+            *(_swap(store, keys, it.record, it.expected, it.guards) for it in chunk),
+            return_exceptions=True,
+        )
+        for outcome in alone:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            outcomes.append(outcome)
+    return tuple(outcomes)
+
+
+def _chunks(guarded: Sequence[_Guarded]) -> Iterator[list[_Guarded]]:
+    """As many in one commit as etcd takes guards."""
+    chunk: list[_Guarded] = []
+    guards: set[Guard] = set()
+    for it in guarded:
+        if chunk and len(chunk) + 1 + len(guards.union(it.guards)) > RECORDS_PER_COMMIT:
+            yield chunk
+            chunk, guards = [], set()
+        chunk.append(it)
+        guards.update(it.guards)
+    if chunk:
+        yield chunk
 
 
 def _outcome(swap: Swap, settled: Settled) -> Won | Lost[HeldPartition]:

@@ -34,6 +34,10 @@ def boottime_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+def _not_asked_for(_sent_ns: int) -> None:
+    """In place of a callback that the holder has no use for."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpkeepCallbacks:
     """What the holder of the lease says and is told, in the upkeep's thread."""
@@ -44,6 +48,8 @@ class UpkeepCallbacks:
     """The lease may be trusted until this CLOCK_BOOTTIME, in nanoseconds."""
     lost: Callable[[LeaseLost], None]
     """The lease is gone; the upkeep has ended."""
+    confirmed: Callable[[int], None] = _not_asked_for
+    """The store has answered a renewal, or the grant, that was sent at this time."""
 
 
 class LeaseUpkeep:
@@ -67,6 +73,7 @@ class LeaseUpkeep:
         self._callbacks = callbacks
         self._clock_ns = clock_ns
         self._schedule = Schedule.granted(settings, granted_ns, lease.ttl_seconds)
+        self._granted_ns = granted_ns
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease-upkeep", daemon=True)
 
@@ -87,6 +94,7 @@ class LeaseUpkeep:
     def start(self) -> None:
         """Tell the first deadline, and start renewing."""
         self._callbacks.renewed(self._schedule.deadline_ns)
+        self._callbacks.confirmed(self._granted_ns)
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 2.0) -> None:
@@ -125,4 +133,5 @@ class LeaseUpkeep:
         if schedule.failures:
             _log.info("lease_renewed_again", failures=schedule.failures)
         self._callbacks.renewed(renewed.deadline_ns)
+        self._callbacks.confirmed(sent_ns)
         return renewed

@@ -1,0 +1,32 @@
+"""The ids of copies: ``<mark of an incarnation>-<random>``.
+
+A copy id is new whenever a node's copy of a partition begins from nothing: at every
+start, and before every discard. It begins with characters of the incarnation's random
+part, so that a copy that an earlier run of a node had is known to be lost at sight: no
+node has to be asked. (An incarnation begins with its listener's mark, which stays the
+same over restarts, so that part would tell nothing.)
+
+The data plane draws an id by itself before it takes a snapshot over data, and keeps
+what stands before the dash of the one that it was given.
+"""
+
+from __future__ import annotations
+
+from shoal_coordinator.registry.records import CopyId, Incarnation
+
+_MARK_LENGTH = 8
+
+
+def new_copy_id(incarnation: Incarnation, token: str) -> CopyId:
+    """``token`` is random, and new every time."""
+    return CopyId(f"{_mark(incarnation)}-{token}")
+
+
+def is_of(copy_id: CopyId, incarnation: Incarnation) -> bool:
+    """Whether a copy began in this very run of its node."""
+    return copy_id.startswith(f"{_mark(incarnation)}-")
+
+
+def _mark(incarnation: Incarnation) -> str:
+    _, dash, random_part = incarnation.partition("-")
+    return (random_part if dash else incarnation)[:_MARK_LENGTH]

@@ -1,0 +1,107 @@
+"""To whom a partition is handed over, and when: a pure decision.
+
+Only a copy in sync that is near takes over, so that nothing is lost and the pause is
+short. A record's wish to hand over to another node makes that node follow, which brings
+it in sync; then it is given the partition. A node that stops gives all it serves to
+copies in sync, and where nobody else holds a copy it asks the next node to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from shoal_coordinator.registry.records import Copy, NodeId
+from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
+from shoal_node.actions import ChangeAsPrimary, HandOver, LookAgain
+from shoal_node.candidates import candidates
+from shoal_node.holders import copies_left, holder, wanted_holders
+from shoal_node.local import Local
+from shoal_node.policy import Policy
+
+
+def hand_overs(
+    view: ClusterView, local: Local, own: LiveNode, now_ms: int, policy: Policy
+) -> Iterator[HandOver | ChangeAsPrimary | LookAgain]:
+    """What to hand over now."""
+    at_once = policy.stopping_hand_overs_at_once if local.stopping else policy.hand_overs_at_once
+    room = at_once - len(local.handing)
+    changes = policy.changes_at_once - len(local.changing)
+    retry_at_ms: int | None = None
+    for partition, epoch in local.serving.items():
+        held = view.partitions.get(partition)
+        if held is None or local.latest(view, partition) is not held or local.is_busy(partition):
+            continue
+        if not local.owns(held) or held.record.epoch != epoch or partition in local.joining:
+            continue
+        if held.record.handoff_to is None and not local.stopping:
+            continue
+        copy = _target(view, local, held, policy)
+        due_ms = local.retry_at_ms.get(partition, now_ms)
+        if due_ms > now_ms:
+            retry_at_ms = due_ms if retry_at_ms is None else min(due_ms, retry_at_ms)
+        elif copy is not None and room > 0:
+            room -= 1
+            yield _hand_over(view, local, own, held, copy)
+        elif copy is None and local.stopping and changes > 0:
+            asking = _ask_for_one(view, local, own, held)
+            changes -= asking is not None
+            if asking is not None:
+                yield asking
+    if retry_at_ms is not None:
+        yield LookAgain(retry_at_ms, "a hand-over did not come about")
+
+
+def _target(view: ClusterView, local: Local, held: HeldPartition, policy: Policy) -> Copy | None:
+    """The copy to hand over to, once one is in sync and near."""
+    near = {
+        copy.node: copy
+        for copy in copies_left(view, held.record)
+        if (told := local.follower(held.record.partition, copy)) is not None
+        and told.is_streaming
+        and told.lag_ms <= policy.near_ms
+    }
+    if local.stopping:
+        order = candidates(view, held.record)
+        return next((near[node] for node in order if node in near and node != local.node), None)
+    wanted = held.record.handoff_to
+    if wanted is None or wanted == local.node or wanted not in near:
+        return None
+    return near[wanted] if view.nodes[wanted].registration.takes_partitions else None
+
+
+def _hand_over(
+    view: ClusterView, local: Local, own: LiveNode, held: HeldPartition, copy: Copy
+) -> HandOver:
+    others = tuple(it for it in held.record.in_sync if it != copy)
+    if local.stopping:
+        others = tuple(it for it in others if it.node != local.node)
+        why = "this node stops"
+    else:
+        why = "its record asks for it"
+    return HandOver(held, own, view.nodes[copy.node], copy, others, why)
+
+
+def _ask_for_one(
+    view: ClusterView, local: Local, own: LiveNode, held: HeldPartition
+) -> ChangeAsPrimary | None:
+    """Have the next node follow, where none does that could take over."""
+    able = [node for node in candidates(view, held.record) if node != local.node]
+    if not able or wanted_holders(view, held.record) & set(able):
+        return None
+    why = f"{able[0]} shall follow it, because this node stops"
+    return ChangeAsPrimary(held, own, replace(held.record, handoff_to=able[0]), why)
+
+
+def pass_on(view: ClusterView, own: LiveNode, held: HeldPartition) -> HandOver | None:
+    """Give away what a record gives to a copy that this node has no more, if one is left."""
+    left = {copy.node: copy for copy in copies_left(view, held.record)}
+    if not left:
+        return None
+    able = [node for node in candidates(view, held.record) if node in left]
+    # One that stops hands it on in its turn.
+    order: list[NodeId] = [*able, *left]
+    copy = left[order[0]]
+    others = tuple(it for it in left.values() if it != copy and holder(view, it) is not None)
+    why = "this node's copy of it is not the one that its record names"
+    return HandOver(held, own, view.nodes[copy.node], copy, others, why)

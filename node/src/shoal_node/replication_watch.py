@@ -1,0 +1,97 @@
+"""Reads what the data plane tells of replication, when there is reason to.
+
+Asking whether there is news is cheap, and is done many times a second; reading all of
+it takes a while where there are thousands of partitions. It is read when there was
+news, while a copy is about to join, and now and then while anything is replicated: a
+lag grows without news.
+
+What was read counts as news to the agent only where it may decide otherwise by it:
+that sequences go up is none.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from shoal_node.data_plane_port import DataPlanePort
+from shoal_node.local import Local
+from shoal_node.policy import Policy
+from shoal_node.replication_status import Follower, PartitionReplication
+
+_Gist: TypeAlias = dict[int, tuple[object, ...]]
+_NEVER = -1
+
+
+class ReplicationWatch:
+    """Feeds ``local.observed``."""
+
+    def __init__(self, data_plane: DataPlanePort, local: Local, policy: Policy) -> None:
+        self._data_plane = data_plane
+        self._local = local
+        self._policy = policy
+        self._news = _NEVER
+        self._looked_ms = 0
+        self._gist: _Gist = {}
+
+    def expire(self) -> None:
+        """Read it at the next refresh, whether or not there is news."""
+        self._news = _NEVER
+
+    def refresh(self) -> None:
+        """Read it if there is news: before every decision, which must know its copies."""
+        news = self._data_plane.replication_news()
+        if news != self._news:
+            self._read(news)
+
+    def look(self, now_ms: int) -> bool:
+        """Read it if there is reason to; return whether it says what matters."""
+        local = self._local
+        news = self._data_plane.replication_news()
+        is_due = now_ms - self._looked_ms >= self._policy.replication_look_ms
+        if news == self._news and not local.joining and not (is_due and self._has_peers()):
+            return False
+        known = self._gist
+        self._looked_ms = now_ms
+        self._read(news)
+        return bool(local.joining) or known != self._gist or self._is_missing()
+
+    def _has_peers(self) -> bool:
+        """Whether anything is replicated, in or out of sync.
+
+        One that was a little behind when it was looked at catches up without news.
+        """
+        local = self._local
+        return (
+            bool(local.following)
+            or any(it.copies for it in local.required.values())
+            or any(it.followers for it in local.observed.values())
+        )
+
+    def _read(self, news: int) -> None:
+        self._news = news
+        told = self._data_plane.replication()
+        self._local.observe(told)
+        self._gist = {it.partition: self._gist_of(it) for it in told}
+
+    def _gist_of(self, it: PartitionReplication) -> tuple[object, ...]:
+        followers = tuple(self._follower_gist(each, it.head_seq) for each in it.followers)
+        return (it.role, it.epoch, it.copy_id, followers)
+
+    def _follower_gist(self, it: Follower, head_seq: int) -> tuple[object, ...]:
+        return (
+            it.node,
+            it.copy_id,
+            it.is_streaming,
+            it.lag_ms <= self._policy.near_ms,
+            it.lag_ms > self._policy.lag_limit_ms,
+            it.acked_seq >= head_seq,
+        )
+
+    def _is_missing(self) -> bool:
+        """Whether a copy that is waited for does not follow: patience with it ends some time."""
+        local = self._local
+        return any(
+            local.follower(partition, copy) is None
+            for partition, required in local.required.items()
+            for copy in required.copies
+        )

@@ -1,0 +1,91 @@
+"""When replication is read, and what of it is news."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from cluster_views import copy
+from shoal_coordinator.registry.records import Epoch, Incarnation, NodeId, PartitionId
+from shoal_node.data_plane_port import DataPlanePort
+from shoal_node.local import Joining, Local, Required
+from shoal_node.policy import Policy
+from shoal_node.replication_status import Follower, PartitionReplication
+from shoal_node.replication_watch import ReplicationWatch
+
+POLICY = Policy()
+P = PartitionId(0)
+B = Follower("b", copy("b").copy_id, 9, 0, is_streaming=True)
+MINE = PartitionReplication(0, "primary", 1, 9, 1, copy("a").copy_id, (B,), 9)
+
+
+@dataclass
+class Plane:
+    """Tells what it is made to tell, and counts how often it is read."""
+
+    told: list[PartitionReplication] = field(default_factory=lambda: [MINE])
+    news: int = 1
+    reads: int = 0
+
+    def replication(self) -> list[PartitionReplication]:
+        self.reads += 1
+        return self.told
+
+    def replication_news(self) -> int:
+        return self.news
+
+
+def watched() -> tuple[Plane, Local, ReplicationWatch]:
+    local = Local(NodeId("a"), Incarnation("a-run1"))
+    local.opened(P, Epoch(1), copy("a").copy_id)
+    local.requires(P, Required((copy("b"),), 2))
+    plane = Plane()
+    watch = ReplicationWatch(cast("DataPlanePort", plane), local, POLICY)
+    assert watch.look(0)
+    return plane, local, watch
+
+
+def test_without_news_it_is_read_only_now_and_then() -> None:
+    plane, _, watch = watched()
+    for now_ms in range(0, POLICY.replication_look_ms, POLICY.replication_poll_ms):
+        assert not watch.look(now_ms)
+    assert plane.reads == 1
+    assert not watch.look(POLICY.replication_look_ms)
+    assert plane.reads == 2
+
+
+def test_it_is_read_at_once_when_there_is_news() -> None:
+    plane, local, watch = watched()
+    plane.news, plane.told = 2, [replace(MINE, followers=())]
+    assert watch.look(1)
+    assert local.observed[P].followers == ()
+
+
+def test_that_sequences_go_up_matters_only_to_who_waits_for_one() -> None:
+    plane, local, watch = watched()
+    plane.news, plane.told = 2, [replace(MINE, followers=(replace(B, acked_seq=10),), head_seq=10)]
+    assert not watch.look(1)
+    local.joining[P] = Joining(copy("b"), 11, 0)
+    assert watch.look(2)
+
+
+def test_a_lag_that_grew_is_noticed_without_news() -> None:
+    plane, _, watch = watched()
+    plane.told = [replace(MINE, followers=(replace(B, lag_ms=1_001),))]
+    assert watch.look(POLICY.replication_look_ms)
+
+
+def test_a_copy_that_is_waited_for_and_does_not_follow_is_looked_at_again() -> None:
+    plane, _, watch = watched()
+    plane.news, plane.told = 2, [replace(MINE, followers=())]
+    watch.look(1)
+    assert watch.look(1 + POLICY.replication_look_ms)
+
+
+def test_a_decision_reads_it_only_if_it_is_new_or_expired() -> None:
+    plane, _, watch = watched()
+    watch.refresh()
+    assert plane.reads == 1
+    watch.expire()
+    watch.refresh()
+    assert plane.reads == 2
