@@ -9,54 +9,21 @@ the next requests.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
+from google.rpc import status_pb2
 
+from fake_refusal import Refused
+from fake_servicer import Servicer
 from shoal._core.slots import partition_of, slot_of
-from shoal.v1 import cache_pb2, topology_pb2
-from shoal.v1.cache_pb2_grpc import CacheServicer, add_CacheServicer_to_server
+from shoal.v1 import topology_pb2
+from shoal.v1.cache_pb2_grpc import add_CacheServicer_to_server
 
 PARTITIONS = 16
-
-
-def status(
-    code: int,
-    reason: str,
-    *,
-    outcome: str = "NOT_APPLIED",
-    message: str = "a sentence",
-    retry_after_ms: int | None = None,
-    **metadata: str,
-) -> status_pb2.Status:
-    """What a node answers when it fails a request."""
-    details = [
-        error_details_pb2.ErrorInfo(
-            domain="shoal", reason=reason, metadata={"outcome": outcome, **metadata}
-        )
-    ]
-    if retry_after_ms is not None:
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromMilliseconds(retry_after_ms)
-        details.append(retry)
-    packed = []
-    for detail in details:
-        any_message = AnyMessage()
-        any_message.Pack(detail)
-        packed.append(any_message)
-    return status_pb2.Status(code=code, message=message, details=packed)
-
-
-class Refused(Exception):
-    def __init__(self, refusal: status_pb2.Status) -> None:
-        super().__init__(refusal.message)
-        self.status = refusal
 
 
 @dataclass
@@ -79,6 +46,8 @@ class FakeNode:
     asked: list[tuple[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     server: grpc.Server | None = None
+    frozen: threading.Event = field(default_factory=threading.Event)
+    """Set: it tells watchers nothing new, as after SIGSTOP."""
 
     @property
     def address(self) -> str:
@@ -132,12 +101,26 @@ class FakeNode:
 
         self.faults.append(Fault(method, hang, times))
 
+    def freeze(self) -> None:
+        """Answer nothing and close nothing for half a minute, as after SIGSTOP."""
+        for method in ("Get", "Set", "Del", "Incr", "MGet", "MSet", "Touch"):
+            self.hang_next(method, times=1_000_000)
+        self.frozen.set()
+
     def meet(self, method: str, context: grpc.ServicerContext, *, after: bool) -> None:
         for fault in self.faults:
             if fault.method == method and fault.after == after and fault.times:
                 fault.times -= 1
                 fault.raises(context)
                 return
+
+
+@dataclass
+class Lag:
+    """What the copies of a node that applies nothing hold."""
+
+    entries: dict[bytes, tuple[bytes, int, int]]
+    seq: int
 
 
 class FakeCluster:
@@ -152,6 +135,10 @@ class FakeCluster:
         self.live: set[str] = set()
         self.told_revision: int | None = None
         self.watchers = 0
+        self.replicas: dict[int, set[str]] = {}
+        self.lagging: dict[str, Lag] = {}
+        self.answered: dict[bytes, Any] = {}
+        self.knows_request_ids = True
         for number in range(node_count):
             self.add(f"n{number}")
         self.owners = [f"n{number % node_count}" for number in range(PARTITIONS)]
@@ -179,6 +166,22 @@ class FakeCluster:
             self.owners[partition] = node_id
             self.epochs[partition] += 1
             self._tell()
+
+    def replicate(self, *node_ids: str) -> None:
+        """Every partition has in-sync copies at these nodes, besides its primary."""
+        with self.changed:
+            for partition in range(PARTITIONS):
+                self.replicas[partition] = set(node_ids) - {self.owners[partition]}
+            self._tell()
+
+    def freeze_copies(self, node_id: str) -> None:
+        """The node's copies apply nothing from now on, until ``catch_up``."""
+        with self.changed:
+            self.lagging[node_id] = Lag(dict(self.entries), self.seq)
+
+    def catch_up(self, node_id: str) -> None:
+        with self.changed:
+            self.lagging.pop(node_id, None)
 
     def leave(self, node_id: str) -> None:
         """The node's lease ends; its partitions go to the others."""
@@ -230,7 +233,12 @@ class FakeCluster:
                 if node.id in self.live
             ],
             partitions=[
-                topology_pb2.Partition(id=partition, epoch=epoch, primary=owner, in_sync=[owner])
+                topology_pb2.Partition(
+                    id=partition,
+                    epoch=epoch,
+                    primary=owner,
+                    in_sync=[owner, *sorted(self.replicas.get(partition, ()))],
+                )
                 for partition, (epoch, owner) in enumerate(
                     zip(self.epochs, self.owners, strict=True)
                 )
@@ -244,195 +252,3 @@ class FakeCluster:
     def _tell(self) -> None:
         self.revision += 1
         self.changed.notify_all()
-
-
-class Servicer(CacheServicer):
-    def __init__(self, node: FakeNode) -> None:
-        self.node = node
-        self.cluster = node.cluster
-
-    def Get(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return self._serve("Get", request, context, [request.key], lambda: self._get(request.key))
-
-    def Set(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return self._serve("Set", request, context, [request.key], lambda: self._set(request))
-
-    def Touch(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return self._serve("Touch", request, context, [request.key], lambda: self._touch(request))
-
-    def Incr(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return self._serve("Incr", request, context, [request.key], lambda: self._incr(request))
-
-    def Del(self, request: Any, context: grpc.ServicerContext) -> Any:
-        def delete() -> Any:
-            entries = self.cluster.entries
-            deleted = sum(entries.pop(key, None) is not None for key in request.keys)
-            return cache_pb2.DelResponse(deleted=deleted)
-
-        return self._serve("Del", request, context, request.keys, delete)
-
-    def MGet(self, request: Any, context: grpc.ServicerContext) -> Any:
-        def get(key: bytes) -> Any:
-            moved = self._moved(key) if request.routed else None
-            if moved is not None:
-                return cache_pb2.GetResponse(status=cache_pb2.FAILED, error=moved)
-            return self._get(key)
-
-        return self._serve(
-            "MGet",
-            request,
-            context,
-            [],
-            lambda: cache_pb2.MGetResponse(entries=[get(key) for key in request.keys]),
-        )
-
-    def MSet(self, request: Any, context: grpc.ServicerContext) -> Any:
-        def set_(entry: Any) -> Any:
-            moved = self._moved(entry.key) if request.routed else None
-            return cache_pb2.SetResponse(error=moved) if moved is not None else self._set(entry)
-
-        return self._serve(
-            "MSet",
-            request,
-            context,
-            [],
-            lambda: cache_pb2.MSetResponse(results=[set_(entry) for entry in request.entries]),
-        )
-
-    def WatchTopology(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        cluster = self.cluster
-        known = request.known_revision
-        self.node.asked.append(("WatchTopology", request))
-        with cluster.changed:
-            cluster.watchers += 1
-        ended = threading.Event()
-
-        def end() -> None:
-            ended.set()
-            with cluster.changed:
-                cluster.changed.notify_all()
-
-        context.add_callback(end)
-        try:
-            while not ended.is_set():
-                with cluster.changed:
-                    cluster.changed.wait_for(
-                        lambda known=known: (
-                            ended.is_set()
-                            or (cluster.told_revision is None and cluster.revision > known)
-                        ),
-                        timeout=30,
-                    )
-                    if ended.is_set():
-                        return
-                    update = cluster.topology()
-                known = update.revision
-                yield cache_pb2.WatchTopologyResponse(topology=update)
-        finally:
-            with cluster.changed:
-                cluster.watchers -= 1
-
-    def _serve(
-        self,
-        method: str,
-        request: Any,
-        context: grpc.ServicerContext,
-        keys: Sequence[bytes],
-        apply: Callable[[], Any],
-    ) -> Any:
-        self.node.asked.append((method, request))
-        try:
-            self.node.meet(method, context, after=False)
-            for key in keys:
-                moved = self._moved(key) if request.routed else None
-                if moved is not None:
-                    raise Refused(
-                        status(moved.code, "MOVED", message=moved.message, **moved.metadata)
-                    )
-            with self.cluster.changed:
-                answer = apply()
-            self.node.meet(method, context, after=True)
-        except Refused as refused:
-            context.abort_with_status(rpc_status.to_status(refused.status))
-        return answer
-
-    def _moved(self, key: bytes) -> cache_pb2.KeyError | None:
-        partition = self.cluster.partition(key)
-        owner = self.cluster.nodes[self.cluster.owners[partition]]
-        if owner is self.node:
-            return None
-        return cache_pb2.KeyError(
-            code=code_pb2.FAILED_PRECONDITION,
-            reason="MOVED",
-            message=f"partition {partition} is owned by {owner.id}",
-            metadata={
-                "owner": owner.id,
-                "address": owner.address,
-                "epoch": str(self.cluster.epochs[partition]),
-                "partition": str(partition),
-                "outcome": "NOT_APPLIED",
-            },
-        )
-
-    def _get(self, key: bytes) -> Any:
-        found = self.cluster.entries.get(key)
-        if found is None:
-            return cache_pb2.GetResponse(status=cache_pb2.MISS)
-        value, ttl_ms, seq = found
-        if value == b"\x00absent":
-            return cache_pb2.GetResponse(status=cache_pb2.ABSENT, version=self._version(key, seq))
-        return cache_pb2.GetResponse(
-            status=cache_pb2.HIT, value=value, ttl_ms=ttl_ms, version=self._version(key, seq)
-        )
-
-    def _version(self, key: bytes, seq: int) -> cache_pb2.Version:
-        return cache_pb2.Version(epoch=self.cluster.epochs[self.cluster.partition(key)], seq=seq)
-
-    def _set(self, request: Any) -> Any:
-        if len(request.value) > 1024 * 1024:
-            return self._too_large(request)
-        found = self.cluster.entries.get(request.key)
-        test = request.condition.WhichOneof("test")
-        holds = {
-            None: True,
-            "if_absent": found is None,
-            "if_present": found is not None,
-            "if_version": found is not None and found[2] == request.condition.if_version.seq,
-        }[test]
-        if not holds:
-            standing = self._version(request.key, found[2]) if found else None
-            return cache_pb2.SetResponse(applied=False, version=standing)
-        seq = self._put(request.key, request.value, request.ttl_ms)
-        return cache_pb2.SetResponse(applied=True, version=self._version(request.key, seq))
-
-    def _too_large(self, request: Any) -> Any:
-        error = cache_pb2.KeyError(
-            code=code_pb2.INVALID_ARGUMENT,
-            reason="VALUE_TOO_LARGE",
-            message="values hold up to 1 MiB",
-            metadata={"outcome": "NOT_APPLIED"},
-        )
-        return cache_pb2.SetResponse(error=error)
-
-    def _put(self, key: bytes, value: bytes, ttl_ms: int) -> int:
-        self.cluster.seq += 1
-        self.cluster.entries[key] = (value, ttl_ms, self.cluster.seq)
-        return self.cluster.seq
-
-    def _touch(self, request: Any) -> Any:
-        found = self.cluster.entries.get(request.key)
-        if found is None:
-            return cache_pb2.TouchResponse(applied=False)
-        self.cluster.entries[request.key] = (found[0], request.ttl_ms, found[2])
-        return cache_pb2.TouchResponse(applied=True, version=self._version(request.key, found[2]))
-
-    def _incr(self, request: Any) -> Any:
-        found = self.cluster.entries.get(request.key)
-        try:
-            before = int(found[0]) if found else request.initial
-        except ValueError as error:
-            raise Refused(status(code_pb2.INVALID_ARGUMENT, "NOT_AN_INTEGER")) from error
-        ttl_ms = found[1] if found else request.ttl_ms
-        value = before + request.delta
-        seq = self._put(request.key, str(value).encode(), ttl_ms)
-        return cache_pb2.IncrResponse(value=value, version=self._version(request.key, seq))

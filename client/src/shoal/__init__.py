@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shoal._errors import ShoalError as ShoalError
     from shoal._errors import Unavailable as Unavailable
     from shoal._errors import WrongEventLoop as WrongEventLoop
+    from shoal._session import Session as Session
     from shoal._values import ABSENT as ABSENT
     from shoal._values import MISSING as MISSING
     from shoal._values import AbsentType as AbsentType
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from shoal._values import Entry as Entry
     from shoal._values import Key as Key
     from shoal._values import MissingType as MissingType
+    from shoal._values import ReadMode as ReadMode
     from shoal._values import SetResult as SetResult
     from shoal._values import Value as Value
     from shoal._values import Version as Version
@@ -67,6 +69,7 @@ _HOMES = {
         "Unavailable",
         "WrongEventLoop",
     ),
+    "shoal._session": ("Session",),
     "shoal._values": (
         "ABSENT",
         "MISSING",
@@ -75,6 +78,7 @@ _HOMES = {
         "Entry",
         "Key",
         "MissingType",
+        "ReadMode",
         "SetResult",
         "Value",
         "Version",
@@ -105,8 +109,10 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "Partition",
+    "ReadMode",
     "ResourceExhausted",
     "ServerError",
+    "Session",
     "SetResult",
     "ShoalError",
     "Topology",

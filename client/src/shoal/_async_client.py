@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from shoal._async_session import Session
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.settings import (
@@ -25,6 +26,7 @@ from shoal._values import (
     Entry,
     Key,
     MissingType,
+    ReadMode,
     SetResult,
     Value,
     Version,
@@ -49,6 +51,7 @@ class Client:
         max_attempts: int = DEFAULT_MAX_ATTEMPTS,
         retry_budget: int = DEFAULT_RETRY_BUDGET,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        ack: Ack | str | None = None,
     ) -> None:
         """Set up a client; see ``shoal.Client``. Needs no event loop yet."""
         settings = checked_settings(
@@ -57,6 +60,7 @@ class Client:
             max_attempts=max_attempts,
             retry_budget=retry_budget,
             max_message_bytes=max_message_bytes,
+            ack=ack,
         )
         self._driver = AioDriver(settings)
         self._core = self._driver.core
@@ -69,16 +73,30 @@ class Client:
         return cls(settings.seeds, **settings.keywords())
 
     async def get(
-        self, key: Key, *, timeout: Duration | None = None
+        self,
+        key: Key,
+        *,
+        read: ReadMode | str | None = None,
+        at_least: Version | None = None,
+        timeout: Duration | None = None,
     ) -> bytes | MissingType | AbsentType:
         """See ``shoal.Client.get``."""
-        return await self._driver.run(operations.get(self._core, key, timeout))
+        return await self._driver.run(
+            operations.get(self._core, key, read=read, at_least=at_least, timeout=timeout)
+        )
 
     async def get_entry(
-        self, key: Key, *, timeout: Duration | None = None
+        self,
+        key: Key,
+        *,
+        read: ReadMode | str | None = None,
+        at_least: Version | None = None,
+        timeout: Duration | None = None,
     ) -> Entry | MissingType | AbsentType:
         """See ``shoal.Client.get_entry``."""
-        return await self._driver.run(operations.get_entry(self._core, key, timeout))
+        return await self._driver.run(
+            operations.get_entry(self._core, key, read=read, at_least=at_least, timeout=timeout)
+        )
 
     async def set(
         self,
@@ -131,21 +149,29 @@ class Client:
         )
 
     async def get_many(
-        self, keys: Iterable[_K], *, timeout: Duration | None = None
+        self,
+        keys: Iterable[_K],
+        *,
+        read: ReadMode | str | None = None,
+        at_least: Mapping[_K, Version] | None = None,
+        timeout: Duration | None = None,
     ) -> dict[_K, bytes | MissingType | AbsentType]:
         """See ``shoal.Client.get_many``."""
-        return await self._driver.run(operations.get_many(self._core, keys, timeout))
+        return await self._driver.run(
+            operations.get_many(self._core, keys, read=read, at_least=at_least, timeout=timeout)
+        )
 
     async def set_many(
         self,
         values: Mapping[_K, Value],
         *,
         ttl: Duration | None = None,
+        ack: Ack | str | None = None,
         timeout: Duration | None = None,
     ) -> dict[_K, SetResult]:
         """See ``shoal.Client.set_many``."""
         return await self._driver.run(
-            operations.set_many(self._core, values, ttl=ttl, timeout=timeout)
+            operations.set_many(self._core, values, ttl=ttl, ack=ack, timeout=timeout)
         )
 
     async def touch(
@@ -164,6 +190,10 @@ class Client:
     async def topology(self, *, timeout: Duration | None = None) -> Topology:
         """See ``shoal.Client.topology``."""
         return await self._driver.run(operations.topology(self._core, timeout))
+
+    def session(self) -> Session:
+        """See ``shoal.Client.session``."""
+        return Session(self._driver)
 
     async def close(self) -> None:
         """Close all connections. Calls under way raise ClientClosed. Idempotent."""

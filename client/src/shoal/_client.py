@@ -19,12 +19,14 @@ from shoal._core.settings import (
 from shoal._core.topology import Topology
 from shoal._core.urls import settings_from_url
 from shoal._drivers.blocking import BlockingDriver
+from shoal._session import Session
 from shoal._values import (
     AbsentType,
     Ack,
     Entry,
     Key,
     MissingType,
+    ReadMode,
     SetResult,
     Value,
     Version,
@@ -44,9 +46,10 @@ class Client:
 
     Every call takes ``timeout``, for the call with all its attempts, and raises
     ``shoal.ShoalError``: see ``shoal._errors`` for the tree. Reads, deletes and touches
-    are repeated until the timeout when a node fails; a set without condition is repeated
-    unless an attempt of it may still be on its way; ``incr`` and sets with a condition
-    only when it is certain that nothing was applied (``OutcomeUnknown`` otherwise).
+    are repeated until the timeout when a node fails. So are ``incr`` and sets with a
+    condition: they carry an id by which the cluster counts them once. A set without
+    condition is repeated unless an attempt of it may still be on its way. An error's
+    ``outcome`` says whether the write may have been applied all the same.
     """
 
     def __init__(
@@ -57,13 +60,15 @@ class Client:
         max_attempts: int = DEFAULT_MAX_ATTEMPTS,
         retry_budget: int = DEFAULT_RETRY_BUDGET,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        ack: Ack | str | None = None,
     ) -> None:
         """Set up a client. Connects at its first call.
 
         ``seeds`` are HOST:PORT of any nodes; the rest is learnt from them. ``timeout``
         holds for each call that has none of its own. ``max_attempts`` bounds one call,
-        ``retry_budget`` the retries that all calls together make in a burst. Raises
-        ConfigurationError.
+        ``retry_budget`` the retries that all calls together make in a burst. ``ack``
+        holds for each write that names none; without it each operation has its own default
+        (see ``shoal.Ack``). Raises ConfigurationError.
         """
         settings = checked_settings(
             seeds,
@@ -71,6 +76,7 @@ class Client:
             max_attempts=max_attempts,
             retry_budget=retry_budget,
             max_message_bytes=max_message_bytes,
+            ack=ack,
         )
         self._driver = BlockingDriver(settings)
         self._core = self._driver.core
@@ -86,15 +92,35 @@ class Client:
         settings = settings_from_url(url, overrides)
         return cls(settings.seeds, **settings.keywords())
 
-    def get(self, key: Key, *, timeout: Duration | None = None) -> bytes | MissingType | AbsentType:
-        """Return the value, MISSING, or ABSENT where the origin is known to have none."""
-        return self._driver.run(operations.get(self._core, key, timeout))
+    def get(
+        self,
+        key: Key,
+        *,
+        read: ReadMode | str | None = None,
+        at_least: Version | None = None,
+        timeout: Duration | None = None,
+    ) -> bytes | MissingType | AbsentType:
+        """Return the value, MISSING, or ABSENT where the origin is known to have none.
+
+        ``read="any"`` lets any copy in sync answer, which may be stale. ``at_least`` does,
+        too, but for copies that have not applied this version of the key's partition.
+        """
+        return self._driver.run(
+            operations.get(self._core, key, read=read, at_least=at_least, timeout=timeout)
+        )
 
     def get_entry(
-        self, key: Key, *, timeout: Duration | None = None
+        self,
+        key: Key,
+        *,
+        read: ReadMode | str | None = None,
+        at_least: Version | None = None,
+        timeout: Duration | None = None,
     ) -> Entry | MissingType | AbsentType:
         """Return the value with its version and remaining time to live."""
-        return self._driver.run(operations.get_entry(self._core, key, timeout))
+        return self._driver.run(
+            operations.get_entry(self._core, key, read=read, at_least=at_least, timeout=timeout)
+        )
 
     def set(
         self,
@@ -158,20 +184,33 @@ class Client:
         )
 
     def get_many(
-        self, keys: Iterable[_K], *, timeout: Duration | None = None
+        self,
+        keys: Iterable[_K],
+        *,
+        read: ReadMode | str | None = None,
+        at_least: Mapping[_K, Version] | None = None,
+        timeout: Duration | None = None,
     ) -> dict[_K, bytes | MissingType | AbsentType]:
-        """Return the values of many keys, in the order asked: one request per node."""
-        return self._driver.run(operations.get_many(self._core, keys, timeout))
+        """Return the values of many keys, in the order asked: one request per node.
+
+        ``at_least`` maps keys to versions; see ``get``.
+        """
+        return self._driver.run(
+            operations.get_many(self._core, keys, read=read, at_least=at_least, timeout=timeout)
+        )
 
     def set_many(
         self,
         values: Mapping[_K, Value],
         *,
         ttl: Duration | None = None,
+        ack: Ack | str | None = None,
         timeout: Duration | None = None,
     ) -> dict[_K, SetResult]:
         """Store many values: one request per node, each key for itself, no transaction."""
-        return self._driver.run(operations.set_many(self._core, values, ttl=ttl, timeout=timeout))
+        return self._driver.run(
+            operations.set_many(self._core, values, ttl=ttl, ack=ack, timeout=timeout)
+        )
 
     def touch(
         self,
@@ -187,6 +226,14 @@ class Client:
     def topology(self, *, timeout: Duration | None = None) -> Topology:
         """Return the client's map of the cluster, waiting for the first one."""
         return self._driver.run(operations.topology(self._core, timeout))
+
+    def session(self) -> Session:
+        """Begin a session: it reads what it wrote, and never goes back, over replicas.
+
+        Its reads are spread over the copies in sync. Costs no request; many may stand beside
+        each other, for instance one for each user of a web site.
+        """
+        return Session(self._driver)
 
     def close(self) -> None:
         """Close all connections. Calls under way raise ClientClosed. Idempotent."""

@@ -15,8 +15,24 @@
         └── WrongEventLoop    used in another event loop than it was first used in
 
 Every error carries ``reason``, a word in capitals that programs may compare (on the
-wire it is google.rpc.ErrorInfo's), and ``outcome``. This module imports no gRPC; codes
-are mapped to these classes in ``_core/failures.py`` alone.
+wire it is google.rpc.ErrorInfo's), and ``outcome``, which is that of the whole call with
+all its attempts:
+
+    NOT_APPLIED     nothing of it took effect, nor will: repeating it is safe
+    MAYBE_APPLIED   it may have taken effect, or may yet: read before you repeat it
+
+A failed read is always NOT_APPLIED. A write is MAYBE_APPLIED as soon as one attempt is:
+its answer was lost (CONNECTION_LOST), its time ran out (DEADLINE_EXCEEDED), the node's
+lease did (LEASE_EXPIRED), a node that forwarded it got no answer (FORWARD_FAILED), or not
+every copy confirmed it in time (NOT_REPLICATED: the primary has it). For these the class
+is OutcomeUnknown or DeadlineExceeded. A write that asked for IN_SYNC and was refused
+because too few copies are left is Unavailable, reason TOO_FEW_COPIES, NOT_APPLIED. Of
+``set_many`` and a ``delete`` of several keys, MAYBE_APPLIED means some of the keys.
+
+Within one call the client has repeated what it could; ``incr`` and conditional sets
+carried one request id through all of it. A new call has a new id, and counts anew.
+
+This module imports no gRPC; codes are mapped to these classes in ``_core/failures.py`` alone.
 """
 
 from __future__ import annotations
@@ -64,7 +80,11 @@ class NotServed(ShoalError):
 
 
 class Unavailable(ShoalError):
-    """Nobody could serve the request in time, and it was not applied."""
+    """Nobody could serve the request in time, and it was not applied.
+
+    Reasons are among others UNREACHABLE, NO_OWNER (a takeover is under way), LEASE_EXPIRED,
+    and TOO_FEW_COPIES (an IN_SYNC write, with fewer copies in sync than it needs).
+    """
 
     default_reason = "UNREACHABLE"
 
@@ -82,7 +102,11 @@ class DeadlineExceeded(ShoalError, TimeoutError):
 
 
 class OutcomeUnknown(ShoalError):
-    """The answer to a write was lost: it may or may not have been applied."""
+    """A write may or may not have been applied.
+
+    Its answer was lost, or it is applied at the primary and not confirmed by every copy in
+    sync (reason NOT_REPLICATED).
+    """
 
     default_reason = "CONNECTION_LOST"
 

@@ -60,6 +60,16 @@ class Ack(StrEnum):
     """When every in-sync copy has applied it. The default of delete, incr and conditions."""
 
 
+class ReadMode(StrEnum):
+    """Which copy may answer a read."""
+
+    PRIMARY = "primary"
+    """The primary alone, under its lease: what was acknowledged last. The default."""
+
+    ANY = "any"
+    """Any copy in sync, each in turn. May be stale; also answered while nobody may write."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Version:
     """Of an entry. Totally ordered within a partition: by epoch, then by sequence."""
@@ -79,6 +89,8 @@ class Entry:
     version: Version
     ttl: timedelta | None
     """Remaining time to live; None: it does not expire."""
+    maybe_stale: bool = False
+    """Another copy than the primary under its lease answered: there may be a newer value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from shoal._async_client import Client
+from shoal._async_session import Session
 
-__all__ = ["Client"]
+__all__ = ["Client", "Session"]

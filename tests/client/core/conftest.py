@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -61,7 +62,13 @@ def clock() -> Clock:
 @pytest.fixture
 def make_core(clock: Clock) -> Callable[..., Core]:
     def make(*, known: bool = True, **settings: Any) -> Core:
-        core = Core(checked_settings(["seed:1"], **settings), clock=clock, rng=TopOfTheWindow())
+        ids = (b"id-%d" % number for number in count(1))
+        core = Core(
+            checked_settings(["seed:1"], **settings),
+            clock=clock,
+            rng=TopOfTheWindow(),
+            draw_id=lambda: next(ids),
+        )
         if known:
             core.learn(
                 topology_pb2.Topology(

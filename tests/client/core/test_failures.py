@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import shoal
-from fake_cluster import status
+from fake_refusal import status
 from shoal import Outcome
 from shoal._core.failures import (
     Code,

@@ -51,7 +51,7 @@ def moved(partition, address, epoch):
 
 
 def get_many(core, keys):
-    return operations.get_many(core, keys, None)
+    return operations.get_many(core, keys, read=None, at_least=None, timeout=None)
 
 
 def test_one_request_per_node_in_the_order_asked(core, key_of, play):
@@ -104,7 +104,7 @@ def test_an_answer_of_the_wrong_length_is_not_guessed_at(make_core, key_of, play
 
 def test_a_set_of_many_tells_when_part_of_it_was_applied(core, key_of, play):
     operation = operations.set_many(
-        core, {key_of(1): b"1", key_of(0): b"0"}, ttl=None, timeout=None
+        core, {key_of(1): b"1", key_of(0): b"0"}, ttl=None, ack=None, timeout=None
     )
     done = cache_pb2.MSetResponse(results=[cache_pb2.SetResponse(applied=True)])
     story = play(operation, [done, *[UNREACHABLE] * 7])
@@ -114,7 +114,7 @@ def test_a_set_of_many_tells_when_part_of_it_was_applied(core, key_of, play):
 
 def test_a_set_of_many_that_was_refused_whole_is_not_applied(make_core, key_of, play):
     operation = operations.set_many(
-        make_core(retry_budget=0), {key_of(1): b"1"}, ttl=None, timeout=None
+        make_core(retry_budget=0), {key_of(1): b"1"}, ttl=None, ack=None, timeout=None
     )
     story = play(operation, [UNREACHABLE])
     assert type(story.error) is shoal.Unavailable
@@ -155,7 +155,7 @@ def test_chunks_stay_within_their_bounds():
         1,
     ]
     values = [bytes(size) for size in (10, MOST_BYTES, MOST_BYTES // 2, MOST_BYTES // 2 - 10)]
-    batch = SetBatch([b"k"] * 4, values, 0)
+    batch = SetBatch([b"k"] * 4, values, 0, cache_pb2.ACK_UNSPECIFIED)
     assert chunks(batch, range(4)) == [[0], [1], [2, 3]]
 
 
@@ -205,14 +205,19 @@ class Turmoil:
         return cache_pb2.GetResponse(status=cache_pb2.HIT, value=value)
 
 
-@given(st.lists(st.binary(min_size=1, max_size=8), max_size=60), st.integers())
-def test_whatever_happens_every_key_has_its_own_value(keys, seed):
+@given(
+    st.lists(st.binary(min_size=1, max_size=8), max_size=60),
+    st.integers(),
+    st.sampled_from([None, "any"]),
+)
+def test_whatever_happens_every_key_has_its_own_value(keys, seed, read):
     random = Random(seed)
     now = [0.0]
     core = Core(
         checked_settings(["seed:1"], timeout="1h", max_attempts=1000),
         clock=lambda: now[0],
         rng=random,
+        draw_id=bytes,
     )
     core.learn(
         topology_pb2.Topology(
@@ -222,14 +227,21 @@ def test_whatever_happens_every_key_has_its_own_value(keys, seed):
             partition_count=4,
             nodes=[topology_pb2.Node(id=node, address=f"{node}:1") for node in "abc"],
             partitions=[
-                topology_pb2.Partition(id=number, epoch=1, primary=random.choice("abc"))
+                topology_pb2.Partition(
+                    id=number,
+                    epoch=1,
+                    primary=random.choice("abc"),
+                    in_sync=random.sample("abc", 2),
+                )
                 for number in range(4)
             ],
         )
     )
     stored = {key: b"value of " + key for key in keys if random.random() < 0.7}
     turmoil = Turmoil(random, stored)
-    result = turmoil.drive(operations.get_many(core, keys, None), now)
+    result = turmoil.drive(
+        operations.get_many(core, keys, read=read, at_least=None, timeout=None), now
+    )
     assert list(result) == list(dict.fromkeys(keys))
     assert result == {key: stored.get(key, shoal.MISSING) for key in keys}
 

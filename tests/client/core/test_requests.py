@@ -8,6 +8,7 @@ from shoal._core.requests import (
     wire_condition,
     wire_int64,
     wire_key,
+    wire_read,
     wire_ttl,
     wire_value,
 )
@@ -90,6 +91,14 @@ def test_acks():
     assert wire_ack("in_sync") == cache_pb2.ACK_IN_SYNC
     with pytest.raises(shoal.InvalidRequest, match="'primary' or 'in_sync'"):
         wire_ack("all")
+
+
+def test_read_modes():
+    assert wire_read(None) == cache_pb2.READ_MODE_UNSPECIFIED
+    assert wire_read(shoal.ReadMode.PRIMARY) == wire_read("primary") == cache_pb2.READ_MODE_PRIMARY
+    assert wire_read("any") == cache_pb2.READ_MODE_ANY
+    with pytest.raises(shoal.InvalidRequest, match="'primary' or 'any'"):
+        wire_read("nearest")
 
 
 def test_integers():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal import ConfigurationError
+from shoal import Ack, ConfigurationError
 from shoal._core.settings import Settings, checked_settings
 from shoal._core.urls import settings_from_url, url_of
 
@@ -90,4 +90,13 @@ def test_a_url_given_as_seeds_is_explained():
 )
 def test_round_trip(seeds, timeout_ms, max_attempts, retry_budget, max_message_bytes):
     settings = Settings(tuple(seeds), timeout_ms, max_attempts, retry_budget, max_message_bytes)
+    assert settings_from_url(url_of(settings), {}) == settings
+
+
+def test_an_ack_for_all_writes():
+    assert settings_from_url("shoal://a:1?ack=in_sync", {}).ack is Ack.IN_SYNC
+    assert settings_from_url("shoal://a:1", {}).ack is None
+    with pytest.raises(ConfigurationError, match="'primary' or 'in_sync'"):
+        settings_from_url("shoal://a:1?ack=all", {})
+    settings = settings_from_url("shoal://a:1?ack=primary", {})
     assert settings_from_url(url_of(settings), {}) == settings

@@ -10,7 +10,9 @@ from shoal.v1 import topology_pb2
 
 
 def watching(clock, *, nodes=(), seed=7):
-    core = Core(checked_settings(["seed:1", "seed:2"]), clock=clock, rng=Random(seed))
+    core = Core(
+        checked_settings(["seed:1", "seed:2"]), clock=clock, rng=Random(seed), draw_id=bytes
+    )
     core.learn(
         topology_pb2.Topology(
             cluster="t",

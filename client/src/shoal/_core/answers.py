@@ -7,6 +7,7 @@ reported, never guessed at.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any, NamedTuple
 
 from shoal._core.failures import Failure, bad_answer, failure_from_key_error
 from shoal._values import ABSENT, MISSING, AbsentType, Entry, MissingType, SetResult, Version
@@ -41,7 +42,7 @@ def entry_of(answer: cache_pb2.GetResponse) -> Entry | MissingType | AbsentType 
     if not isinstance(value, bytes):
         return value
     ttl = timedelta(milliseconds=answer.ttl_ms) if answer.ttl_ms else None
-    return Entry(value, version_of(answer.version), ttl)
+    return Entry(value, version_of(answer.version), ttl, answer.maybe_stale)
 
 
 def set_result_of(answer: cache_pb2.SetResponse) -> SetResult | Failure:
@@ -49,6 +50,19 @@ def set_result_of(answer: cache_pb2.SetResponse) -> SetResult | Failure:
     if answer.HasField("error"):
         return failure_from_key_error(answer.error)
     return SetResult(answer.applied, version_of(answer.version))
+
+
+class Versioned(NamedTuple):
+    """What one key of many was answered, with its version for a session to remember."""
+
+    result: Any
+    version: Version
+
+
+def versioned_value_of(answer: cache_pb2.GetResponse) -> Versioned | Failure:
+    """Read one entry of an MGet. The version of a miss is how far the copy had come."""
+    value = value_of(answer)
+    return value if isinstance(value, Failure) else Versioned(value, version_of(answer.version))
 
 
 def version_of(version: cache_pb2.Version) -> Version:

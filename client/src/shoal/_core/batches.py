@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from shoal._core.answers import set_result_of, value_of
+from shoal._core.answers import Versioned, set_result_of, value_of, version_of, versioned_value_of
 from shoal._core.effects import Method
 from shoal._core.failures import Failure, bad_answer
+from shoal._core.reading import BY_THE_PRIMARY, Reading
 from shoal._core.retry import Repeat
+from shoal._values import Version
 from shoal.v1 import cache_pb2
 
 MOST_KEYS: Final = 1000
@@ -19,12 +21,19 @@ MOST_BYTES: Final = 2 * 1024 * 1024
 """Of the keys and values of one request, well below what nodes take; a single larger
 entry travels alone."""
 
+NO_VERSION: Final = Version(0, 0)
+
 
 class Batch(Protocol):
     """Many keys of one operation. ``indices`` count them in the order of the call."""
 
     method: ClassVar[Method]
     repeat: ClassVar[Repeat]
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether another copy than the primary may answer."""
+        ...
 
     def message(self, indices: Sequence[int], *, routed: bool) -> Any:
         """Return the request for some of the keys."""
@@ -41,15 +50,27 @@ class Batch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GetBatch:
-    """MGet. Results are values, MISSING or ABSENT."""
+    """MGet. Results are values, MISSING or ABSENT; for a session, with their versions."""
 
     keys: Sequence[bytes]
+    reading: Reading = BY_THE_PRIMARY
+    with_versions: bool = False
     method: ClassVar[Method] = "MGet"
     repeat: ClassVar[Repeat] = Repeat.ALWAYS
 
     def message(self, indices: Sequence[int], *, routed: bool) -> cache_pb2.MGetRequest:
-        keys = self.keys
-        return cache_pb2.MGetRequest(keys=[keys[index] for index in indices], routed=routed)
+        asked = [self.keys[index] for index in indices]
+        reading = self.reading
+        message = cache_pb2.MGetRequest(keys=asked, read=reading.mode, routed=routed)
+        if reading.at_least:
+            # One for each key; 0.0 asks for nothing.
+            nothing = cache_pb2.Version()
+            message.at_least.extend(reading.of(key) or nothing for key in asked)
+        return message
+
+    @property
+    def is_spread(self) -> bool:
+        return self.reading.is_spread
 
     def size_bytes(self, index: int) -> int:
         return len(self.keys[index])
@@ -57,7 +78,8 @@ class GetBatch:
     def results(self, answer: cache_pb2.MGetResponse, count: int) -> list[Any]:
         if len(answer.entries) != count:
             return _miscounted(len(answer.entries), count)
-        return [value_of(entry) for entry in answer.entries]
+        read = versioned_value_of if self.with_versions else value_of
+        return [read(entry) for entry in answer.entries]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +89,16 @@ class SetBatch:
     keys: Sequence[bytes]
     values: Sequence[bytes]
     ttl_ms: int
+    ack: cache_pb2.Ack.ValueType
+    is_spread: ClassVar[bool] = False
     method: ClassVar[Method] = "MSet"
     repeat: ClassVar[Repeat] = Repeat.WHEN_OVER
 
     def message(self, indices: Sequence[int], *, routed: bool) -> cache_pb2.MSetRequest:
         entries = [
-            cache_pb2.SetRequest(key=self.keys[index], value=self.values[index], ttl_ms=self.ttl_ms)
+            cache_pb2.SetRequest(
+                key=self.keys[index], value=self.values[index], ttl_ms=self.ttl_ms, ack=self.ack
+            )
             for index in indices
         ]
         return cache_pb2.MSetRequest(entries=entries, routed=routed)
@@ -88,10 +114,11 @@ class SetBatch:
 
 @dataclass(frozen=True, slots=True)
 class DelBatch:
-    """Del. Results are numbers whose sum is how many keys were there."""
+    """Del. Results are numbers whose sum is how many keys were there, with versions."""
 
     keys: Sequence[bytes]
     ack: cache_pb2.Ack.ValueType
+    is_spread: ClassVar[bool] = False
     method: ClassVar[Method] = "Del"
     repeat: ClassVar[Repeat] = Repeat.ALWAYS
 
@@ -105,8 +132,13 @@ class DelBatch:
         return len(self.keys[index])
 
     def results(self, answer: cache_pb2.DelResponse, count: int) -> list[Any]:
-        # A Del succeeds or fails whole and counts its keys together.
-        return [answer.deleted, *([0] * (count - 1))]
+        # A Del succeeds or fails whole and counts its keys together. Releases before
+        # replication tell no versions.
+        versions = [version_of(version) for version in answer.versions]
+        if len(versions) != count:
+            versions = [NO_VERSION] * count
+        counts = [answer.deleted, *([0] * (count - 1))]
+        return [Versioned(*pair) for pair in zip(counts, versions, strict=True)]
 
 
 def chunks(batch: Batch, indices: Sequence[int], most_keys: int = MOST_KEYS) -> list[list[int]]:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from random import Random
 from threading import Lock
 
+from shoal._core.identity import RequestIds
+from shoal._core.requests import wire_ack
 from shoal._core.retry import Clock, RetryBudget, RetryPolicy
 from shoal._core.settings import Settings
 from shoal._core.topology import Moved, Topology
@@ -19,19 +21,31 @@ from shoal.v1 import topology_pb2
 class Core:
     """Settings, what is known of the cluster, and the retry rules of one client."""
 
-    def __init__(self, settings: Settings, *, clock: Clock, rng: Random) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock, rng: Random, draw_id: Callable[[], bytes]
+    ) -> None:
         self.settings = settings
         self.timeout_seconds = settings.timeout_ms / 1000
         self.clock = clock
         self.rng = rng
         self.budget = RetryBudget(settings.retry_budget, clock())
         self.policy = RetryPolicy(rng, self.budget, settings.max_attempts)
+        self.ids = RequestIds(draw_id)
+        self.default_ack = wire_ack(settings.ack)
         self.topology = Topology()
+        self._left_seeds: frozenset[str] = frozenset()
         self._learning = Lock()
 
     def learn(self, update: topology_pb2.Topology) -> bool:
         """Take an update of the topology. False when it said nothing new."""
-        return self._replace(lambda known: known.merged(update))
+        before = self.topology
+        if not self._replace(lambda known: known.merged(update)):
+            return False
+        seeds = set(self.settings.seeds)
+        live = {node.address for node in self.topology.nodes.values()}
+        known = {node.address for node in before.nodes.values()} | self._left_seeds
+        self._left_seeds = frozenset((known & seeds) - live)
+        return True
 
     def learn_moved(self, moved: Moved) -> bool:
         """Take what a MOVED answer says. False when it said nothing new."""
@@ -42,10 +56,18 @@ class Core:
         nodes = (node.address for node in self.topology.nodes.values())
         return list(dict.fromkeys((*nodes, *self.settings.seeds)))
 
+    def connectable(self) -> list[str]:
+        """Return the addresses to which channels are kept.
+
+        A seed that was a node and has left is not among them: calls that wait for one that
+        hangs are cut off then, and may be made elsewhere. It stays a candidate of the watcher.
+        """
+        return [address for address in self.candidates() if address not in self._left_seeds]
+
     def any_address(self, avoid: str = "") -> str:
-        """Return a random node or seed, another one than ``avoid`` where there is one."""
+        """Return a random live node or seed, another one than ``avoid`` where there is one."""
         # Before anything is known there are the seeds; afterwards they may be stale names.
-        addresses = self.candidates()
+        addresses = self.connectable() or self.candidates()
         others = [address for address in addresses if address != avoid]
         return self.rng.choice(others or addresses)
 

@@ -13,6 +13,14 @@ with "outcome". Where there is none, gRPC itself or something between made the f
     UNIMPLEMENTED                           NOT_SERVED         NOT_APPLIED
     DEADLINE_EXCEEDED                       DEADLINE_EXCEEDED  MAYBE_APPLIED
     UNAVAILABLE, CANCELLED and all others   CONNECTION_LOST    MAYBE_APPLIED
+
+Of a node's own reasons two belong to writes that ask for IN_SYNC, both UNAVAILABLE:
+
+    NOT_REPLICATED    MAYBE_APPLIED   the primary has it; not every copy confirmed in time
+    TOO_FEW_COPIES    NOT_APPLIED     refused: fewer copies are in sync than min_in_sync
+
+The outcome always comes from the node, whatever the reason: where it tells none, the
+failure counts as MAYBE_APPLIED, but for a request that is wrong in itself.
 """
 
 from __future__ import annotations
@@ -49,6 +57,7 @@ FORWARD_FAILED: Final = "FORWARD_FAILED"
 BATCH_TOO_LARGE: Final = "BATCH_TOO_LARGE"
 MEMORY_FULL: Final = "MEMORY_FULL"
 MESSAGE_TOO_LARGE: Final = "MESSAGE_TOO_LARGE"
+NOT_SERVED: Final = "NOT_SERVED"
 BAD_ANSWER: Final = "BAD_ANSWER"
 
 # What grpc says of a call that never left this process. The text is no contract: where
@@ -197,7 +206,7 @@ def _unexplained(code: Code, message: str, *, already_sent: bool) -> tuple[str, 
         case Code.DEADLINE_EXCEEDED:
             return "DEADLINE_EXCEEDED", Outcome.MAYBE_APPLIED
         case Code.UNIMPLEMENTED:
-            return "NOT_SERVED", Outcome.NOT_APPLIED
+            return NOT_SERVED, Outcome.NOT_APPLIED
         case Code.INVALID_ARGUMENT:
             return "MALFORMED_REQUEST", Outcome.NOT_APPLIED
         case Code.OUT_OF_RANGE:

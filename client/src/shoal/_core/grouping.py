@@ -17,7 +17,7 @@ from shoal._core.core import Core
 from shoal._core.effects import Call, Operation, Parallel, RefreshTopology, Sleep
 from shoal._core.failures import BATCH_TOO_LARGE, MESSAGE_TOO_LARGE, Code, Failure
 from shoal._core.retry import may_repeat
-from shoal._core.routing import Attempts, attempt_seconds
+from shoal._core.routing import MOST_HOPS, Attempts, attempt_seconds
 from shoal._errors import Outcome
 
 _OPEN: Final = object()
@@ -37,7 +37,7 @@ def call_owners(
     remaining_seconds = timeout_seconds
     while True:
         parts = round_.parts(core)
-        seconds = attempt_seconds(remaining_seconds, batch.repeat)
+        seconds = attempt_seconds(remaining_seconds, batch.repeat, attempts.made - 1)
         calls = [
             Call(
                 part.address, batch.method, batch.message(part.indices, routed=part.routed), seconds
@@ -99,9 +99,13 @@ class _Round:
         topology = core.topology
         groups: dict[tuple[str, bool], list[int]] = {}
         fallbacks: dict[str, str] = {}
+        readers = _Readers(core) if self.batch.is_spread else None
         for index in self.open:
-            owner = topology.owner_address(self.keys[index])
+            key = self.keys[index]
             failed_at = self.failed_at.get(index, "")
+            owner = (
+                readers.pick(key, failed_at) if readers is not None else topology.owner_address(key)
+            )
             if owner and owner != failed_at:
                 groups.setdefault((owner, True), []).append(index)
             else:
@@ -114,6 +118,25 @@ class _Round:
             for (address, routed), indices in groups.items()
             for chunk in chunks(self.batch, indices, self.most_keys)
         ]
+
+
+class _Readers:
+    """Which copy is asked for the keys of each partition in one round."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._picked: dict[tuple[str, ...], str] = {}
+
+    def pick(self, key: bytes, failed_at: str) -> str:
+        """Return a copy at random; after a failure the first other one, primaries first."""
+        addresses = self._core.topology.reader_addresses(key)
+        if failed_at:
+            return next((address for address in addresses if address != failed_at), "")
+        if not addresses:
+            return ""
+        # Partitions with the same copies go to the same one: few requests, and the next
+        # round draws anew.
+        return self._picked.setdefault(tuple(sorted(addresses)), self._core.rng.choice(addresses))
 
 
 def _settle(
@@ -166,7 +189,7 @@ def _next_round(attempts: Attempts, round_: _Round, failures: dict[int, Failure]
     waiting = []
     topology_before = attempts.core.topology
     for index, failure in failures.items():
-        if not attempts.follows(failure) or not _leads_elsewhere(attempts.core, round_, index):
+        if not _goes_on_at_once(attempts, round_, index, failure):
             waiting.append(failure)
     if not waiting:
         attempts.hops += 1
@@ -174,6 +197,16 @@ def _next_round(attempts: Attempts, round_: _Round, failures: dict[int, Failure]
     if attempts.core.topology is not topology_before:
         attempts.hops += 1
     return attempts.wait_seconds(_worst(waiting, attempts))
+
+
+def _goes_on_at_once(attempts: Attempts, round_: _Round, index: int, failure: Failure) -> bool:
+    """Whether a key has another node to be asked of without waiting."""
+    follows = attempts.follows(failure)
+    if not round_.batch.is_spread:
+        return follows and _leads_elsewhere(attempts.core, round_, index)
+    readers = attempts.core.topology.reader_addresses(round_.keys[index])
+    is_elsewhere = any(address != round_.failed_at[index] for address in readers)
+    return is_elsewhere and attempts.hops < MOST_HOPS and may_repeat(failure, attempts.repeat)
 
 
 def _leads_elsewhere(core: Core, round_: _Round, index: int) -> bool:

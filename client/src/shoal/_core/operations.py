@@ -1,20 +1,22 @@
 """The client's operations, each a generator of effects.
 
-Arguments are checked before anything is sent.
+Arguments are checked before anything is sent. What an operation of a session learns is
+noted in ``session`` before it returns; None: there is no session.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from shoal._core.answers import entry_of, set_result_of, value_of
+from shoal._core.answers import entry_of, set_result_of, value_of, version_of
 from shoal._core.batches import DelBatch, GetBatch, SetBatch
 from shoal._core.core import Core
 from shoal._core.durations import Duration, duration_ms
 from shoal._core.effects import AwaitTopology, Operation
-from shoal._core.failures import UNREACHABLE, Failure, error_of
+from shoal._core.failures import CONNECTION_LOST, UNREACHABLE, Code, Failure, error_of
 from shoal._core.grouping import call_owners
+from shoal._core.reading import reading_of_many, reading_of_one, reading_of_session
 from shoal._core.requests import (
     wire_ack,
     wire_condition,
@@ -24,7 +26,8 @@ from shoal._core.requests import (
     wire_value,
 )
 from shoal._core.retry import Repeat
-from shoal._core.routing import call_owner
+from shoal._core.routing import Doubtful, call_owner, call_reader
+from shoal._core.session import Remembered
 from shoal._core.topology import Topology
 from shoal._errors import InvalidRequest, Outcome, ShoalError, Unavailable
 from shoal._values import (
@@ -33,6 +36,7 @@ from shoal._values import (
     Entry,
     Key,
     MissingType,
+    ReadMode,
     SetResult,
     Value,
     Version,
@@ -43,13 +47,16 @@ _K = TypeVar("_K", bound=Key)
 
 
 def get(
-    core: Core, key: Key, timeout: Duration | None
+    core: Core,
+    key: Key,
+    *,
+    read: ReadMode | str | None,
+    at_least: Version | None,
+    timeout: Duration | None,
+    session: Remembered | None = None,
 ) -> Operation[bytes | MissingType | AbsentType]:
     """Read a value."""
-    wire = wire_key(key)
-    answer = yield from call_owner(
-        core, "Get", wire, cache_pb2.GetRequest(key=wire), _seconds(core, timeout), Repeat.ALWAYS
-    )
+    answer = yield from _read(core, key, read, at_least, timeout, session)
     value = value_of(answer)
     if isinstance(value, Failure):
         raise _failed(value, write=False)
@@ -57,17 +64,44 @@ def get(
 
 
 def get_entry(
-    core: Core, key: Key, timeout: Duration | None
+    core: Core,
+    key: Key,
+    *,
+    read: ReadMode | str | None,
+    at_least: Version | None,
+    timeout: Duration | None,
+    session: Remembered | None = None,
 ) -> Operation[Entry | MissingType | AbsentType]:
     """Read a value with its version and remaining time to live."""
-    wire = wire_key(key)
-    answer = yield from call_owner(
-        core, "Get", wire, cache_pb2.GetRequest(key=wire), _seconds(core, timeout), Repeat.ALWAYS
-    )
+    answer = yield from _read(core, key, read, at_least, timeout, session)
     entry = entry_of(answer)
     if isinstance(entry, Failure):
         raise _failed(entry, write=False)
     return entry
+
+
+def _read(
+    core: Core,
+    key: Key,
+    read: ReadMode | str | None,
+    at_least: Version | None,
+    timeout: Duration | None,
+    session: Remembered | None,
+) -> Operation[cache_pb2.GetResponse]:
+    wire = wire_key(key)
+    seconds = _seconds(core, timeout)
+    reading = reading_of_one(wire, read, at_least)
+    if session is not None:
+        seconds = yield from _knowing(core, seconds)
+        reading = reading_of_session([wire], session, core.topology)
+    message = cache_pb2.GetRequest(key=wire, read=reading.mode, at_least=reading.of(wire))
+    answer: cache_pb2.GetResponse
+    if reading.is_spread:
+        answer = yield from call_reader(core, wire, message, seconds)
+    else:
+        answer = yield from call_owner(core, "Get", wire, message, seconds, Repeat.ALWAYS)
+    _note(core, session, wire, version_of(answer.version))
+    return answer
 
 
 def set_(
@@ -81,6 +115,7 @@ def set_(
     if_version: Version | None,
     ack: Ack | str | None,
     timeout: Duration | None,
+    session: Remembered | None = None,
 ) -> Operation[SetResult]:
     """Store a value."""
     wire = wire_key(key)
@@ -89,31 +124,51 @@ def set_(
         key=wire,
         value=wire_value(value),
         ttl_ms=wire_ttl(ttl),
-        ack=wire_ack(ack),
+        ack=_ack(core, ack),
         condition=condition,
     )
-    repeat = Repeat.WHEN_OVER if condition is None else Repeat.NEVER
-    answer = yield from call_owner(core, "Set", wire, message, _seconds(core, timeout), repeat)
+    seconds = _seconds(core, timeout)
+    if session is not None:
+        seconds = yield from _knowing(core, seconds)
+    repeat = Repeat.WHEN_OVER
+    doubtful: Doubtful | None = None
+    if condition is not None:
+        repeat = core.ids.identify(message, core.clock())
+        # A version never stands twice; a key may be absent again when the attempt arrives.
+        doubtful = None if if_version is not None else _not_applied_yet
+    answer = yield from call_owner(core, "Set", wire, message, seconds, repeat, doubtful)
     result = set_result_of(answer)
     if isinstance(result, Failure):
         raise _failed(result, write=True)
+    _note(core, session, wire, result.version)
     return result
 
 
 def delete(
-    core: Core, keys: Iterable[Key], *, ack: Ack | str | None, timeout: Duration | None
+    core: Core,
+    keys: Iterable[Key],
+    *,
+    ack: Ack | str | None,
+    timeout: Duration | None,
+    session: Remembered | None = None,
 ) -> Operation[int]:
     """Remove keys; return how many were there."""
     wires = list(dict.fromkeys(wire_key(key) for key in keys))
-    batch = DelBatch(wires, wire_ack(ack))
+    batch = DelBatch(wires, _ack(core, ack))
     seconds = _seconds(core, timeout)
     if not wires:
         return 0
+    if session is not None:
+        seconds = yield from _knowing(core, seconds)
     if len(wires) == 1:
         message = batch.message([0], routed=False)
         answer = yield from call_owner(core, "Del", wires[0], message, seconds, batch.repeat)
-        return int(answer.deleted)
-    return sum((yield from call_owners(core, wires, batch, seconds)))
+        results = batch.results(answer, 1)
+    else:
+        results = yield from call_owners(core, wires, batch, seconds)
+    for wire, (_, version) in zip(wires, results, strict=True):
+        _note(core, session, wire, version)
+    return sum(count for count, _ in results)
 
 
 def incr(
@@ -125,6 +180,7 @@ def incr(
     ttl: Duration | None,
     ack: Ack | str | None,
     timeout: Duration | None,
+    session: Remembered | None = None,
 ) -> Operation[int]:
     """Add to an integer; return what it is now."""
     wire = wire_key(key)
@@ -133,31 +189,62 @@ def incr(
         delta=wire_int64(delta, "delta"),
         initial=wire_int64(initial, "initial"),
         ttl_ms=wire_ttl(ttl),
-        ack=wire_ack(ack),
+        ack=_ack(core, ack),
     )
-    answer = yield from call_owner(
-        core, "Incr", wire, message, _seconds(core, timeout), Repeat.NEVER
-    )
+    seconds = _seconds(core, timeout)
+    if session is not None:
+        seconds = yield from _knowing(core, seconds)
+    repeat = core.ids.identify(message, core.clock())
+    answer = yield from call_owner(core, "Incr", wire, message, seconds, repeat)
+    _note(core, session, wire, version_of(answer.version))
     return int(answer.value)
 
 
 def get_many(
-    core: Core, keys: Iterable[_K], timeout: Duration | None
+    core: Core,
+    keys: Iterable[_K],
+    *,
+    read: ReadMode | str | None,
+    at_least: Mapping[_K, Version] | None,
+    timeout: Duration | None,
+    session: Remembered | None = None,
 ) -> Operation[dict[_K, bytes | MissingType | AbsentType]]:
     """Read many values, in the order asked."""
     wire_of = {key: wire_key(key) for key in _several(keys, "keys")}
     # "a" and b"a" are one key to the cluster and two to the caller.
     wires = list(dict.fromkeys(wire_of.values()))
     seconds = _seconds(core, timeout)
+    reading = reading_of_many(read, at_least)
     if not wires:
         return {}
-    values = yield from call_owners(core, wires, GetBatch(wires), seconds)
+    if session is None:
+        values = yield from call_owners(core, wires, GetBatch(wires, reading), seconds)
+    else:
+        values = yield from _read_many(core, wires, seconds, session)
     value_by_wire = dict(zip(wires, values, strict=True))
     return {key: value_by_wire[wire] for key, wire in wire_of.items()}
 
 
+def _read_many(
+    core: Core, wires: list[bytes], seconds: float, session: Remembered
+) -> Operation[list[Any]]:
+    seconds = yield from _knowing(core, seconds)
+    reading = reading_of_session(wires, session, core.topology)
+    batch = GetBatch(wires, reading, with_versions=True)
+    results = yield from call_owners(core, wires, batch, seconds)
+    for wire, (_, version) in zip(wires, results, strict=True):
+        _note(core, session, wire, version)
+    return [value for value, _ in results]
+
+
 def set_many(
-    core: Core, values: Mapping[_K, Value], *, ttl: Duration | None, timeout: Duration | None
+    core: Core,
+    values: Mapping[_K, Value],
+    *,
+    ttl: Duration | None,
+    ack: Ack | str | None,
+    timeout: Duration | None,
+    session: Remembered | None = None,
 ) -> Operation[dict[_K, SetResult]]:
     """Store many values, each key for itself."""
     if not isinstance(values, Mapping):
@@ -165,29 +252,48 @@ def set_many(
     wires = [wire_key(key) for key in values]
     if len(set(wires)) < len(wires):
         raise InvalidRequest("two keys of set_many are the same bytes: take one of them out")
-    batch = SetBatch(wires, [wire_value(value) for value in values.values()], wire_ttl(ttl))
+    content = [wire_value(value) for value in values.values()]
+    batch = SetBatch(wires, content, wire_ttl(ttl), _ack(core, ack))
     seconds = _seconds(core, timeout)
     if not wires:
         return {}
+    if session is not None:
+        seconds = yield from _knowing(core, seconds)
     results = yield from call_owners(core, wires, batch, seconds)
+    for wire, result in zip(wires, results, strict=True):
+        _note(core, session, wire, result.version)
     return dict(zip(values, results, strict=True))
 
 
 def touch(
-    core: Core, key: Key, ttl: Duration | None, *, ack: Ack | str | None, timeout: Duration | None
+    core: Core,
+    key: Key,
+    ttl: Duration | None,
+    *,
+    ack: Ack | str | None,
+    timeout: Duration | None,
+    session: Remembered | None = None,
 ) -> Operation[bool]:
     """Give a key a new time to live; return whether it was there."""
     wire = wire_key(key)
-    message = cache_pb2.TouchRequest(key=wire, ttl_ms=wire_ttl(ttl), ack=wire_ack(ack))
-    answer = yield from call_owner(
-        core, "Touch", wire, message, _seconds(core, timeout), Repeat.ALWAYS
-    )
+    message = cache_pb2.TouchRequest(key=wire, ttl_ms=wire_ttl(ttl), ack=_ack(core, ack))
+    seconds = _seconds(core, timeout)
+    if session is not None:
+        seconds = yield from _knowing(core, seconds)
+    answer = yield from call_owner(core, "Touch", wire, message, seconds, Repeat.ALWAYS)
+    _note(core, session, wire, version_of(answer.version))
     return bool(answer.applied)
 
 
 def topology(core: Core, timeout: Duration | None) -> Operation[Topology]:
     """Return what is known of the cluster, waiting for the first of it."""
-    seconds = _seconds(core, timeout)
+    yield from _knowing(core, _seconds(core, timeout))
+    return core.topology
+
+
+def _knowing(core: Core, seconds: float) -> Operation[float]:
+    """Wait until the cluster's partitions are known; return what is left of the time."""
+    started = core.clock()
     if not core.topology.revision:
         yield AwaitTopology(seconds)
     if not core.topology.revision:
@@ -196,7 +302,30 @@ def topology(core: Core, timeout: Duration | None) -> Operation[Topology]:
             f"{', '.join(core.candidates())}",
             reason=UNREACHABLE,
         )
-    return core.topology
+    return max(0.001, seconds - (core.clock() - started))
+
+
+def _note(core: Core, session: Remembered | None, key: bytes, version: Version) -> None:
+    """Remember what a session wrote or read."""
+    if session is not None and version.epoch and core.topology.partition_count:
+        session.note(core.topology.partition_of(key).id, version)
+
+
+def _not_applied_yet(answer: cache_pb2.SetResponse) -> Failure | None:
+    """Doubt a condition that did not hold while an earlier attempt may still arrive."""
+    if answer.applied:
+        return None
+    return Failure(
+        Code.UNKNOWN,
+        CONNECTION_LOST,
+        Outcome.MAYBE_APPLIED,
+        "the condition did not hold when the set was repeated, but an attempt of it that was "
+        "not answered may be applied yet: read the key before you go on",
+    )
+
+
+def _ack(core: Core, ack: Ack | str | None) -> cache_pb2.Ack.ValueType:
+    return core.default_ack if ack is None else wire_ack(ack)
 
 
 def _seconds(core: Core, timeout: Duration | None) -> float:

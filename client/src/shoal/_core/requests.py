@@ -10,7 +10,7 @@ from typing import Final
 
 from shoal._core.durations import Duration, duration_ms
 from shoal._errors import InvalidRequest
-from shoal._values import Ack, Key, Value, Version
+from shoal._values import Ack, Key, ReadMode, Value, Version
 from shoal.v1 import cache_pb2
 
 LONGEST_KEY_BYTES: Final = 1024
@@ -20,6 +20,11 @@ _LARGEST_INT64 = 2**63 - 1
 _ACKS: dict[Ack, cache_pb2.Ack.ValueType] = {
     Ack.PRIMARY: cache_pb2.ACK_PRIMARY,
     Ack.IN_SYNC: cache_pb2.ACK_IN_SYNC,
+}
+
+_READ_MODES: dict[ReadMode, cache_pb2.ReadMode.ValueType] = {
+    ReadMode.PRIMARY: cache_pb2.READ_MODE_PRIMARY,
+    ReadMode.ANY: cache_pb2.READ_MODE_ANY,
 }
 
 
@@ -73,6 +78,16 @@ def wire_ack(ack: Ack | str | None) -> cache_pb2.Ack.ValueType:
         raise InvalidRequest(f"ack must be 'primary' or 'in_sync', not {ack!r}") from error
 
 
+def wire_read(read: ReadMode | str | None) -> cache_pb2.ReadMode.ValueType:
+    """Return which copy may answer; None is the primary."""
+    if read is None:
+        return cache_pb2.READ_MODE_UNSPECIFIED
+    try:
+        return _READ_MODES[ReadMode(read)]
+    except ValueError as error:
+        raise InvalidRequest(f"read must be 'primary' or 'any', not {read!r}") from error
+
+
 def wire_condition(
     *, if_absent: bool, if_present: bool, if_version: Version | None
 ) -> cache_pb2.Condition | None:
@@ -84,18 +99,19 @@ def wire_condition(
             "take one of if_absent, if_present and if_version", reason="BAD_CONDITION"
         )
     if if_version is not None:
-        return cache_pb2.Condition(if_version=wire_version(if_version))
+        return cache_pb2.Condition(
+            if_version=wire_version(if_version, "if_version", reason="BAD_CONDITION")
+        )
     return (
         cache_pb2.Condition(if_absent=True) if if_absent else cache_pb2.Condition(if_present=True)
     )
 
 
-def wire_version(version: Version) -> cache_pb2.Version:
+def wire_version(version: Version, what: str, *, reason: str | None = None) -> cache_pb2.Version:
     """Return a version as a message."""
     if not isinstance(version, Version):
         raise InvalidRequest(
-            f"if_version must be a shoal.Version, not {type(version).__name__}",
-            reason="BAD_CONDITION",
+            f"{what} must be a shoal.Version, not {type(version).__name__}", reason=reason
         )
     return cache_pb2.Version(epoch=version.epoch, seq=version.seq)
 

@@ -44,8 +44,9 @@ class Repeat(Enum):
     """
 
     ALWAYS = "always"
-    """Reads, Del and Touch. A Del made twice can at worst remove a value that was written
-    in between, which is a miss; not making it could leave what was invalidated."""
+    """Reads, Del and Touch, and whatever carries a request id. A Del made twice can at worst
+    remove a value that was written in between, which is a miss; not making it could leave
+    what was invalidated. Incr and sets with a condition count once, by their id."""
 
     WHEN_OVER = "when over"
     """A Set without condition. Until it returns it may take effect at any moment, and a
@@ -56,7 +57,8 @@ class Repeat(Enum):
     (FORWARD_FAILED) or time ran out. Where the order of writers matters, set conditions."""
 
     NEVER = "never"
-    """Incr and sets with a condition: a second time means something else."""
+    """Incr and sets with a condition where the server knows no request ids: a second time
+    means something else."""
 
 
 class RetryBudget:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from shoal._core.durations import Duration, duration_ms, format_duration
 from shoal._errors import ConfigurationError, InvalidRequest
+from shoal._values import Ack
 
 DEFAULT_TIMEOUT: Final = "1s"
 """How long a call may take by default.
@@ -46,15 +47,18 @@ class Settings:
     """How many attempts after the first may be made in a burst, by all calls together."""
     max_message_bytes: int
     """Of one gRPC message, in either direction."""
+    ack: Ack | None = None
+    """Of every write that names none itself; None leaves it to the operation's default."""
 
     def keywords(self) -> dict[str, Any]:
         """Return the keyword arguments that ``checked_settings`` makes these from."""
-        return {
+        named: dict[str, Any] = {
             "timeout": format_duration(self.timeout_ms),
             "max_attempts": self.max_attempts,
             "retry_budget": self.retry_budget,
             "max_message_bytes": self.max_message_bytes,
         }
+        return named if self.ack is None else {**named, "ack": str(self.ack)}
 
 
 def checked_settings(
@@ -64,6 +68,7 @@ def checked_settings(
     max_attempts: int = DEFAULT_MAX_ATTEMPTS,
     retry_budget: int = DEFAULT_RETRY_BUDGET,
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ack: Ack | str | None = None,
 ) -> Settings:
     """Return settings, or raise ConfigurationError with a sentence that says what to change."""
     if isinstance(seeds, str):
@@ -78,6 +83,10 @@ def checked_settings(
         timeout_ms = duration_ms(timeout, "timeout")
     except InvalidRequest as error:
         raise ConfigurationError(str(error)) from error
+    try:
+        ack_for_all = None if ack is None else Ack(ack)
+    except ValueError as error:
+        raise ConfigurationError(f"ack must be 'primary' or 'in_sync', not {ack!r}") from error
     return Settings(
         seeds=unique,
         timeout_ms=timeout_ms,
@@ -86,6 +95,7 @@ def checked_settings(
         max_message_bytes=_at_least(
             "max_message_bytes", max_message_bytes, _SMALLEST_MAX_MESSAGE_BYTES
         ),
+        ack=ack_for_all,
     )
 
 

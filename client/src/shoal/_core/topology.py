@@ -80,6 +80,21 @@ class Topology:
             return ""
         return self.addresses[slot_of(wire_key) * self.partition_count >> 14]
 
+    def reader_addresses(self, wire_key: bytes) -> list[str]:
+        """Return whom to ask where any copy may answer: the primary first if there is one.
+
+        Then the live nodes that are in sync. Empty where nobody is known.
+        """
+        if not self.partition_count:
+            return []
+        index = slot_of(wire_key) * self.partition_count >> 14
+        addresses = [self.addresses[index]] if self.addresses[index] else []
+        for node_id in self.partitions[index].in_sync:
+            node = self.nodes.get(node_id)
+            if node is not None and node.address not in addresses:
+                addresses.append(node.address)
+        return addresses
+
     def merged(self, update: topology_pb2.Topology) -> Topology:
         """Return this map with an update applied; itself where it says nothing new."""
         if not self._accepts(update):

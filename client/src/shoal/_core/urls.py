@@ -19,6 +19,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "max_attempts": int,
     "retry_budget": int,
     "max_message_bytes": int,
+    "ack": str,
 }
 
 

@@ -56,8 +56,11 @@ class Watching:
     def pause_seconds(self) -> float:
         """A stream ended: return how long to wait before the next is opened."""
         if self._refreshing:
-            # It was ended from here; while calls fail is no time to be without one.
+            # It was ended from here; while calls fail is no time to be without one. Nor
+            # do those who cannot be reached count together that were met in between: a
+            # stream that stands says nothing while there is no news.
             self._refreshing = False
+            self._failures = 0
             return 0.0
         self._failures += 1
         window = min(

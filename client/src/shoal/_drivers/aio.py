@@ -17,6 +17,8 @@ from grpc import aio
 
 from shoal._core.core import Core
 from shoal._core.effects import AwaitTopology, Call, Effect, Operation, Parallel, Sleep
+from shoal._core.identity import draw_request_id
+from shoal._core.in_flight import InFlight
 from shoal._core.settings import Settings
 from shoal._drivers.aio_pool import AioPool
 from shoal._drivers.aio_watcher import AioWatcher
@@ -31,9 +33,10 @@ class AioDriver:
     """The asyncio client's engine."""
 
     def __init__(self, settings: Settings) -> None:
-        self.core = Core(settings, clock=monotonic, rng=Random())  # noqa: S311
+        self.core = Core(settings, clock=monotonic, rng=Random(), draw_id=draw_request_id)  # noqa: S311
+        self.in_flight = InFlight()
         self.pool = AioPool(settings)
-        self._watcher = AioWatcher(self.core, self.pool)
+        self._watcher = AioWatcher(self.core, self.pool, self.in_flight)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = _UNUSED
         self._closed = False
@@ -98,6 +101,7 @@ class AioDriver:
         )
 
     async def _call(self, call: Call) -> Any:
+        ticket = self.in_flight.begin(monotonic())
         try:
             method = self.pool.method(call.address, call.method)
             return await method(call.request, timeout=call.timeout_seconds)
@@ -115,6 +119,8 @@ class AioDriver:
                 raise
             self._check_open()
             return cut_off(call.address)
+        finally:
+            self.in_flight.end(ticket)
 
     async def _other(self, effect: Effect) -> Any:
         if isinstance(effect, Parallel):

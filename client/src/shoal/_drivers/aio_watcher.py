@@ -1,4 +1,7 @@
-"""The task that keeps an asyncio client's topology up to date."""
+"""The tasks that keep an asyncio client's topology up to date.
+
+One listens to a node; the other asks another node when calls have waited for long.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import grpc
 from grpc import aio
 
 from shoal._core.core import Core
+from shoal._core.in_flight import PERIOD_SECONDS, InFlight
 from shoal._core.watching import Watching
 from shoal._drivers.aio_pool import AioPool
 from shoal.v1 import cache_pb2
@@ -17,9 +21,10 @@ from shoal.v1 import cache_pb2
 class AioWatcher:
     """Runs ``Watching`` over streams of grpc.aio. Holds no reference to the client."""
 
-    def __init__(self, core: Core, pool: AioPool) -> None:
+    def __init__(self, core: Core, pool: AioPool, in_flight: InFlight) -> None:
         self._core = core
         self._pool = pool
+        self._in_flight = in_flight
         self._watching = Watching(core)
         self._task: asyncio.Task[None] | None = None
         self._stream: Any = None
@@ -54,12 +59,20 @@ class AioWatcher:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
+        suspecting = asyncio.create_task(self._suspect(), name="shoal-patience")
         try:
             while True:
                 await self._watch(self._watching.next_address())
                 await asyncio.sleep(self._watching.pause_seconds())
         finally:
+            suspecting.cancel()
             await self._pool.close()
+
+    async def _suspect(self) -> None:
+        while True:
+            await asyncio.sleep(PERIOD_SECONDS)
+            if self._in_flight.overdue(self._core.clock()):
+                self.refresh()
 
     async def _watch(self, address: str) -> None:
         request = cache_pb2.WatchTopologyRequest(known_revision=self._watching.known_revision)
@@ -69,7 +82,7 @@ class AioWatcher:
                 self._watching.note_update()
                 if self._core.learn(update.topology):
                     self._known.set()
-                    self._pool.retain(self._core.candidates())
+                    self._pool.retain(self._core.connectable())
         except (grpc.RpcError, aio.UsageError):
             # Whatever it was, another node is asked; a UsageError is a closed channel.
             return

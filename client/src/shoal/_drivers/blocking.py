@@ -18,6 +18,8 @@ import grpc
 from shoal._core.core import Core
 from shoal._core.effects import AwaitTopology, Call, Effect, Operation, Parallel, Sleep
 from shoal._core.failures import Failure
+from shoal._core.identity import draw_request_id
+from shoal._core.in_flight import InFlight
 from shoal._core.settings import Settings
 from shoal._drivers.blocking_pool import BlockingPool
 from shoal._drivers.blocking_watcher import BlockingWatcher
@@ -32,9 +34,10 @@ class BlockingDriver:
     """The sync client's engine."""
 
     def __init__(self, settings: Settings) -> None:
-        self.core = Core(settings, clock=monotonic, rng=Random())  # noqa: S311
+        self.core = Core(settings, clock=monotonic, rng=Random(), draw_id=draw_request_id)  # noqa: S311
+        self.in_flight = InFlight()
         self.pool = BlockingPool(settings)
-        self._watcher = BlockingWatcher(self.core, self.pool)
+        self._watcher = BlockingWatcher(self.core, self.pool, self.in_flight)
         self._pid = _UNUSED
         self._starting = RLock()
         self._closed = False
@@ -77,6 +80,7 @@ class BlockingDriver:
                 self._pid = os.getpid()
 
     def _call(self, call: Call) -> Any:
+        ticket = self.in_flight.begin(monotonic())
         try:
             return self.pool.method(call.address, call.method)(call.request, call.timeout_seconds)
         except grpc.RpcError as error:
@@ -84,6 +88,8 @@ class BlockingDriver:
         except ValueError:
             # grpc's word for a closed channel.
             return self._closed_channel(call.address)
+        finally:
+            self.in_flight.end(ticket)
 
     def _other(self, effect: Effect) -> Any:
         if isinstance(effect, Parallel):
@@ -98,6 +104,7 @@ class BlockingDriver:
 
     def _parallel(self, parallel: Parallel) -> list[Any]:
         pending: list[Any] = []
+        ticket = self.in_flight.begin(monotonic())
         try:
             for call in parallel.calls:
                 pending.append(self._send(call))  # noqa: PERF401 - what was sent is cancelled
@@ -107,6 +114,8 @@ class BlockingDriver:
                 if not isinstance(future, Failure):
                     future.cancel()
             raise
+        finally:
+            self.in_flight.end(ticket)
 
     def _send(self, call: Call) -> Any:
         method = self.pool.method(call.address, call.method)

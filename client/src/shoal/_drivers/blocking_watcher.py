@@ -1,4 +1,7 @@
-"""The thread that keeps a sync client's topology up to date."""
+"""The threads that keep a sync client's topology up to date.
+
+One listens to a node; the other asks another node when calls have waited for long.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import grpc
 
 from shoal._core.core import Core
+from shoal._core.in_flight import PERIOD_SECONDS, InFlight
 from shoal._core.watching import Watching
 from shoal._drivers.blocking_pool import BlockingPool
 from shoal._errors import ClientClosed
@@ -20,9 +24,10 @@ _JOIN_SECONDS = 1.0
 class BlockingWatcher:
     """Runs ``Watching`` over streams of grpc. Holds no reference to the client."""
 
-    def __init__(self, core: Core, pool: BlockingPool) -> None:
+    def __init__(self, core: Core, pool: BlockingPool, in_flight: InFlight) -> None:
         self._core = core
         self._pool = pool
+        self._in_flight = in_flight
         self._watching = Watching(core)
         self._thread: Thread | None = None
         self._stream: Any = None
@@ -30,9 +35,10 @@ class BlockingWatcher:
         self._closing = Event()
 
     def start(self) -> None:
-        """Start the thread. A daemon: it must never keep an interpreter from ending."""
+        """Start the threads. Daemons: they must never keep an interpreter from ending."""
         self._thread = Thread(target=self._run, name="shoal-topology", daemon=True)
         self._thread.start()
+        Thread(target=self._suspect, name="shoal-patience", daemon=True).start()
 
     def refresh(self) -> None:
         """Ask another node, unless that was done just now. Does not wait."""
@@ -44,7 +50,7 @@ class BlockingWatcher:
         self._known.wait(timeout_seconds)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._closing.set()
         self._cancel()
         thread = self._thread
@@ -60,6 +66,11 @@ class BlockingWatcher:
             if self._closing.wait(self._watching.pause_seconds()):
                 return
 
+    def _suspect(self) -> None:
+        while not self._closing.wait(PERIOD_SECONDS):
+            if self._in_flight.overdue(self._core.clock()):
+                self.refresh()
+
     def _watch(self, address: str) -> None:
         request = cache_pb2.WatchTopologyRequest(known_revision=self._watching.known_revision)
         self._stream = self._pool.method(address, "WatchTopology")(request)
@@ -69,7 +80,7 @@ class BlockingWatcher:
             self._watching.note_update()
             if self._core.learn(update.topology):
                 self._known.set()
-                self._pool.retain(self._core.candidates())
+                self._pool.retain(self._core.connectable())
 
     def _cancel(self) -> None:
         stream = self._stream

@@ -11,9 +11,10 @@ from typing import Final
 
 from shoal._core.settings import Settings
 
-RETIRE_AFTER_SECONDS: Final = 1.0
+RETIRE_AFTER_SECONDS: Final = 0.3
 """How long calls to a node that left the cluster may still be answered. Then they end as
-lost connections, and what may be repeated is asked of the new owner."""
+lost connections, and what may be repeated is asked of the new owner. A node that stops
+in order answers them before it leaves; one whose lease ran out is frozen or cut off."""
 
 
 def channel_options(settings: Settings) -> list[tuple[str, int | str]]:

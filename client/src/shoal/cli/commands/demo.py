@@ -10,6 +10,9 @@ DEMOS = {
     "flash-sale": LazyCommand(
         "shoal.demo.flash_sale:command", "One viral product, and a database behind the cache."
     ),
+    "failover": LazyCommand(
+        "shoal.demo.failover:command", "Kill a primary, then hand another over, under load."
+    ),
 }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from shoal.cli.connection import connected, url_option
+from shoal.cli.consistency import at_least_option, read_option
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.output import (
     JSON,
@@ -17,13 +20,25 @@ from shoal.cli.output import (
     print_json,
 )
 
+if TYPE_CHECKING:
+    from shoal import Version
+
 
 @click.command(short_help="Print the value of a key.")
 @click.argument("key")
+@read_option
+@at_least_option
 @url_option
 @output_option(TEXT)
 @click.pass_context
-def get(ctx: click.Context, key: str, url: str, output: str) -> None:
+def get(
+    ctx: click.Context,
+    key: str,
+    read: str | None,
+    at_least: Version | None,
+    url: str,
+    output: str,
+) -> None:
     """Print the value of KEY, byte for byte.
 
     Where there is none nothing is printed, and the exit code is 1. With -o json
@@ -32,7 +47,7 @@ def get(ctx: click.Context, key: str, url: str, output: str) -> None:
     from shoal import ABSENT, MISSING
 
     with connected(url) as client:
-        entry = client.get_entry(bytes_of_argument(key))
+        entry = client.get_entry(bytes_of_argument(key), read=read, at_least=at_least)
     named = bytes_fields("key", bytes_of_argument(key))
     if entry is MISSING or entry is ABSENT:
         status = "miss" if entry is MISSING else "absent"
@@ -49,6 +64,7 @@ def get(ctx: click.Context, key: str, url: str, output: str) -> None:
                 **bytes_fields("value", entry.value),
                 "version": str(entry.version),
                 "ttl_ms": None if entry.ttl is None else milliseconds(entry.ttl),
+                **({"maybe_stale": True} if entry.maybe_stale else {}),
             }
         )
     else:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from shoal.cli.connection import connected, url_option
+from shoal.cli.consistency import ack_option
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.failure import CommandFailed
 from shoal.cli.output import (
@@ -30,6 +31,7 @@ VALUE_BYTES_MAX = 64 * 1024 * 1024
 @ttl_option("Time to live, such as 10m or 90 (seconds).")
 @click.option("--if-absent", is_flag=True, help="Only when the key is not there.")
 @click.option("--if-present", is_flag=True, help="Only when the key is there.")
+@ack_option("primary; in-sync with a condition")
 @url_option
 @output_option(TEXT)
 @click.pass_context
@@ -40,6 +42,7 @@ def set_(
     ttl: str | int | None,
     if_absent: bool,  # noqa: FBT001
     if_present: bool,  # noqa: FBT001
+    ack: str | None,
     url: str,
     output: str,
 ) -> None:
@@ -52,7 +55,12 @@ def set_(
     content = _read_stdin() if value == STDIN else bytes_of_argument(value)
     with connected(url) as client:
         result = client.set(
-            bytes_of_argument(key), content, ttl=ttl, if_absent=if_absent, if_present=if_present
+            bytes_of_argument(key),
+            content,
+            ttl=ttl,
+            if_absent=if_absent,
+            if_present=if_present,
+            ack=ack,
         )
     if output == JSON:
         print_json(

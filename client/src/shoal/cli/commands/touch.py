@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from shoal.cli.connection import connected, url_option
+from shoal.cli.consistency import ack_option
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.output import (
     JSON,
@@ -21,6 +22,7 @@ from shoal.cli.ttl import ttl_option
 @click.argument("key")
 @ttl_option("From now, such as 10m.")
 @click.option("--forever", is_flag=True, help="The key no longer expires.")
+@ack_option("primary")
 @url_option
 @output_option(TEXT)
 @click.pass_context
@@ -29,6 +31,7 @@ def touch(
     key: str,
     ttl: str | int | None,
     forever: bool,  # noqa: FBT001
+    ack: str | None,
     url: str,
     output: str,
 ) -> None:
@@ -36,7 +39,7 @@ def touch(
     if (ttl is None) != forever:
         raise click.UsageError("take one of --ttl and --forever")
     with connected(url) as client:
-        is_there = client.touch(bytes_of_argument(key), ttl)
+        is_there = client.touch(bytes_of_argument(key), ttl, ack=ack)
     if output == JSON:
         print_json({**bytes_fields("key", bytes_of_argument(key)), "applied": is_there})
     elif is_there:
