@@ -53,13 +53,17 @@ class LoopThread:
 
 
 class BlockingFace:
-    """A ``shoal.asyncio.Client`` whose coroutines are run to their end."""
+    """A ``shoal.asyncio.Client`` or session whose coroutines are run to their end."""
 
-    def __init__(self, client: shoal.asyncio.Client, loop: LoopThread) -> None:
+    def __init__(
+        self, client: shoal.asyncio.Client | shoal.asyncio.Session, loop: LoopThread
+    ) -> None:
         self.client = client
         self._loop = loop
 
     def __getattr__(self, name: str) -> Any:
+        if name == "session":
+            return lambda: BlockingFace(self.client.session(), self._loop)
         method = getattr(self.client, name)
         if not inspect.iscoroutinefunction(method):
             return method

@@ -30,8 +30,10 @@ PUBLIC = [
     "Outcome",
     "OutcomeUnknown",
     "Partition",
+    "ReadMode",
     "ResourceExhausted",
     "ServerError",
+    "Session",
     "SetResult",
     "ShoalError",
     "Topology",
@@ -55,7 +57,7 @@ def test_the_public_names():
 def test_public_means_public():
     from shoal import asyncio
 
-    assert asyncio.__all__ == ["Client"]
+    assert asyncio.__all__ == ["Client", "Session"]
     assert asyncio.Client is not shoal.Client
 
 

@@ -11,7 +11,7 @@ from google.rpc import code_pb2
 
 import shoal
 import shoal.asyncio
-from fake_cluster import status
+from fake_refusal import status
 
 
 def test_the_twins_have_the_same_names_and_parameters():
@@ -252,22 +252,6 @@ def test_every_unavailable_reason_is_ridden_over(client, cluster):
     for _ in reasons:
         client.incr("n")
     assert client.get("n") == b"5"
-
-
-def test_an_incr_with_a_lost_answer_is_not_repeated(client, cluster):
-    cluster.owner("n").cut_next("Incr", after=True)
-    with pytest.raises(shoal.OutcomeUnknown) as caught:
-        client.incr("n")
-    assert caught.value.outcome is shoal.Outcome.MAYBE_APPLIED
-    assert caught.value.reason == "CONNECTION_LOST"
-    assert client.get("n") == b"1"
-
-
-def test_a_set_with_a_condition_and_a_lost_answer_is_not_repeated(client, cluster):
-    cluster.owner("k").cut_next("Set", after=True)
-    with pytest.raises(shoal.OutcomeUnknown):
-        client.set("k", b"v", if_absent=True)
-    assert client.get("k") == b"v"
 
 
 def test_sets_deletes_and_touches_with_a_lost_answer_are_repeated(client, cluster):

@@ -17,11 +17,11 @@ from uuid import uuid4
 
 import pytest
 
+from shoal.demo.events import Event, EventKind
+from shoal.demo.failures import CacheFailed
 from shoal.demo.flash_sale.cache import MISSING, Missing
 from shoal.demo.flash_sale.cache_aside import Outcome
 from shoal.demo.flash_sale.catalog import CatalogShape, Product, ProductId
-from shoal.demo.flash_sale.events import Event, EventKind
-from shoal.demo.flash_sale.failures import CacheFailed
 from shoal.demo.flash_sale.ledger import Ledger
 from shoal.demo.flash_sale.messages import UpdaterTick, WorkerTick
 from shoal.demo.flash_sale.origin import Catalog, OriginAddress, open_catalog

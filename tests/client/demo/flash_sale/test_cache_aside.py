@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from shoal.demo.failures import OriginFailed
 from shoal.demo.flash_sale.cache_aside import (
     CacheAside,
     GuardedCache,
@@ -20,7 +21,6 @@ from shoal.demo.flash_sale.cache_aside import (
 )
 from shoal.demo.flash_sale.cache_aside.jittered import JitteredCacheAside
 from shoal.demo.flash_sale.catalog import Product, ProductId, decode, encode, key_of
-from shoal.demo.flash_sale.failures import OriginFailed
 from shoal.demo.flash_sale.settings import Mode
 
 TTL_MS = 60_000

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from shoal.demo.failures import ChartUnavailable
 from shoal.demo.flash_sale.chart import draw, subtitle_of, title_of
-from shoal.demo.flash_sale.failures import ChartUnavailable
 from shoal.demo.flash_sale.report import Report
 
 PNG = b"\x89PNG\r\n\x1a\n"

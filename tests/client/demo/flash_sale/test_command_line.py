@@ -16,6 +16,8 @@ from shoal.demo.flash_sale import command
         (["--origin", "mysql://somewhere"], "give sqlite, or postgresql://"),
         (["--seconds", "10"], "hardly expire once"),
         (["--workers", "0"], "--workers"),
+        (["--kill", "--url", "shoal://a:1"], "leave --url out"),
+        (["--kill", "--seconds", "15", "--ttl", "2s"], "give at least --seconds 20"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error(arguments: list[str], sentence: str) -> None:

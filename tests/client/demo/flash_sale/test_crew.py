@@ -4,8 +4,8 @@ import operator
 
 import pytest
 
+from shoal.demo.failures import ProcessFailed
 from shoal.demo.flash_sale.crew import Crew
-from shoal.demo.flash_sale.failures import ProcessFailed
 from shoal.demo.flash_sale.origin import OriginAddress
 from shoal.demo.flash_sale.settings import Mode, Settings
 from shoal.demo.flash_sale.worker import WorkerPlan, worker_main

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from shoal.demo.flash_sale.events import Event, EventKind
+from shoal.demo.events import Event, EventKind
 from shoal.demo.flash_sale.ledger import Second
 from shoal.demo.flash_sale.live import LivePanel, line_of
 from shoal.demo.flash_sale.settings import Mode, Settings

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from shoal.demo.failures import OriginFailed
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, CatalogShape, PriceChange, ProductId
-from shoal.demo.flash_sale.failures import OriginFailed
 from shoal.demo.flash_sale.origin import Catalog, OriginAddress, open_catalog
 from shoal.demo.flash_sale.query_log import QueryLog
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from shoal.demo.failures import OriginFailed
 from shoal.demo.flash_sale.catalog import ProductId
-from shoal.demo.flash_sale.failures import OriginFailed
 from shoal.demo.flash_sale.ledger import Ledger
 from shoal.demo.flash_sale.messages import Begin, Ready, UpdaterTick, WorkerTick
 from shoal.demo.flash_sale.origin import Catalog

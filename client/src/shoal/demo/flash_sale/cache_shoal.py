@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Self
 
 import shoal
+from shoal.demo.failures import CacheFailed, ClusterFailed
 from shoal.demo.flash_sale.cache import MISSING, Missing
-from shoal.demo.flash_sale.failures import CacheFailed, ClusterFailed
 
 
 class ShoalCache:

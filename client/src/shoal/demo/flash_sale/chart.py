@@ -5,43 +5,41 @@ reads per second, p99 latency per second. Expiries of the viral key are thin lin
 through the query panels; events (the sale's start) run through all, with their label on
 top. Several reports stand side by side with the same scales, so that they compare.
 
-matplotlib is imported here alone, and drawn with Agg: no display is needed.
+Where a node was killed, a fifth panel shows what the cache did not answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shoal.demo.flash_sale.expiries import Cause
-from shoal.demo.flash_sale.failures import ChartUnavailable
 from shoal.demo.flash_sale.report import Report
 from shoal.demo.flash_sale.settings import MS_PER_SECOND, Mode
 from shoal.demo.flash_sale.timeline import regroup
+from shoal.demo.picture import (
+    BLUE,
+    GREEN,
+    MUTED,
+    OCHRE,
+    PALE_BLUE,
+    RED,
+    VIOLET,
+    draw_marks,
+    saved_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLUMN_INCHES, _HEIGHT_INCHES, _DPI = 11.0, 8.2, 130
-_INK, _MUTED, _GRID = "#22303c", "#5f6f7d", "#e3e8ec"
-_VIRAL, _OTHER, _READS, _LATENCY = "#d1495b", "#8da9c4", "#2a6f97", "#7b5ea7"
-_EXPIRED, _INVALIDATED, _EVENT = "#b8860b", "#2f8f6b", "#22303c"
-_STYLE: Any = {
-    "font.size": 10.5,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": _GRID,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-}
+_COLUMN_INCHES, _HEIGHT_INCHES = 11.0, 8.2
+_PANEL_INCHES = 1.3
+"""More height for the panel of failures."""
+_VIRAL, _OTHER, _READS, _LATENCY, _FAILURES = RED, PALE_BLUE, BLUE, VIOLET, RED
+_EXPIRED, _INVALIDATED = OCHRE, GREEN
 _TITLES = {
     Mode.NAIVE: "Plain cache-aside",
     Mode.JITTERED: "TTL jitter, one load at a time per process",
@@ -50,20 +48,15 @@ _TITLES = {
 
 def draw(reports: Sequence[Report], path: Path) -> None:
     """Writes a PNG with one column per report. Raises ``ChartUnavailable``."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ChartUnavailable(
-            "No chart was drawn, because matplotlib is missing: pip install 'shoal[demo]'."
-        ) from error
     assert reports, "a chart needs a report"
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_COLUMN_INCHES * len(reports), _HEIGHT_INCHES), dpi=_DPI)
-        FigureCanvasAgg(figure)
+    height_inches = _HEIGHT_INCHES + (_PANEL_INCHES if _has_kill(reports) else 0.0)
+    width_inches = _COLUMN_INCHES * len(reports)
+    with saved_figure(path, width_inches=width_inches, height_inches=height_inches) as figure:
         _draw_on(figure, reports)
-        figure.savefig(path, format="png")
+
+
+def _has_kill(reports: Sequence[Report]) -> bool:
+    return any(report.kill is not None for report in reports)
 
 
 def title_of(report: Report) -> str:
@@ -90,10 +83,11 @@ def subtitle_of(report: Report) -> str:
 
 
 def _draw_on(figure: Figure, reports: Sequence[Report]) -> None:
+    heights = (3.2, 1.8, 1.2, 1.2, 1.2) if _has_kill(reports) else (3.2, 1.8, 1.2, 1.2)
     grid = figure.add_gridspec(
-        4,
+        len(heights),
         len(reports),
-        height_ratios=(3.2, 1.8, 1.2, 1.2),
+        height_ratios=heights,
         left=0.095 / len(reports),
         right=1 - 0.02 / len(reports),
         top=0.83,
@@ -101,7 +95,7 @@ def _draw_on(figure: Figure, reports: Sequence[Report]) -> None:
         hspace=0.22,
         wspace=0.12,
     )
-    rows: list[list[Axes]] = [[], [], [], []]
+    rows: list[list[Axes]] = [[] for _ in heights]
     for column, report in enumerate(reports):
         for row, panels in enumerate(rows):
             panels.append(
@@ -117,13 +111,16 @@ def _draw_on(figure: Figure, reports: Sequence[Report]) -> None:
         _draw_queries(axes[1], report, report.series.other_queries, _OTHER)
         _draw_reads(axes[2], report)
         _draw_latency(axes[3], report)
-        _mark_events(axes, report)
+        if len(axes) > 4:
+            _draw_failures(axes[4], report)
+        axes[0].set_xlim(0, report.settings.seconds)
+        draw_marks(axes, report.events)
         _label_column(figure, axes, report)
     # The same height whatever happened, so that two charts can be laid side by side.
     most = max(report.settings.callers for report in reports)
     seen = max(max(report.series.viral_queries) for report in reports)
     rows[0][0].set_ylim(0, max(most, seen) * 1.08)
-    for panels in rows[1:3]:
+    for panels in [*rows[1:3], *rows[4:]]:
         panels[0].set_ylim(bottom=0)
     lowest_ms, highest_ms = rows[3][0].get_ylim()
     rows[3][0].set_ylim(min(1.0, lowest_ms), max(1_000.0, highest_ms))
@@ -187,20 +184,13 @@ def _draw_latency(axes: Axes, report: Report) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
 
 
-def _mark_events(axes: Sequence[Axes], report: Report) -> None:
-    for mark in report.events:
-        for panel in axes:
-            panel.axvline(mark.at_seconds, color=_EVENT, linewidth=1.4, zorder=4)
-        axes[0].annotate(
-            mark.label,
-            xy=(mark.at_seconds, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            fontweight="bold",
-            fontsize=10,
-        )
+def _draw_failures(axes: Axes, report: Report) -> None:
+    """Reads and deletes that the cache did not answer, per second."""
+    seconds = report.series.seconds
+    so_far = [0, *(second.failures_so_far for second in seconds)]
+    counts = [after - before for before, after in pairwise(so_far)]
+    starts = [second.elapsed_seconds - 1.0 for second in seconds]
+    axes.bar(starts, counts, width=1.0, align="edge", color=_FAILURES, linewidth=0, zorder=3)
 
 
 def _label_column(figure: Figure, axes: Sequence[Axes], report: Report) -> None:
@@ -209,11 +199,10 @@ def _label_column(figure: Figure, axes: Sequence[Axes], report: Report) -> None:
     for panel in axes[:-1]:
         panel.tick_params(labelbottom=False)
     axes[-1].set_xlabel("seconds since the load began")
-    axes[0].set_xlim(0, report.settings.seconds)
     axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
     left = axes[0].get_position().x0
     figure.text(left, 0.965, title_of(report), fontsize=14.5, fontweight="bold", va="top")
-    figure.text(left, 0.925, subtitle_of(report), fontsize=10, color=_MUTED, va="top")
+    figure.text(left, 0.925, subtitle_of(report), fontsize=10, color=MUTED, va="top")
 
 
 def _label_rows(rows: Sequence[Sequence[Axes]]) -> None:
@@ -222,8 +211,9 @@ def _label_rows(rows: Sequence[Sequence[Axes]]) -> None:
         "other keys:\nqueries/100 ms",
         "reads/s",
         "p99, ms",
+        "cache\nfailures/s",
     )
-    for panels, label in zip(rows, labels, strict=True):
+    for panels, label in zip(rows, labels, strict=False):
         panels[0].set_ylabel(label)
         for panel in panels[1:]:
             panel.tick_params(labelleft=False)

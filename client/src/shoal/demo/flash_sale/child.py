@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
-from shoal.demo.flash_sale.failures import DemoFailed
+from shoal.demo.failures import DemoFailed
 from shoal.demo.flash_sale.messages import GaveUp
 
 Pipe: TypeAlias = "Connection[Any, Any]"

@@ -57,6 +57,11 @@ def _origin(_context: click.Context, _parameter: click.Parameter, url: str) -> s
     show_default=True,
     help="Mean pause of a thread between two reads.",
 )
+@click.option(
+    "--kill",
+    is_flag=True,
+    help="Kill the viral product's node in the middle of the sale. Not with --url.",
+)
 @click.option("--naive", is_flag=True, help="Plain cache-aside: shows the herd.")
 @click.option(
     "--out",
@@ -75,6 +80,7 @@ def command(
     products: int,
     ttl: int,
     think: int,
+    kill: bool,
     naive: bool,
     out: Path,
     seed: int,
@@ -86,11 +92,13 @@ def command(
     checked against the database for being stale. Ends by itself, and leaves
     flash-sale-MODE.json and flash-sale-MODE.png.
     """
-    from shoal.demo.flash_sale.failures import DemoFailed
+    from shoal.demo.failures import DemoFailed
     from shoal.demo.flash_sale.live import display_for
     from shoal.demo.flash_sale.run import run
     from shoal.demo.flash_sale.settings import Mode, Settings, SettingsRefused
 
+    if kill and url is not None:
+        raise click.UsageError("--kill kills a node of the demo's own cluster: leave --url out")
     try:
         settings = Settings(
             mode=Mode.NAIVE if naive else Mode.JITTERED,
@@ -101,6 +109,7 @@ def command(
             ttl_ms=ttl,
             think_ms=think,
             seed=seed,
+            kill=kill,
         )
         out.mkdir(parents=True, exist_ok=True)
         report = run(settings, cache_url=url, origin_url=origin, display=display_for(settings))
@@ -120,8 +129,8 @@ def _hand_over(report: Report, out: Path) -> None:
     """Prints the summary and writes the files; a missing chart does not fail the run."""
     from rich.console import Console
 
+    from shoal.demo.failures import ChartUnavailable
     from shoal.demo.flash_sale.chart import draw
-    from shoal.demo.flash_sale.failures import ChartUnavailable
     from shoal.demo.flash_sale.summary import summary_of
 
     Console(soft_wrap=True).print(summary_of(report))

@@ -15,8 +15,8 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from shoal.demo.failures import ProcessFailed
 from shoal.demo.flash_sale.child import PIPE_CLOSED, Pipe
-from shoal.demo.flash_sale.failures import ProcessFailed
 from shoal.demo.flash_sale.messages import Begin, GaveUp, Message, Ready, UpdaterTick, WorkerTick
 
 _READY_SECONDS = 60.0

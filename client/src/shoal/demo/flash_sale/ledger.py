@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shoal.demo.events import Event
 from shoal.demo.flash_sale.cache_aside import longest_ttl_ms
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, PriceChange
-from shoal.demo.flash_sale.events import Event
 from shoal.demo.flash_sale.expiries import Disappearance, merged
 from shoal.demo.flash_sale.herd import Reload, reloads
 from shoal.demo.flash_sale.messages import UpdaterTick, WorkerTick

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
-from shoal.demo.flash_sale.events import Event
+from shoal.demo.events import Event
 from shoal.demo.flash_sale.ledger import Second
 from shoal.demo.flash_sale.settings import Settings
 

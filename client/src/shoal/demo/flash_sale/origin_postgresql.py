@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from shoal.demo.failures import OriginFailed
 from shoal.demo.flash_sale.catalog import (
     COUNTED_FROM_DAY,
     CUSTOMERS,
@@ -23,7 +24,6 @@ from shoal.demo.flash_sale.catalog import (
     Product,
     ProductId,
 )
-from shoal.demo.flash_sale.failures import OriginFailed
 from shoal.demo.flash_sale.query_log import QueryLog
 
 try:

@@ -13,10 +13,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import assert_never
 
+from shoal.demo.events import EventKind
+from shoal.demo.flash_sale.kill import Kill, kill_of
 from shoal.demo.flash_sale.ledger import Ledger, Second
 from shoal.demo.flash_sale.oracle import Staleness
 from shoal.demo.flash_sale.settings import NS_PER_MS, NS_PER_SECOND, Mode, Settings
 from shoal.demo.flash_sale.timeline import BIN_MS
+from shoal.demo.picture import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,6 @@ class PriceChanges:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    at_seconds: float
-    kind: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
 class Herd:
     """One reload of the viral key during the sale."""
 
@@ -98,13 +94,15 @@ class Report:
     events: Sequence[Mark]
     disappearances: Sequence[Mark]
     herds: Sequence[Herd]
+    kill: Kill | None
     series: Series
     complaints: Sequence[str]
     notes: Sequence[str]
 
     @property
     def name(self) -> str:
-        return f"{self.demo}-{self.settings.mode}"
+        suffix = "-kill" if self.settings.kill else ""
+        return f"{self.demo}-{self.settings.mode}{suffix}"
 
     def write_json(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
@@ -139,6 +137,7 @@ def report_of(ledger: Ledger, staleness: Staleness, *, origin: str) -> Report:
         ],
         disappearances=disappearances,
         herds=herds,
+        kill=_kill(ledger),
         series=Series(
             bin_ms=BIN_MS,
             viral_queries=ledger.viral_queries.counts,
@@ -149,6 +148,13 @@ def report_of(ledger: Ledger, staleness: Staleness, *, origin: str) -> Report:
         complaints=_complaints(reads, staleness),
         notes=_notes(ledger.settings, disappearances),
     )
+
+
+def _kill(ledger: Ledger) -> Kill | None:
+    for event in ledger.events:
+        if event.kind is EventKind.NODE_KILLED:
+            return kill_of(event.subject, _seconds(ledger, event.at_ns), ledger.seconds)
+    return None
 
 
 def _seconds(ledger: Ledger, at_ns: int) -> float:

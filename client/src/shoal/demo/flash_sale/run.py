@@ -7,21 +7,20 @@ reverse order at the end: when the run is over, when it fails, and on Ctrl-C or 
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 from uuid import uuid4
 
+import shoal
+from shoal.demo.cluster import OwnCluster, own_cluster
+from shoal.demo.events import EventKind, Schedule, Scheduled
+from shoal.demo.failures import ProcessFailed
 from shoal.demo.flash_sale.cache_shoal import ShoalCache
-from shoal.demo.flash_sale.catalog import CatalogShape, ProductId
-from shoal.demo.flash_sale.cluster import own_cluster, url_when_ready
+from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, CatalogShape, ProductId, key_of
 from shoal.demo.flash_sale.crew import Crew
-from shoal.demo.flash_sale.events import EventKind, Schedule, Scheduled
-from shoal.demo.flash_sale.failures import ProcessFailed
 from shoal.demo.flash_sale.ledger import Ledger
 from shoal.demo.flash_sale.live import Display
 from shoal.demo.flash_sale.messages import Message, UpdaterTick, WorkerTick
@@ -30,25 +29,23 @@ from shoal.demo.flash_sale.report import Report, report_of
 from shoal.demo.flash_sale.settings import NS_PER_MS, NS_PER_SECOND, Settings
 from shoal.demo.flash_sale.updater import UpdaterPlan, updater_main
 from shoal.demo.flash_sale.worker import WorkerPlan, worker_main
+from shoal.demo.interruption import ignore_signals, stopped_by_signals
 
 _NODES = 3
 _LEAD_NS = 300 * NS_PER_MS
 """Between telling the processes when to begin and beginning."""
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _GRACE_SECONDS = 45.0
 """How long after the end of the load the last ticks may take."""
 
 
 def run(settings: Settings, *, cache_url: str | None, origin_url: str, display: Display) -> Report:
     """Raises ``DemoFailed``; leaves nothing behind, also then."""
-    with _stopped_by_signals(), ExitStack() as stack:
+    with stopped_by_signals(), ExitStack() as stack:
         stack.callback(display.close)
         try:
             return _run(settings, cache_url, origin_url, stack, display)
         finally:
-            # From here on all is being stopped; to interrupt that would leave something.
-            for number in _STOP_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
+            ignore_signals()
             display.close()
             display.step("Stopping and removing everything ...")
 
@@ -60,21 +57,38 @@ def _run(
     stack: ExitStack,
     display: Display,
 ) -> Report:
-    launcher = None
+    cluster = None
     if cache_url is None:
         display.step(f"Starting a cluster of {_NODES} nodes (shoal up --json) ...")
-        launcher = stack.enter_context(own_cluster(_NODES))
+        cluster = stack.enter_context(own_cluster(f"--nodes={_NODES}"))
     else:
         ShoalCache.connect(cache_url).close()  # before anything else is begun
     address = stack.enter_context(_place_for_the_origin(origin_url))
     catalog = _prepared_catalog(address, settings, stack, display)
-    if launcher is not None:
-        cache_url = url_when_ready(launcher)
+    if cluster is not None:
+        cache_url = cluster.wait_until_ready()
         display.step(f"The cluster serves at {cache_url}")
     assert cache_url is not None
     crew = Crew()
     stack.callback(crew.stop)
-    return _load(settings, cache_url, address, catalog, crew, display)
+    scheduled = [Scheduled(settings.sale_at_seconds, EventKind.SALE_STARTS, "sale starts")]
+    if settings.kill:
+        assert cluster is not None, "--kill is refused with --url"
+        scheduled.append(_kill(settings, cluster, stack))
+    return _load(settings, cache_url, address, catalog, crew, display, scheduled)
+
+
+def _kill(settings: Settings, cluster: OwnCluster, stack: ExitStack) -> Scheduled:
+    """The kill of the node that serves the viral product when its time has come."""
+    client = stack.enter_context(shoal.Client.from_url(cluster.url))
+    client.topology(timeout="30s")
+
+    def kill() -> str:
+        owner = client.topology().partition_of(key_of(VIRAL_PRODUCT)).primary
+        cluster.kill(owner or cluster.node_ids[0])
+        return owner or cluster.node_ids[0]
+
+    return Scheduled(settings.kill_at_seconds, EventKind.NODE_KILLED, "kill -9 {}", kill)
 
 
 def _prepared_catalog(
@@ -104,6 +118,7 @@ def _load(
     catalog: Catalog,
     crew: Crew,
     display: Display,
+    scheduled: Sequence[Scheduled],
 ) -> Report:
     display.step(f"Starting {settings.workers} workers x {settings.threads} threads ...")
     for index in range(settings.workers):
@@ -113,10 +128,7 @@ def _load(
     begin_ns = time.monotonic_ns() + _LEAD_NS
     crew.begin(begin_ns)
     ledger = Ledger(settings, begin_ns=begin_ns)
-    schedule = Schedule(
-        [Scheduled(settings.sale_at_seconds, EventKind.SALE_STARTS, "sale starts")],
-        begin_ns=begin_ns,
-    )
+    schedule = Schedule(scheduled, begin_ns=begin_ns)
     _listen(crew, ledger, schedule, catalog, display)
     ledger.finish()
     display.close()
@@ -171,23 +183,3 @@ def _place_for_the_origin(origin_url: str) -> Iterator[OriginAddress]:
         yield OriginAddress(f"{SQLITE}:{path}", schema)
     finally:
         Path(path).unlink(missing_ok=True)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does; both signals are as before afterwards.
-
-    A SIGINT that was ignored from the start stays ignored: so it is for jobs in the
-    background of a script.
-    """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shoal.demo.failures import DemoFailed
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT
-from shoal.demo.flash_sale.failures import DemoFailed
 
 MS_PER_SECOND = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_SECOND = 1_000_000_000
+KILL_SECONDS_MIN = 8.0
+"""How much of the run must be left after a kill."""
 
 
 class Mode(StrEnum):
@@ -50,6 +52,10 @@ class Settings:
     """Once the sale is on, this share of all reads is for the viral product."""
     zipf_exponent: float = 1.1
     price_changes_per_second: float = 10.0
+    kill: bool = False
+    """A node is killed in the middle of the sale: the primary of the viral product."""
+    kill_share: float = 0.6
+    """The node is killed after this share of the run."""
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.threads < 1:
@@ -65,6 +71,16 @@ class Settings:
                 f"{self.ttl_ms / MS_PER_SECOND:.1f} s the viral key would hardly expire once. "
                 "Give a longer --seconds or a shorter --ttl."
             )
+
+        if self.kill and self.seconds - self.kill_at_seconds < KILL_SECONDS_MIN:
+            raise SettingsRefused(
+                f"After a kill another node takes over within about 4 s; give at least --seconds "
+                f"{KILL_SECONDS_MIN / (1 - self.kill_share):.0f}, so that it can be seen."
+            )
+
+    @property
+    def kill_at_seconds(self) -> float:
+        return self.seconds * self.kill_share
 
     @property
     def sale_at_seconds(self) -> float:

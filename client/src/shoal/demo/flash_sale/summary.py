@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from shoal.demo.flash_sale.kill import Kill
 from shoal.demo.flash_sale.report import Report
 
 
@@ -38,6 +39,23 @@ def rows_of(report: Report) -> list[tuple[str, str]]:
         ),
         ("cache failures", f"{report.cache_failures:,}, answered from the origin"),
         ("reads not answered", f"{reads.failed:,}"),
+        *([] if report.kill is None else rows_of_kill(report.kill)),
+    ]
+
+
+def rows_of_kill(kill: Kill) -> list[tuple[str, str]]:
+    return [
+        (f"kill -9 of {kill.node}", f"after {kill.at_seconds:.1f} s"),
+        (
+            "... cache failures",
+            f"{kill.cache_failures:,}, the last {kill.failing_seconds:.1f} s after it",
+        ),
+        (
+            "... origin queries",
+            f"{kill.origin_per_second_before:,.0f}/s before, at worst "
+            f"{kill.origin_per_second_worst:,.0f}/s",
+        ),
+        ("... p99", f"{kill.p99_ms_before:.2f} ms before, at worst {kill.p99_ms_worst:.0f} ms"),
     ]
 
 

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from shoal.demo.flash_sale.cache_aside import Outcome
 from shoal.demo.flash_sale.catalog import Product
-from shoal.demo.flash_sale.latency import LatencyHistogram
+from shoal.demo.latency import LatencyHistogram
 
 
 def _integers() -> array[int]:

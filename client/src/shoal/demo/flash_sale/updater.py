@@ -14,10 +14,10 @@ import time
 from dataclasses import dataclass
 from random import Random
 
+from shoal.demo.failures import CacheFailed
 from shoal.demo.flash_sale.cache import Cache
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, PriceChange, ProductId, key_of
 from shoal.demo.flash_sale.child import PIPE_CLOSED, Pipe, child_of
-from shoal.demo.flash_sale.failures import CacheFailed
 from shoal.demo.flash_sale.messages import TICK_SECONDS, Begin, Ready, UpdaterTick
 from shoal.demo.flash_sale.origin import Catalog, OriginAddress, PriceWriter, open_catalog
 from shoal.demo.flash_sale.popularity import Popularity

@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 from random import Random
 
+from shoal.demo.failures import OriginFailed
 from shoal.demo.flash_sale.cache_aside import CacheAside, Outcome
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, ProductId
 from shoal.demo.flash_sale.expiries import ViralWatch
-from shoal.demo.flash_sale.failures import OriginFailed
 from shoal.demo.flash_sale.origin import ProductReader
 from shoal.demo.flash_sale.popularity import Popularity
 from shoal.demo.flash_sale.tally import Tally

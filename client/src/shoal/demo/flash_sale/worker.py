@@ -11,11 +11,11 @@ import time
 from dataclasses import dataclass
 from random import Random
 
+from shoal.demo.failures import ProcessFailed
 from shoal.demo.flash_sale.cache import Cache
 from shoal.demo.flash_sale.cache_aside import GuardedCache, Loader, strategy_for
 from shoal.demo.flash_sale.child import Pipe, child_of
 from shoal.demo.flash_sale.expiries import ViralWatch
-from shoal.demo.flash_sale.failures import ProcessFailed
 from shoal.demo.flash_sale.messages import TICK_SECONDS, Begin, Ready, WorkerTick
 from shoal.demo.flash_sale.origin import Catalog, OriginAddress, open_catalog
 from shoal.demo.flash_sale.popularity import Popularity

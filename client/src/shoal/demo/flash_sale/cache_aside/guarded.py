@@ -12,9 +12,9 @@ import threading
 from enum import Enum, auto
 from typing import Final
 
+from shoal.demo.failures import CacheFailed
 from shoal.demo.flash_sale.cache import MISSING, Cache, Missing
 from shoal.demo.flash_sale.catalog import Product, decode, encode
-from shoal.demo.flash_sale.failures import CacheFailed
 
 
 class Unanswered(Enum):

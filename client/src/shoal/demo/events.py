@@ -1,7 +1,6 @@
 """What is done to the system at marked moments, and the marks that the chart shows.
 
-The sale's start is the first of them. An event that acts (a node is killed, a node is
-added) is one more ``Scheduled`` entry with its own ``act``.
+An event that acts (a node is killed) has an ``act`` of its own; the sale's start has none.
 """
 
 from __future__ import annotations
@@ -13,6 +12,10 @@ from enum import StrEnum
 
 class EventKind(StrEnum):
     SALE_STARTS = "sale starts"
+    NODE_KILLED = "node killed"
+    NODE_TERMINATED = "node terminated"
+    NODE_RESTARTED = "node restarted"
+    COPIES_RESTORED = "copies restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Event:
     kind: EventKind
     at_ns: int
     label: str
+    subject: str = ""
+    """The node that it happened to, if it did to one."""
 
 
 def _nothing() -> None:
@@ -30,12 +35,15 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """``act`` is called in the run's main loop and must return at once."""
+    """``act`` is called in the run's main loop and must return at once.
+
+    It may return what it happened to, which then stands in the label's place of ``{}``.
+    """
 
     at_seconds: float
     kind: EventKind
     label: str
-    act: Callable[[], None] = _nothing
+    act: Callable[[], str | None] = _nothing
 
 
 class Schedule:
@@ -50,9 +58,9 @@ class Schedule:
         events: list[Event] = []
         while self._waiting and self._due_ns(self._waiting[0]) <= now_ns:
             entry = self._waiting.pop(0)
-            entry.act()
+            subject = entry.act() or ""
             at_ns = self._due_ns(entry) if entry.act is _nothing else now_ns
-            events.append(Event(entry.kind, at_ns, entry.label))
+            events.append(Event(entry.kind, at_ns, entry.label.format(subject), subject))
         return events
 
     def _due_ns(self, entry: Scheduled) -> int:

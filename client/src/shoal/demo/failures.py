@@ -1,10 +1,10 @@
-"""What can go wrong in the demo. Every message is a sentence for the person at the screen.
+"""What can go wrong in a demo. Every message is a sentence for the person at the screen.
 
 DemoFailed
 ├── ClusterFailed      the cluster did not start, or cannot be reached
 ├── OriginFailed       the database refused; nothing can be answered from it
 ├── CacheFailed        the cache did not answer; the origin can answer instead
-├── ProcessFailed      a worker or the updater ended before its time
+├── ProcessFailed      a process of the demo ended before its time
 └── ChartUnavailable   matplotlib is missing; the numbers stand without it
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 
 class DemoFailed(Exception):
-    """Base of everything that the demo raises."""
+    """Base of everything that a demo raises."""
 
 
 class ClusterFailed(DemoFailed):
@@ -28,7 +28,7 @@ class CacheFailed(DemoFailed):
 
 
 class ProcessFailed(DemoFailed):
-    """A worker or the updater ended before its time."""
+    """A process of the demo ended before its time."""
 
 
 class ChartUnavailable(DemoFailed):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from shoal.demo.flash_sale.events import Event, EventKind, Schedule, Scheduled
+from shoal.demo.events import Event, EventKind, Schedule, Scheduled
 
 SECOND = 1_000_000_000
 SALE = EventKind.SALE_STARTS
@@ -19,6 +19,12 @@ def test_each_entry_runs_once_and_in_order() -> None:
     assert [event.label for event in schedule.run_due(13 * SECOND)] == ["sooner", "later"]
     assert schedule.run_due(99 * SECOND) == []
     assert acts == ["sooner", "later"]
+
+
+def test_an_action_may_tell_what_it_happened_to() -> None:
+    kill = EventKind.NODE_KILLED
+    schedule = Schedule([Scheduled(1.0, kill, "kill -9 {}", lambda: "node-2")], begin_ns=0)
+    assert schedule.run_due(SECOND) == [Event(kill, SECOND, "kill -9 node-2", "node-2")]
 
 
 def test_what_happens_by_itself_is_marked_when_it_was_due() -> None:

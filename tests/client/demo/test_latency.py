@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.demo.flash_sale.latency import LatencyHistogram, bucket_of, upper_edge_of
+from shoal.demo.latency import LatencyHistogram, bucket_of, upper_edge_of
 
 LATENCIES_US = st.integers(0, 10**9)
 

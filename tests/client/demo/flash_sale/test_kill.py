@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from shoal.demo.flash_sale.kill import kill_of
+from shoal.demo.flash_sale.ledger import Second
+
+
+def second(at: float, *, queries: float, p99_ms: float, failures: int) -> Second:
+    return Second(at, 100.0, 0.9, 0.0, queries, 1.0, p99_ms, 0, failures)
+
+
+def test_what_came_after_is_compared_with_what_was_before() -> None:
+    seconds = [
+        second(1.0, queries=500.0, p99_ms=50.0, failures=1),
+        second(9.0, queries=10.0, p99_ms=2.0, failures=2),
+        second(10.0, queries=20.0, p99_ms=4.0, failures=2),
+        second(11.0, queries=300.0, p99_ms=900.0, failures=40),
+        second(12.0, queries=90.0, p99_ms=30.0, failures=42),
+        second(13.0, queries=12.0, p99_ms=3.0, failures=42),
+    ]
+    kill = kill_of("node-2", 10.0, seconds)
+    assert (kill.node, kill.at_seconds) == ("node-2", 10.0)
+    assert kill.cache_failures == 40
+    assert kill.failing_seconds == 2.0
+    assert (kill.origin_per_second_before, kill.origin_per_second_worst) == (15.0, 300.0)
+    assert (kill.p99_ms_before, kill.p99_ms_worst) == (3.0, 900.0)
+
+
+def test_a_kill_that_nobody_noticed() -> None:
+    kill = kill_of("node-1", 0.0, [second(1.0, queries=5.0, p99_ms=1.0, failures=0)])
+    assert (kill.cache_failures, kill.failing_seconds, kill.p99_ms_before) == (0, 0.0, 0.0)
