@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help setup demo up test test-rust test-fuzz fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format protos requirements etcd model peers bench bench-hitratio bench-soak clean
+.PHONY: breaking help setup demo up test test-python test-rust test-fuzz fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format protos requirements etcd model peers bench bench-hitratio bench-soak soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,13 +23,17 @@ demo: setup ## the flash sale against a cluster of its own, about a minute
 up: setup ## a local cluster with a live table; Ctrl-C stops it
 	$(BIN)/shoal up
 
-test: test-rust test-fuzz test-unit test-simulation test-contract test-cluster ## every test
+test: test-rust ## every test; fuzzing takes what the others leave of the machine
+	@$(MAKE) --no-print-directory -j2 --output-sync=line test-fuzz test-python
+
+test-python: setup
+	@$(MAKE) --no-print-directory -j1 test-unit test-simulation test-contract test-cluster
 
 test-rust: setup ## engine and data plane
 	cargo test --workspace --locked --quiet
 
 test-fuzz: setup ## every fuzz target for a minute, two at a time
-	$(PYTHON) -m tools.fuzz --seconds 60
+	nice -n 19 $(PYTHON) -m tools.fuzz --seconds 60
 
 fuzz: setup ## longer, going on from earlier runs: make fuzz SECONDS=3600 [TARGET=hpack]
 	$(PYTHON) -m tools.fuzz --keep --seconds $(or $(SECONDS),600) $(if $(TARGET),--target $(TARGET))
@@ -46,16 +50,19 @@ miri: setup ## unit tests of engine, http2, fence and ownership under Miri (need
 	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p shoal-server --lib -- ownership:: fence::
 
 test-unit: setup ## Python: unit, property and conformance tests
-	$(BIN)/pytest tests/client tests/coordinator tests/node tests/tools tests/bench tests/test_tidy.py
+	$(BIN)/pytest -n 3 --dist loadfile tests/client tests/coordinator tests/node tests/tools tests/bench tests/test_tidy.py
 
 test-simulation: setup ## seeded simulation of the decisions
-	$(BIN)/pytest tests/simulation
+	$(BIN)/pytest -n 2 tests/simulation
 
 test-contract: setup ## a running cluster, seen by a client that knows only protos/
 	$(BIN)/pytest tests/contract
 
 test-cluster: setup ## real processes, real kills
 	$(BIN)/pytest tests/cluster
+
+soak: setup ## faults at random against real processes: make soak MINUTES=120 [SEED=7]
+	$(BIN)/python -m tools.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),$(shell date +%s))
 
 check: setup ## formatters, linters, types, import rules, protos
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from tools.setup.console import MissingTool, run, say
 from tools.setup.places import REPOSITORY, VENV, cache, fingerprint, is_current, mark
 
 STAMP = VENV / ".shoal" / "extension"
+KINDS = {".rs", ".toml", ".proto"}
 RUST_MINIMUM = (1, 88)
 HOW_TO_GET_RUST = (
     "install Rust {}.{} or later with rustup (see rust-lang.org/tools/install), "
@@ -24,6 +26,7 @@ def require_rust() -> None:
 
 def prepare() -> None:
     rustc = rustc_version()
+    claim(target_folder(), REPOSITORY)
     wanted = fingerprint(sources(), rustc, str(REPOSITORY))
     if is_current(STAMP, wanted) and built():
         return
@@ -38,19 +41,40 @@ def prepare() -> None:
 
 
 def target_folder() -> Path:
-    """Cargo's folder, shared by clones: cargo keys what it builds by its content and place."""
+    """Cargo's folder, shared by clones so that each need not compile what all depend on."""
     return cache() / "cargo" / fingerprint([REPOSITORY / "Cargo.lock"], rustc_version())
+
+
+def claim(folder: Path, clone: Path) -> None:
+    """Make what another clone has built in cargo's folder count as old.
+
+    Cargo knows a crate of a workspace by its place within it, and its age by the times of
+    its files: a clone whose files are older than another one's build would be given that.
+    """
+    owner = folder / "clone"
+    if is_current(owner, str(clone)):
+        return
+    for path in (it for it in clone.rglob("*") if it.suffix in KINDS and it.is_file()):
+        if not {"target", ".venv"} & set(path.relative_to(clone).parts):
+            os.utime(path)
+    mark(owner, str(clone))
 
 
 def sources() -> list[Path]:
     """Everything that the extension is built from."""
-    folders = ("protos", "node/engine", "node/server", "node/bridge")
-    kinds = {".rs", ".toml", ".proto"}
+    folders = (
+        "protos",
+        "node/engine",
+        "node/http2",
+        "node/replication",
+        "node/server",
+        "node/bridge",
+    )
     found = [
         path
         for folder in folders
         for path in (REPOSITORY / folder).rglob("*")
-        if path.suffix in kinds and "target" not in path.parts
+        if path.suffix in KINDS and "target" not in path.parts
     ]
     return [
         *found,

@@ -1,0 +1,1 @@
+"""Checks of histories: pure functions from operations to what is wrong with them."""
