@@ -59,19 +59,35 @@ def record(
     epoch: int = 1,
     preference: str = "",
     handoff_to: str | None = None,
+    in_sync: str = "",
+    replicas: str = "",
 ) -> PartitionRecord:
-    """A record whose primary is a node's ``run``-th incarnation. Preference: ``"a b c"``."""
-    copy = None if primary is None else Copy(NodeId(primary), CopyId(f"copy{epoch}"))
+    """A record whose primary is a node's ``run``-th incarnation. Preference: ``"a b c"``.
+
+    ``in_sync``: nodes in sync besides the primary, each in its first run, ``"b c"``; in
+    another one ``"b/2"``.
+    """
+    mine = None if primary is None else copy(primary, run=run)
     return PartitionRecord(
         partition=PartitionId(partition),
         epoch=UNTAKEN if primary is None else Epoch(epoch),
-        primary=copy,
+        primary=mine,
         primary_incarnation=None if primary is None else Incarnation(f"{primary}-run{run}"),
-        replicas=(),
-        in_sync=() if copy is None else (copy,),
+        replicas=tuple(NodeId(node) for node in replicas.split()),
+        in_sync=() if mine is None else (mine, *map(_copy_named, in_sync.split())),
         preference=tuple(NodeId(node) for node in preference.split()),
         handoff_to=None if handoff_to is None else NodeId(handoff_to),
     )
+
+
+def copy(node: str, *, run: int = 1, life: int = 1) -> Copy:
+    """The ``life``-th copy of a node's ``run``-th incarnation."""
+    return Copy(NodeId(node), CopyId(f"run{run}-{node}{life}"))
+
+
+def _copy_named(name: str) -> Copy:
+    node, _, run = name.partition("/")
+    return copy(node, run=int(run or 1))
 
 
 def held(of: PartitionRecord, at: int = 5) -> HeldPartition:

@@ -1,19 +1,25 @@
 """A cluster in virtual time: real agents, twins of etcd and of the data plane, faults.
 
-``simulate`` runs one seed and returns what broke. Four things must hold throughout:
+``simulate`` runs one seed and returns what broke. These must hold throughout:
 
 1. At most one data plane would acknowledge a write of a partition.
-2. No partition is opened twice at one epoch: versions name one write.
+2. No partition is served twice at one epoch: versions name one write.
 3. What ``WatchedEtcd`` checks of every commit.
-4. When faults stop, every partition is served, and every node is ready.
+4. What ``ReplicationChecks`` hold against what a client was told.
+5. ``NeedlessLosses``: no copy is given up by whoever was cut off itself.
+6. When faults stop, every partition is served, every node is ready, and every partition
+   has as many copies in sync as are wanted, all with the same data.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from needless_losses import NeedlessLosses
+from replication_checks import ReplicationChecks
 from shoal_coordinator.registry.codec import (
     decode_partition,
     encode_config,
@@ -24,7 +30,6 @@ from shoal_coordinator.registry.port import Lease, ModifiedAt, Put
 from shoal_coordinator.registry.records import (
     UNTAKEN,
     ClusterConfig,
-    CopyId,
     Incarnation,
     Member,
     MemberState,
@@ -32,15 +37,19 @@ from shoal_coordinator.registry.records import (
     NodeRegistration,
     PartitionId,
     PartitionRecord,
+    Unclean,
 )
 from shoal_coordinator.registry.upkeep import UpkeepCallbacks
 from shoal_node.agent import Agent, AgentPorts
+from shoal_node.agent_counts import AgentCounts
 from shoal_node.data_plane import DataPlaneSettings
 from shoal_node.data_plane_memory import MemoryDataPlane
 from shoal_node.errors import NodeError
 from shoal_node.fence import Fence
 from shoal_node.membership import MembershipPorts
+from shoal_node.network_memory import MemoryNetwork, MemoryPeers
 from shoal_node.timing import timing_for
+from simulated_harms import HARMS
 from simulated_store import (
     KEYS,
     Mutant,
@@ -56,24 +65,38 @@ PARTITIONS = 6
 NODES = tuple(NodeId(f"n{number}") for number in range(4))
 FAULTY_SECONDS = 12.0
 QUIET_SECONDS = 25.0
-HARMS = (
-    *("move", "move", "move", "crash", "crash", "cut", "pause", "keeper", "wedge"),
-    *("stop", "impostor"),
-    # Everywhere.
-    *("cut everywhere", "paused everywhere"),
-)
 
 
 class _WatchedDataPlane(MemoryDataPlane):
     """Has the world check its invariants whenever it might acknowledge more than before."""
 
     def __init__(self, world: World, settings: DataPlaneSettings) -> None:
-        super().__init__(settings, world.loop.now_ns)
+        super().__init__(settings, world.loop.now_ns, world.network)
         self._world = world
 
-    def open_partition(self, partition: int, epoch: int) -> None:
-        super().open_partition(partition, epoch)
-        self._world.opened(partition, epoch)
+    def open_partition(self, partition: int, epoch: int, copy_id: str) -> None:
+        super().open_partition(partition, epoch, copy_id)
+        self._world.began(partition, epoch)
+        self._world.checks.opened(partition)
+
+    def promote_partition(self, partition: int, epoch: int) -> None:
+        super().promote_partition(partition, epoch)
+        self._world.began(partition, epoch)
+        run = next((it for it in self._world.live() if it.data_plane is self), None)
+        if run is not None:
+            self._world.checks.promoted(run, partition, epoch)
+
+    def require_copies(
+        self, partition: int, copies: Sequence[tuple[str, str]], in_sync_count: int
+    ) -> int:
+        if self._world.mutant is Mutant.JOINING_NOT_WAITED_FOR:
+            copies = copies[: in_sync_count - 1]
+        return super().require_copies(partition, copies, in_sync_count)
+
+    def drain_partition(self, partition: int, copy_id: str, timeout_ms: int) -> bool:
+        if self._world.mutant is Mutant.NOTHING_DRAINED:
+            return True
+        return super().drain_partition(partition, copy_id, timeout_ms)
 
     def thaw_partition(self, partition: int) -> None:
         super().thaw_partition(partition)
@@ -98,12 +121,18 @@ class Process:
     data_plane: _WatchedDataPlane
     agent: Agent
     task: asyncio.Task[None]
+    address: str
     is_alive: bool = True
     upkeeps: list[SimulatedUpkeep] = field(default_factory=list)
+
+    @property
+    def plane(self) -> _WatchedDataPlane:
+        return self.data_plane
 
     def crash(self) -> None:
         """Die at once: what was sent is still on its way."""
         self.is_alive = False
+        self.data_plane.stop(0)
         self.task.cancel()
         for upkeep in self.upkeeps:
             upkeep.stop()
@@ -124,7 +153,12 @@ class World:
     """One seed's cluster."""
 
     def __init__(
-        self, loop: VirtualLoop, seed: int, mutant: Mutant, harms: tuple[str, ...]
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        mutant: Mutant,
+        harms: tuple[str, ...],
+        unclean: Unclean = Unclean.CLEAR,
     ) -> None:
         self.loop = loop
         self.harms = harms
@@ -133,9 +167,21 @@ class World:
         self.rng = random.Random(seed)
         self.broken: list[str] = []
         self.etcd = WatchedEtcd(loop.now_ns, self.broken)
+        self.etcd.changed_record = self._changed_record
+        self.network = MemoryNetwork()
+        self.network.reaches = self._reaches
+        if mutant is Mutant.COPY_ID_KEPT:
+            self.network.draw = lambda copy_id: copy_id
+        self.checks = ReplicationChecks(
+            PARTITIONS, random.Random(self.rng.getrandbits(64)), self.broken
+        )
+        self.needless = NeedlessLosses(self.loop.time, self.broken)
+        self.slow_until = 0.0
         self.processes: dict[NodeId, Process] = {}
         self.impostors: list[Process] = []
-        self.config = ClusterConfig(PARTITIONS, 0, TTL_SECONDS, 1, "sim")
+        self.config = ClusterConfig(
+            PARTITIONS, self.rng.choice((1, 1, 2)), TTL_SECONDS, 1, "sim", unclean=unclean
+        )
         self._opened: set[tuple[int, int]] = set()
 
     # Invariants.
@@ -152,11 +198,45 @@ class World:
                 )
                 self.broken.append(f"partition {partition} is acknowledged by {names}")
 
-    def opened(self, partition: int, epoch: int) -> None:
+    def began(self, partition: int, epoch: int) -> None:
         if (partition, epoch) in self._opened:
-            self.broken.append(f"partition {partition} was opened twice at epoch {epoch}")
+            self.broken.append(f"partition {partition} was served twice at epoch {epoch}")
         self._opened.add((partition, epoch))
         self.check()
+
+    def registered(self) -> list[Process]:
+        """Those whose key stands."""
+        return [it for it in self.live() if self.etcd.incarnation_of(it.node) == it.incarnation]
+
+    def _changed_record(
+        self, by: Incarnation | None, old: PartitionRecord, new: PartitionRecord
+    ) -> None:
+        registered = self.registered()
+        self.checks.wrote(by, old, new, list(registered))
+        self.needless.wrote(by, old, new, registered, self.live())
+
+    # How copies come along.
+
+    def _reaches(self, one: str, other: str) -> bool:
+        ends = [it for it in self.live() if it.address in {one, other}]
+        return all(it.network.reaches_peers for it in ends)
+
+    async def replicate(self) -> None:
+        """Let a client write and copies follow, by chance."""
+        rng = random.Random(self.rng.getrandbits(64))
+        while True:
+            await asyncio.sleep(0.02)
+            now = self.loop.time()
+            unpaused = [it for it in self.live() if it.network.paused_until <= now]
+            if rng.random() < 0.5:
+                self.checks.write_something(unpaused, now)
+            slow = 0.9 if now < self.slow_until else 0.2
+            for address, partition in self.network.follower_steps():
+                if rng.random() >= slow:
+                    self.network.step(address, partition)
+            self.checks.take_answers(unpaused, now)
+            if rng.random() < 0.1:
+                self.checks.check_named(self.etcd.records(), list(self.live()))
 
     # What the coordinator does.
 
@@ -168,7 +248,8 @@ class World:
             changes.append(Put(KEYS.member(node), encode_member(member)))
         for number in range(PARTITIONS):
             start = self.rng.randrange(len(NODES))
-            order = (*NODES[start:], *NODES[:start])[: self.rng.choice((2, 3))]
+            copies = 1 + self.config.replica_count
+            order = (*NODES[start:], *NODES[:start])[: self.rng.choice((copies, 4))]
             record = PartitionRecord(
                 PartitionId(number), UNTAKEN, None, None, (), (), preference=order
             )
@@ -209,8 +290,9 @@ class World:
             assert callable(work)
             return work()
 
+        address = f"{mark}:1"
         data_plane = _WatchedDataPlane(
-            self, DataPlaneSettings(node, f"{node}:1", PARTITIONS, 1 << 20, 1)
+            self, DataPlaneSettings(node, address, PARTITIONS, 1 << 20, 1)
         )
         registration = NodeRegistration(
             node, data_plane.start(), "", 100, incarnation, "0", "http://localhost"
@@ -220,12 +302,20 @@ class World:
         )
         fence = Fence(data_plane.set_lease_deadline, self.loop.now_ns)
         ports = AgentPorts(
-            membership, data_plane, fence, lambda: CopyId(f"{network.rng.getrandbits(64):016x}")
+            membership,
+            data_plane,
+            fence,
+            MemoryPeers(self.network, address),
+            lambda: f"{network.rng.getrandbits(64):016x}",
+            AgentCounts(),
         )
-        agent = Agent(ports, registration, self.config, timing_for(TTL_SECONDS).policy)
+        policy = replace(timing_for(TTL_SECONDS).policy, replication_poll_ms=50)
+        agent = Agent(ports, registration, self.config, policy)
         self._mutate(agent)
         task = self.loop.create_task(agent.run())
-        process = Process(node, incarnation, network, data_plane, agent, task, upkeeps=upkeeps)
+        process = Process(
+            node, incarnation, network, data_plane, agent, task, address, upkeeps=upkeeps
+        )
         task.add_done_callback(lambda ended: self._ended(process, ended))
         return process
 
@@ -255,6 +345,7 @@ class World:
     def heal(self) -> None:
         for impostor in self.impostors:
             impostor.crash()
+        self.slow_until = 0.0
         for process in self.live():
             process.network.heal()
         self.start_all()
@@ -295,6 +386,19 @@ class World:
                 network.keeper_paused_until = now + for_seconds
             case "wedge":
                 network.wedged_until = now + for_seconds
+            case "lonely":
+                network.lonely_until = now + for_seconds
+            case "deaf":
+                network.loss = network.slow = 0.0
+                network.deaf_until = now + TTL_SECONDS + rng.random()
+                self.needless.deafened(process)
+            case "etcd away":
+                self.etcd.lose_all_leases()
+                away = 2 * TTL_SECONDS + rng.uniform(0.2, 1.5)
+                back = [now + away + rng.random() for _ in NODES]
+                self.loop.call_later(0.05, self.needless.etcd_went_away, self.live(), back)
+            case "slow copies":
+                self.slow_until = now + for_seconds
             case "crash":
                 process.crash()
                 self.loop.call_later(for_seconds, self._restart, node)
@@ -347,21 +451,45 @@ class World:
             }
             if told != {owners[0].node}:
                 return f"partition {partition} is served by {owners[0].node}, told is {told}"
+            lacking = self._unreplicated(partition, owners[0])
+            if lacking:
+                return lacking
+        return ""
+
+    def _unreplicated(self, partition: int, owner: Process) -> str:
+        record = next(it for it in self.etcd.records() if it.partition == partition)
+        holders = [
+            it
+            for it in self.live()
+            if any(it.data_plane.copy_id(partition) == copy.copy_id for copy in record.in_sync)
+        ]
+        wanted = min(1 + self.config.replica_count, len(self.live()))
+        if len(holders) < wanted or len(record.in_sync) != len(holders):
+            return f"partition {partition} has {len(holders)} of {wanted} copies: {record.in_sync}"
         return ""
 
 
-def simulate(seed: int, mutant: Mutant = Mutant.NONE, harms: tuple[str, ...] = HARMS) -> list[str]:
+def simulate(
+    seed: int,
+    mutant: Mutant = Mutant.NONE,
+    harms: tuple[str, ...] = HARMS,
+    unclean: Unclean = Unclean.CLEAR,
+) -> list[str]:
     """Run one seed; return what broke."""
 
     async def run(loop: VirtualLoop) -> list[str]:
-        world = World(loop, seed, mutant, harms)
+        world = World(loop, seed, mutant, harms, unclean)
         world.found()
         world.start_all()
         ticking = loop.create_task(world.tick())
+        replicating = loop.create_task(world.replicate())
         await world.disturb()
         world.heal()
         await world.served()
         ticking.cancel()
+        replicating.cancel()
+        if replicating.done() and not replicating.cancelled():
+            replicating.result()
         world.end()
         return world.broken
 

@@ -52,6 +52,12 @@ class Mutant(StrEnum):
     INCARNATION_IGNORED = "a record is read as naming a node, whatever its incarnation"
     FENCE_LIFTED_EARLY = "a new lease's deadline counts before what was lost is closed"
     NOTHING_FROZEN = "a hand-over does not freeze"
+    JOINING_NOT_WAITED_FOR = "a write does not wait for a copy that is about to be in sync"
+    NOTHING_DRAINED = "a hand-over does not wait until its target has everything"
+    COPY_ID_KEPT = "a copy that begins from nothing keeps its id"
+    SILENCE_NOT_CONFIRMED = "a primary that may be deaf itself leaves copies out as late"
+    ABSENCE_COUNTED_BEFORE_RETURN = "who was missing before this node was back counts as lost"
+    OUTSIDERS_TAKE_OVER = "a copy outside the in-sync set takes over with its data"
 
 
 class WatchedEtcd(MemoryEtcd):
@@ -59,6 +65,9 @@ class WatchedEtcd(MemoryEtcd):
 
     def __init__(self, clock_ns: Callable[[], int], broken: list[str]) -> None:
         super().__init__(clock_ns)
+        self.changed_record: Callable[
+            [Incarnation | None, PartitionRecord, PartitionRecord], None
+        ] = lambda _by, _old, _new: None
         self._broken = broken
         self._records: dict[str, PartitionRecord] = {}
 
@@ -76,13 +85,22 @@ class WatchedEtcd(MemoryEtcd):
                     self._check(who, decode_partition(change.key, change.value), change.key)
         return committed
 
+    def lose_all_leases(self) -> None:
+        for lease in list(self._leases):
+            self.revoke(lease)
+
     def incarnation_of(self, node: NodeId) -> Incarnation | None:
         items = [item for item in self.read(KEYS.node(node)).items if item.key == KEYS.node(node)]
         return decode_registration(items[0].key, items[0].value).incarnation if items else None
 
+    def records(self) -> list[PartitionRecord]:
+        return list(self._records.values())
+
     def _check(self, who: Incarnation | None, new: PartitionRecord, key: str) -> None:
         old = self._records.get(key)
         self._records[key] = new
+        if old is not None and new.primary is not None:
+            self.changed_record(who, old, new)
         if old is None or old.primary == new.primary:
             self._expect(old is None or old.epoch == new.epoch, f"{key}: epoch without change")
             return
@@ -115,14 +133,27 @@ class Network:
     paused_until: float = 0.0
     keeper_paused_until: float = 0.0
     wedged_until: float = 0.0
+    deaf_until: float = 0.0
+    """Hears nobody, and is heard by etcd."""
+    lonely_until: float = 0.0
+    """Reaches no other node, and none reaches it."""
 
     def heal(self) -> None:
         self.loss = self.slow = 0.0
         self.cut_until = self.paused_until = self.keeper_paused_until = self.wedged_until = 0.0
+        self.lonely_until = self.deaf_until = 0.0
 
     @property
     def is_cut(self) -> bool:
         return self.loop.time() < self.cut_until
+
+    @property
+    def is_deaf(self) -> bool:
+        return self.loop.time() < self.deaf_until
+
+    @property
+    def reaches_peers(self) -> bool:
+        return self.loop.time() >= max(self.lonely_until, self.paused_until, self.deaf_until)
 
     @property
     def is_well(self) -> bool:
@@ -184,7 +215,7 @@ class SimulatedStore:
                 changed.clear()
                 await asyncio.sleep(self.network.delay())
                 await self.network.unpaused()
-                while self.network.is_cut:
+                while self.network.is_cut or self.network.is_deaf:
                     await asyncio.sleep(0.1)
                 events = self.etcd.events_after(prefix, after)
                 after = events.revision
@@ -226,7 +257,7 @@ class SimulatedStore:
                 result: T | LeaseLost = serve()
             except LeaseLost as error:
                 result = error
-            if not self.network.loses() and not self.network.is_cut:
+            if not (self.network.loses() or self.network.is_cut or self.network.is_deaf):
                 loop.call_later(self.network.delay(), deliver, result)
 
         if not self.network.loses():
@@ -274,11 +305,13 @@ class SimulatedUpkeep:
         self._callbacks = callbacks
         self._mutant = mutant
         settings = timing_for(lease.ttl_seconds).upkeep
+        self._granted_ns = granted_ns
         self._schedule = Schedule.granted(settings, granted_ns, lease.ttl_seconds)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._callbacks.renewed(self._schedule.deadline_ns)
+        self._callbacks.confirmed(self._granted_ns)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def stop(self) -> None:
@@ -307,6 +340,7 @@ class SimulatedUpkeep:
             counted_ns = loop.now_ns() if self._mutant is Mutant.DEADLINE_FROM_ANSWER else sent_ns
             self._schedule = self._schedule.renewed(counted_ns, ttl_seconds)
             self._callbacks.renewed(self._schedule.deadline_ns)
+            self._callbacks.confirmed(sent_ns)
 
     async def _keep_alive(self) -> int:
         network = self._network
@@ -315,5 +349,8 @@ class SimulatedUpkeep:
             await asyncio.sleep(0.1)
             raise StoreUnavailable("cut off")
         ttl_seconds = self._etcd.keep_alive(self._lease.id)
+        if network.is_deaf:
+            await asyncio.sleep(CALL_SECONDS_MAX)
+            raise StoreUnavailable("not heard")
         await asyncio.sleep(network.delay())
         return ttl_seconds

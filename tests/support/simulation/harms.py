@@ -1,0 +1,146 @@
+"""What is done to the cluster, by chance, until it is left alone."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shoal_coordinator.registry.port import ModifiedAt, Put
+from shoal_coordinator.registry.records import PartitionId
+from simulated_store import KEYS
+from simulation.events import SECOND_US, WORLD
+
+if TYPE_CHECKING:
+    from simulation.cluster import Cluster
+    from simulation.process import Process
+
+_PAUSE_US = 350_000
+HARMS = {
+    "move": 6,
+    "crash": 4,
+    "pause": 4,
+    "cut from etcd": 3,
+    "keeper": 2,
+    "keeper in a call": 2,
+    "stop": 2,
+    "one way": 3,
+    "both ways": 2,
+    "lonely": 2,
+    "break": 3,
+    "slow copies": 3,
+    "lossy": 2,
+    "slow etcd": 2,
+    "etcd down": 2,
+    "etcd stalled": 2,
+    "leases lost": 1,
+    "compacted": 1,
+    "cut everywhere": 1,
+    "paused everywhere": 1,
+    "coordinator": 1,
+}
+
+
+class Harms:
+    """Goes on until ``is_over``."""
+
+    def __init__(self, cluster: Cluster, rng: random.Random, harms: dict[str, int]) -> None:
+        self.is_over = False
+        self._cluster = cluster
+        self._rng = rng
+        self._kinds = list(harms)
+        self._weights = list(harms.values())
+        cluster.events.after(_PAUSE_US, WORLD, self._next)
+
+    def _next(self) -> None:
+        if self.is_over:
+            return
+        self._cluster.events.after(self._rng.expovariate(1) * _PAUSE_US, WORLD, self._next)
+        kind = self._rng.choices(self._kinds, self._weights)[0]
+        self._cluster.did(kind)
+        self._do(kind)
+
+    def _do(self, kind: str) -> None:  # noqa: C901  a table of harms
+        cluster, rng = self._cluster, self._rng
+        now_us = cluster.events.now_us
+        for_us = int(rng.choice((0.1, 0.5, 1.5, cluster.ttl + 0.4, 2.5 * cluster.ttl)) * SECOND_US)
+        until_us = now_us + for_us
+        node = rng.choice(cluster.nodes)
+        process = cluster.processes[node]
+        match kind:
+            case "move":
+                self._move()
+            case "crash":
+                process.crash()
+                cluster.restart_later(node, for_us)
+            case "pause":
+                process.paused_until_us = until_us
+            case "cut from etcd":
+                process.cut_until_us = until_us
+            case "keeper":
+                for upkeep in process.upkeeps:
+                    upkeep.keeper.stalled_until_us = until_us
+            case "keeper in a call":
+                for upkeep in process.upkeeps:
+                    upkeep.stalls_at_next_us = for_us
+            case "stop":
+                self._stop(process)
+            case "one way":
+                other = rng.choice(cluster.nodes)
+                cluster.streams.cut_until_us[node, other] = until_us
+            case "both ways":
+                other = rng.choice(cluster.nodes)
+                self._cut(node, other, until_us)
+            case "lonely":
+                for other in cluster.nodes:
+                    self._cut(node, other, until_us)
+            case "break":
+                cluster.streams.break_some()
+            case "slow copies":
+                cluster.streams.slow_until_us = until_us
+            case "lossy":
+                process.loss = rng.choice((0.0, 0.05, 0.3))
+            case "slow etcd":
+                process.slow = rng.choice((0.0, 0.5))
+            case "etcd down":
+                cluster.etcd.down_until_us = until_us
+            case "etcd stalled":
+                cluster.etcd.stalled_until_us = until_us
+            case "leases lost":
+                cluster.etcd.lose_all_leases()
+            case "compacted":
+                process.cut_until_us = until_us
+                if cluster.etcd.revision > cluster.compacted:
+                    cluster.compacted = cluster.etcd.revision
+                    cluster.etcd.compact(cluster.compacted)
+            case "cut everywhere":
+                for it in cluster.live():
+                    it.cut_until_us = until_us
+            case "paused everywhere":
+                for it in cluster.live():
+                    it.paused_until_us = until_us
+            case "coordinator":
+                cluster.restart_coordinator()
+
+    def _cut(self, one: str, other: str, until_us: int) -> None:
+        ways = self._cluster.streams.cut_until_us
+        ways[one, other] = ways[other, one] = until_us
+        if self._rng.random() < 0.3:
+            self._cluster.streams.break_some()
+
+    def _stop(self, process: Process) -> None:
+        if process.is_alive and not process.is_stopping:
+            process.stop(lambda: self._cluster.restart_later(process.node, SECOND_US))
+
+    def _move(self) -> None:
+        """Ask for a hand-over, as a rebalance does."""
+        cluster = self._cluster
+        partition = PartitionId(self._rng.randrange(cluster.partitions))
+        key = KEYS.partition(partition)
+        item = cluster.etcd.read(key).items[0]
+        record = cluster.records.decode(key, item.value)
+        target = self._rng.choice(cluster.nodes)
+        others = tuple(node for node in record.preference if node != target)
+        wanted = replace(record, handoff_to=target, preference=(target, *others))
+        put = Put(key, cluster.records.encode(wanted))
+        cluster.etcd.commit_by(None, [ModifiedAt(key, item.mod_revision)], [put])

@@ -1,0 +1,168 @@
+"""A node's data plane: copies and replication in Rust; lease, freezing and roles in Python.
+
+A ``DataPlanePort``. What takes time, draining, is awaited by whoever has it done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+from shoal_coordinator.registry.view import ClusterView
+from shoal_node._bridge import SimulatedCopies
+from shoal_node.replication_status import PartitionReplication
+from simulation.coroutines import Sleep
+from simulation.host import Host
+from simulation.mutants import Mutant
+
+_DRAIN_POLL_US = 5_000
+
+
+class Watcher(Protocol):
+    """Is told when a data plane might acknowledge more than before, or begins to serve."""
+
+    mutant: Mutant
+
+    def may_acknowledge(self, partition: int | None) -> None: ...
+    def opened(self, plane: SimulatedPlane, partition: int, epoch: int) -> None: ...
+    def promoted(self, plane: SimulatedPlane, partition: int, epoch: int) -> None: ...
+    def changed_roles(self, plane: SimulatedPlane) -> None: ...
+    def has_news(self, plane: SimulatedPlane) -> None: ...
+
+
+class SimulatedPlane:
+    """One run's. ``serving`` has the epoch of each partition that is open as primary."""
+
+    def __init__(self, host: Host, partitions: int, log_bytes: int, watcher: Watcher) -> None:
+        self.host = host
+        keeps_ids = watcher.mutant is Mutant.IN_SYNC_BY_NODE
+        self.copies = SimulatedCopies(host.name, partitions, log_bytes, keeps_ids=keeps_ids)
+        self.serving: dict[int, int] = {}
+        self.frozen: set[int] = set()
+        self.deadline_ns = 0
+        self.required: dict[int, list[str]] = {}
+        self._watcher = watcher
+        self._mutant = watcher.mutant
+
+    # What a client meets.
+
+    def refuses(self, partition: int) -> bool:
+        """Whether a write would not be applied now."""
+        return (
+            partition not in self.serving
+            or partition in self.frozen
+            or self.host.now_ns() >= self.deadline_ns
+        )
+
+    def is_confirmed(self, partition: int, epoch: int, seq: int) -> bool | None:
+        """Whether a write may be acknowledged IN_SYNC now; None: never, by this node."""
+        copies = self.copies
+        if self._mutant is Mutant.NO_CHECK_AT_ANSWER:
+            return copies.committed(partition) >= seq
+        if self.serving.get(partition) != epoch or self.host.now_ns() >= self.deadline_ns:
+            return None
+        if self._mutant is Mutant.ACKNOWLEDGED_BY_ANY_COPY and self.required.get(partition):
+            acked = [copies.acked(partition, it) or 0 for it in self.required[partition]]
+            return max(acked) >= seq
+        return copies.committed(partition) >= seq and copies.has_min_in_sync(partition)
+
+    # The port.
+
+    def set_lease_deadline(self, deadline_boottime_ns: int) -> None:
+        grows = deadline_boottime_ns > self.deadline_ns
+        self.deadline_ns = deadline_boottime_ns
+        if grows:
+            self._watcher.may_acknowledge(None)
+
+    def install_topology(self, topology: ClusterView) -> None:
+        """Clients look at the records themselves."""
+
+    def open_partition(self, partition: int, epoch: int, copy_id: str) -> None:
+        self.copies.open(partition, epoch, copy_id)
+        self._serve(partition, epoch)
+        self._watcher.opened(self, partition, epoch)
+
+    def promote_partition(self, partition: int, epoch: int) -> None:
+        self.copies.promote(partition, epoch)
+        self._serve(partition, epoch)
+        self._watcher.promoted(self, partition, epoch)
+        self._watcher.changed_roles(self)
+
+    def _serve(self, partition: int, epoch: int) -> None:
+        self.serving[partition] = epoch
+        self.frozen.discard(partition)
+        self.required.pop(partition, None)
+        self._watcher.may_acknowledge(partition)
+
+    def follow_partition(
+        self, partition: int, primary: str, address: str, epoch: int, copy_id: str
+    ) -> None:
+        if epoch < self.serving.get(partition, 0):
+            raise ValueError(f"epoch {epoch} of partition {partition} is over")
+        self.serving.pop(partition, None)
+        self.frozen.discard(partition)
+        self.copies.follow(partition, primary if address else "", epoch, copy_id)
+        self._watcher.changed_roles(self)
+
+    def close_partition(self, partition: int) -> None:
+        self.serving.pop(partition, None)
+        self.frozen.discard(partition)
+        self.copies.close(partition)
+        self._watcher.changed_roles(self)
+
+    def require_copies(
+        self, partition: int, copies: Sequence[tuple[str, str]], in_sync_count: int
+    ) -> int:
+        if self._mutant is Mutant.JOINING_NOT_WAITED_FOR:
+            copies = copies[: in_sync_count - 1]
+        self.required[partition] = [copy_id for _, copy_id in copies]
+        head_seq = self.copies.require(partition, list(copies), in_sync_count)
+        self._watcher.has_news(self)
+        return head_seq
+
+    def drain_partition(
+        self, partition: int, copy_id: str, timeout_ms: int
+    ) -> bool | Coroutine[Any, Any, bool]:
+        if self._mutant is Mutant.NOTHING_DRAINED:
+            return True
+        if partition not in self.serving:
+            raise ValueError(f"partition {partition} is not served here")
+        return self._drain(partition, copy_id, timeout_ms)
+
+    async def _drain(self, partition: int, copy_id: str, timeout_ms: int) -> bool:
+        copies, epoch = self.copies, self.serving[partition]
+        _, head_seq = copies.position(partition)
+        until_ms = self.host.now_ms() + timeout_ms
+        while self.serving.get(partition) == epoch:
+            acked = copies.acked(partition, copy_id)
+            if acked is not None and acked >= head_seq:
+                return True
+            if self.host.now_ms() >= until_ms:
+                break
+            await Sleep(_DRAIN_POLL_US)
+        return False
+
+    def replication(self) -> list[PartitionReplication]:
+        return self.copies.status(self.host.now_ms())
+
+    def replication_news(self) -> int:
+        return self.copies.news()
+
+    def set_min_in_sync(self, copies: int) -> None:
+        self.copies.set_min_in_sync(copies)
+
+    def freeze_partition(self, partition: int) -> None:
+        if partition not in self.serving:
+            raise ValueError(f"partition {partition} is not served here")
+        if self._mutant is not Mutant.NOTHING_FROZEN:
+            self.frozen.add(partition)
+
+    def thaw_partition(self, partition: int) -> None:
+        self.frozen.discard(partition)
+        self._watcher.may_acknowledge(partition)
+
+    def set_ready(self, ready: bool) -> None:
+        """Nobody asks."""
+
+    def set_eviction(self, eviction: str) -> None:
+        """Nothing is evicted."""
