@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 
 import grpc
@@ -202,8 +203,6 @@ def test_incr_refuses_what_is_no_integer_and_what_overflows(stub: CacheStub) -> 
         ("Set", pb.SetRequest(key=b"k", value=b"v", fresh_ms=5), "fresh_ms"),
         ("Set", pb.SetRequest(key=b"k", value=b"v", tags=["t"]), "tags"),
         ("Set", pb.SetRequest(key=b"k", value=b"v", fill_token=b"t"), "fill_token"),
-        ("Set", pb.SetRequest(key=b"k", value=b"v", request_id=b"r"), "request_id"),
-        ("Incr", pb.IncrRequest(key=b"k", request_id=b"r"), "request_id"),
     ],
 )
 def test_what_is_not_served_yet_says_so(
@@ -214,6 +213,13 @@ def test_what_is_not_served_yet_says_so(
     code, reason, metadata = reason_of(caught.value)
     assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED")
     assert metadata["field"] == field
+
+
+def test_a_request_with_an_id_counts_once_whichever_node_is_asked(stub: CacheStub) -> None:
+    incr = pb.IncrRequest(key=fresh_key(), delta=5, request_id=secrets.token_bytes(16))
+    answers = [stub.Incr(incr, timeout=DEADLINE_SECONDS) for _ in range(3)]
+    assert [answer.value for answer in answers] == [5, 5, 5]
+    assert answers[0].version == answers[2].version
 
 
 def test_a_malformed_request_harms_nothing_beside_it(channel: grpc.Channel) -> None:
