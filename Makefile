@@ -27,7 +27,10 @@ test: test-rust ## every test; fuzzing takes what the others leave of the machin
 	@$(MAKE) --no-print-directory -j2 --output-sync=line test-fuzz test-python
 
 test-python: setup
-	@$(MAKE) --no-print-directory -j1 test-unit test-simulation test-contract test-cluster
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-simulation
+	@$(MAKE) --no-print-directory test-contract
+	@$(MAKE) --no-print-directory test-cluster
 
 test-rust: setup ## engine and data plane
 	cargo test --workspace --locked --quiet
