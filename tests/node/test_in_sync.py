@@ -89,7 +89,9 @@ def test_a_copy_that_does_not_join_in_time_is_waited_for_no_more() -> None:
     ]
     local.requires(P, Required((), 1), None, now_ms=1_000)
     caught_up, again_ms = follower(copy("b")), 1_000 + POLICY.join_pause_ms
-    assert told(local, alone, caught_up, now_ms=again_ms - 1) == []
+    assert told(local, alone, caught_up, now_ms=again_ms - 1) == [
+        f"look again at {again_ms} ms: it is not settled who is in sync"
+    ]
     assert told(local, alone, caught_up, now_ms=again_ms) == [
         "partition 0 now waits for b to acknowledge"
     ]

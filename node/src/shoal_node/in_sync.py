@@ -49,9 +49,7 @@ def changes(
                 continue
         if step is not None:
             yield step
-        elif _is_any_late(local, held, policy):
-            # Known from what etcd confirms next, of which no news comes.
-            at_ms = now_ms + policy.replication_look_ms
+        elif (at_ms := _look_at_ms(local, held, now_ms, policy)) is not None:
             look_at_ms = at_ms if look_at_ms is None else min(at_ms, look_at_ms)
     if look_at_ms is not None:
         yield LookAgain(look_at_ms, "it is not settled who is in sync")
@@ -79,8 +77,7 @@ def _step(
         left = tuple(copy for copy in record.in_sync if copy not in leaving)
         why = "; ".join(f"{copy.node} is in sync no longer, {why}" for copy, why in leaving.items())
         return ChangeAsPrimary(held, own, replace(record, in_sync=left), why)
-    failed_ms = local.join_failed_ms.get(record.partition)
-    if failed_ms is not None and now_ms < failed_ms + policy.join_pause_ms:
+    if now_ms < _joins_from_ms(local, record.partition, policy):
         return None
     comer = next(_comers(view, local, held, policy), None)
     if comer is None:
@@ -183,6 +180,24 @@ def _trouble(
         return "it does not follow" if is_late else None
     is_late = follower.lag_ms - unconfirmed_ms > policy.lag_limit_ms
     return f"it lags {follower.lag_ms} ms" if is_late else None
+
+
+def _joins_from_ms(local: Local, partition: PartitionId, policy: Policy) -> int:
+    """Until then no copy is taken in, because one did not catch up; 0: none has failed to."""
+    failed_ms = local.join_failed_ms.get(partition)
+    return 0 if failed_ms is None else failed_ms + policy.join_pause_ms
+
+
+def _look_at_ms(local: Local, held: HeldPartition, now_ms: int, policy: Policy) -> int | None:
+    """When a step may be due of which no news comes."""
+    looks = []
+    if _is_any_late(local, held, policy):
+        # Known from what etcd confirms next.
+        looks.append(now_ms + policy.replication_look_ms)
+    joins_from_ms = _joins_from_ms(local, held.record.partition, policy)
+    if now_ms < joins_from_ms:
+        looks.append(joins_from_ms)
+    return min(looks, default=None)
 
 
 def _is_any_late(local: Local, held: HeldPartition, policy: Policy) -> bool:
