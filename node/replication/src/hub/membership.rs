@@ -107,18 +107,16 @@ impl Hub {
         let Some(head) = engine.position(partition) else {
             return false;
         };
-        // What comes late on an older stream must not take the copy from the newer one:
-        // it would count as gone when the older one ends.
-        let is_late = served
-            .followers
-            .iter()
-            .any(|it| it.copy.node == copy.node && it.stream.is_some_and(|newest| newest > stream));
-        if is_late {
-            return false;
-        }
-        // The node's other copies are gone: it names this one now.
+        // The node names this copy now, on this stream. Whoever carried another one, or this,
+        // is told and asks anew if it lives: so the last that lives wins, in whatever order
+        // streams come and end.
+        let mut displaced = Vec::new();
         for other in &mut served.followers {
-            if other.copy.node == copy.node && other.copy != *copy {
+            if other.copy.node != copy.node {
+                continue;
+            }
+            displaced.extend(other.stream.filter(|&carrier| carrier != stream));
+            if other.copy != *copy {
                 other.stream = None;
                 other.is_established = false;
             }
@@ -133,12 +131,22 @@ impl Hub {
         follower.lag.observe(head.seq, follower.acked_seq, now.0);
         served.followers.push(follower);
         served.forget_strangers();
+        for carrier in state.streams.iter().filter(|it| displaced.contains(&it.id)) {
+            carrier.tell(partition);
+        }
         drop(state);
         if let Joined::Established(position) = joined {
             self.acknowledge(engine, partition, epoch, copy, position.seq, now);
         }
         self.tell_news();
         true
+    }
+
+    /// Whether the copy follows through this stream, and through no other since.
+    pub(crate) fn carries(&self, partition: u32, copy: &Copy, stream: u64) -> bool {
+        let mut state = self.place(partition).state.lock();
+        let follower = state.served.as_mut().and_then(|it| it.follower(copy));
+        follower.is_some_and(|it| it.stream == Some(stream))
     }
 
     /// The snapshot of a copy was sent to its end.

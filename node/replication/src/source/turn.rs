@@ -101,6 +101,10 @@ impl Source {
         if served != Some(wanted.epoch) {
             return Turn::Unserved;
         }
+        let is_joined = matches!(wanted.stage, Stage::Log(_) | Stage::Snapshot { .. });
+        if is_joined && !self.hub.carries(partition, &wanted.copy, self.stream.id) {
+            return Turn::Unserved;
+        }
         let Stage::Log(cursor) = &mut wanted.stage else {
             return Turn::Over;
         };

@@ -1,8 +1,12 @@
 //! Following, step by step: what goes over a stream, and what each end does about it.
 
+use std::task::Waker;
+
 use shoal_engine::{Now, Role};
-use shoal_protos::replication::v1::{FollowApplied, FollowHello, FollowRequest, FollowWant};
-use shoal_replication::{Hostile, Source};
+use shoal_protos::replication::v1::{
+    FollowApplied, FollowHello, FollowRefusal, FollowRequest, FollowWant,
+};
+use shoal_replication::{Hostile, Next, Source};
 
 use crate::world::{End, World, name};
 
@@ -248,6 +252,62 @@ fn who_breaks_the_protocol_is_told_so() {
     };
     assert_eq!(told(vec![hello("test"), applied]), Err(Hostile::Name));
     assert_eq!(told(vec![hello("test"), want(0, "x")]), Ok(()));
+}
+
+/// Streams come in another order than they were made in, and end whenever they do.
+#[test]
+fn whose_copy_another_stream_took_asks_anew_and_the_last_that_lives_has_it() {
+    let mut world = World::new(1);
+    world.open(0, 0, 1);
+    let node = &world.nodes[0];
+    let next = |source: &mut Source| source.next(&node.engine, Now(1), 1 << 20, Waker::noop());
+    let asks = |source: &mut Source, copy_id: &str, number| {
+        let message = FollowRequest {
+            hello: source.node().is_none().then(|| FollowHello {
+                node: name(1),
+                cluster_id: "test".into(),
+            }),
+            wants: vec![FollowWant {
+                epoch: 1,
+                copy_id: copy_id.into(),
+                number,
+                ..FollowWant::default()
+            }],
+            ..FollowRequest::default()
+        };
+        source.receive(&node.engine, message, Now(1)).unwrap();
+        let Next::Send(answer) = next(source) else {
+            panic!("it was not answered");
+        };
+        assert!(answer.refused.is_empty(), "{answer:?}");
+    };
+    let streaming = || {
+        let status = node.hub.status(&node.engine, Now(1));
+        let followers = status[0].followers.iter().filter(|it| it.is_streaming);
+        let ids = followers.map(|it| it.copy_id.to_string());
+        ids.collect::<Vec<_>>()
+    };
+    for late in ["run1-b", "run1-a", "run0-z"] {
+        let mut newer = Source::new(node.hub.clone(), "test");
+        let mut older = Source::new(node.hub.clone(), "test");
+        asks(&mut newer, "run1-b", 7);
+        assert!(matches!(next(&mut newer), Next::Idle));
+        asks(&mut older, late, 6);
+        assert_eq!(streaming(), [late]);
+        let Next::Send(told) = next(&mut newer) else {
+            panic!("nobody told the newer stream");
+        };
+        let refused = &told.refused[0];
+        assert_eq!(
+            (refused.reason(), refused.number),
+            (FollowRefusal::Again, 7)
+        );
+        asks(&mut newer, "run1-b", 8);
+        assert_eq!(streaming(), ["run1-b"]);
+        drop(older);
+        assert_eq!(streaming(), ["run1-b"]);
+        assert!(matches!(next(&mut newer), Next::Idle));
+    }
 }
 
 #[test]
