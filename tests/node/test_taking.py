@@ -74,6 +74,30 @@ def test_the_only_copy_in_sync_that_is_left_takes_over_at_once() -> None:
     assert (action.copy_id, action.others) == (copy("b").copy_id, ())
 
 
+def test_who_has_lost_its_own_lease_waits_for_that_of_the_primary_to_be_over() -> None:
+    """etcd may have dropped both before their time, and the view show only who is not back."""
+    of = vacant("b")
+    local = node("b", of)
+    local.lost_registration()
+    local.registered(of.nodes[NodeId("b")], now_ms=7_000)
+    local.fence_lifted = True
+    until_ms = 7_000 + POLICY.return_hold_ms
+    why = "the primary of partition 0 may not know yet that its lease is gone"
+    assert told(local, of, now_ms=7_001) == [f"look again at {until_ms} ms: {why}"]
+    assert told(local, of, now_ms=until_ms) == [WITH_DATA]
+    # Where its process has begun anew, the one before is over.
+    back = replace(of, nodes={**of.nodes, NodeId("a"): live("a", since=9, run=2)})
+    assert told(node_again(local, back), back, now_ms=7_001) == [
+        WITH_DATA.replace("is gone", "has restarted")
+    ]
+
+
+def node_again(local: Local, of: ClusterView) -> Local:
+    again = node("b", of)
+    again.regained_ms = local.regained_ms
+    return again
+
+
 def test_of_several_copies_the_furthest_goes_first() -> None:
     of = vacant("b c")
     local = node("b", of, seq=8)

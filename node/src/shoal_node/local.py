@@ -82,6 +82,7 @@ class Local:
     incarnation: Incarnation
     registration: LiveNode | None = None
     """As this node wrote it; None from the loss of a lease to the next registration."""
+    has_lost_registration: bool = False
     fence_lifted: bool = False
     """Whether the data plane is given the deadlines of the lease under ``registration``."""
     stopping: bool = False
@@ -111,6 +112,8 @@ class Local:
     retry_at_ms: dict[PartitionId, int] = field(default_factory=dict)
     vacancies: dict[PartitionId, Vacancy] = field(default_factory=dict)
     contact: Contact = field(default_factory=Contact)
+    regained_ms: int | None = None
+    """When this process was registered again, after it had lost a registration."""
     absence: Absence = field(default_factory=Absence)
     hearing: Hearing = field(default_factory=Hearing)
 
@@ -197,6 +200,8 @@ class Local:
 
     def registered(self, registration: LiveNode, now_ms: int = 0) -> None:
         self.contact.began(now_ms)
+        if self.has_lost_registration:
+            self.regained_ms = now_ms
         self.registration = registration
         self.fence_lifted = False
 
@@ -206,6 +211,7 @@ class Local:
         return mine is not None and mine.create_revision == own.create_revision
 
     def lost_registration(self) -> None:
+        self.has_lost_registration = True
         self.registration = None
         self.fence_lifted = False
 

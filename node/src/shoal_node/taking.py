@@ -9,10 +9,12 @@
    it starts empty at the first candidate (``candidates``), or goes on from the furthest
    copy that there is, or waits. So does a partition that nobody has had yet start.
 
-After a mass loss all wait (``absence``). And who is only just back itself, or does not
-hear etcd, passes over nobody whose key is missing (``contact``): where etcd was away,
-others come back a little later, with their data. A node that stops takes over only what it has
-in sync, after the others, and hands it on.
+After a mass loss all wait (``absence``), and so does who has lost its own lease and has
+a new one: the lease of a primary that is not there may have been dropped before its time.
+And who is only just back itself, or does not hear etcd, passes over nobody whose key is
+missing (``contact``): where etcd was away, others come back a little later, with their
+data. A node that stops takes over only what it has in sync, after the others, and hands
+it on.
 """
 
 from __future__ import annotations
@@ -106,6 +108,10 @@ def _due(
     if vacancy.held_until_ms is not None:
         why = f"most nodes vanished at once; partition {partition} may be resumed"
         return _Turn(vacancy.held_until_ms, why)
+    returns_until_ms = _primary_returns_until_ms(view, local, held.record, policy)
+    if now_ms < returns_until_ms:
+        why = f"the primary of partition {partition} may not know yet that its lease is gone"
+        return _Turn(returns_until_ms, why)
     left = copies_left(view, held.record)
     if left:
         own_copy = local.own_copy(partition)
@@ -113,6 +119,20 @@ def _due(
             return _in_sync_turn(view, local, held, vacancy, left, policy)
         return _outsider(view, local, held, left, vacancy, now_ms, policy)
     return _unclean_turn(view, local, held, vacancy, now_ms, policy)
+
+
+def _primary_returns_until_ms(
+    view: ClusterView, local: Local, record: PartitionRecord, policy: Policy
+) -> int:
+    """Until when a primary whose key is gone may still trust its lease; 0: it may not.
+
+    Who has lost a lease that it kept knows that etcd may have dropped others' too, before
+    their time. A view may show that long after, and show only who is not back.
+    """
+    primary = record.primary
+    if local.regained_ms is None or primary is None or primary.node in view.nodes:
+        return 0
+    return local.regained_ms + policy.return_hold_ms
 
 
 def _in_sync_turn(
