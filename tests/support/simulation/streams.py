@@ -108,7 +108,11 @@ class Streams:
         if end == 0:
             messages, later_ms = copies.next_of_follower(stream.ends[1].name, now_ms)
         else:
+            known = copies.news()
             messages, later_ms = copies.next_of_primary(stream.key, now_ms)
+            if copies.news() != known:
+                # Another stream may have been told, whose task the hub would wake.
+                me.after(0, self.news_of, me)
         for message in messages:
             self._post(stream, end, message)
         if later_ms and stream.pumps_ms[end] != later_ms:
