@@ -315,21 +315,10 @@ mod tests {
     use crate::clock::{SystemClock, boottime_ns, engine_now};
     use crate::commit::{Ack, Commit};
     use crate::failure::{Failure, Outcome};
-    use crate::settings::{Limits, Settings};
+    use crate::settings::Settings;
 
     fn node() -> Node {
-        let settings = Settings {
-            node_id: "a".into(),
-            listen: String::new(),
-            partition_count: 1,
-            maxmemory_bytes: 1 << 24,
-            value_bytes_max: 1024,
-            key_bytes_max: 64,
-            eviction: shoal_engine::Eviction::S3Fifo,
-            hash_seed: 1,
-            limits: Limits::default(),
-        };
-        let node = Node::new(settings, Arc::new(SystemClock));
+        let node = Node::new(Settings::small(), Arc::new(SystemClock));
         node.fence.set_deadline(boottime_ns() + 3_600_000_000_000);
         open(&node, 1);
         node

@@ -181,6 +181,24 @@ impl fmt::Display for BadSetting {
 
 impl std::error::Error for BadSetting {}
 
+#[cfg(test)]
+impl Settings {
+    /// Of a small node with one partition, for tests of its parts.
+    pub(crate) fn small() -> Settings {
+        Settings {
+            node_id: "a".into(),
+            listen: String::new(),
+            partition_count: 1,
+            maxmemory_bytes: 1 << 24,
+            value_bytes_max: 1024,
+            key_bytes_max: 64,
+            eviction: Eviction::S3Fifo,
+            hash_seed: 1,
+            limits: Limits::default(),
+        }
+    }
+}
+
 impl Settings {
     /// Look at the settings together.
     ///

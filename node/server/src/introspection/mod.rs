@@ -177,21 +177,10 @@ mod tests {
 
     use super::*;
     use crate::clock::{SystemClock, boottime_ns};
-    use crate::settings::{Limits, Settings};
+    use crate::settings::Settings;
 
     fn node() -> Node {
-        let settings = Settings {
-            node_id: "a".into(),
-            listen: String::new(),
-            partition_count: 1,
-            maxmemory_bytes: 1 << 24,
-            value_bytes_max: 1024,
-            key_bytes_max: 64,
-            eviction: shoal_engine::Eviction::S3Fifo,
-            hash_seed: 1,
-            limits: Limits::default(),
-        };
-        Node::new(settings, Arc::new(SystemClock))
+        Node::new(Settings::small(), Arc::new(SystemClock))
     }
 
     /// Time that this thread was on a core, on a machine that others use too.

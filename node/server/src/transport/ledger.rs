@@ -41,15 +41,8 @@ impl Ledger {
             ..Default::default()
         };
         let settings = crate::settings::Settings {
-            node_id: "a".into(),
-            listen: String::new(),
-            partition_count: 1,
-            maxmemory_bytes: 1 << 20,
-            value_bytes_max: 1024,
-            key_bytes_max: 64,
-            eviction: shoal_engine::Eviction::S3Fifo,
-            hash_seed: 1,
             limits,
+            ..crate::settings::Settings::small()
         };
         let clock = Arc::new(crate::clock::SystemClock);
         Ledger::new(Arc::new(Node::new(settings, clock)))
