@@ -6,6 +6,8 @@
 //!
 //! Invariants:
 //! - After `freeze` has returned, and until `thaw`, nobody is inside.
+//! - After `seal`, and until `thaw`, no answer that was kept is given either: it has no
+//!   served epoch any more.
 //! - Nobody stays inside across an await: a [`Guard`] is not `Send`, so a future
 //!   that held one would not compile into a task.
 //!
@@ -23,7 +25,9 @@ const OPEN: u64 = 1 << 63;
 const FROZEN: u64 = 1 << 62;
 /// A copy of it is here, and another node is its primary. Never beside `OPEN`.
 const FOLLOWED: u64 = 1 << 61;
-const INSIDE: u64 = FOLLOWED - 1;
+/// Frozen, and perhaps handed over by now. Never beside `FOLLOWED`.
+const SEALED: u64 = 1 << 60;
+const INSIDE: u64 = SEALED - 1;
 
 /// What a partition is to this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,11 +110,12 @@ impl Ownership {
         }
     }
 
-    /// The epoch under which it is served, frozen or not; `None` if it is not.
+    /// The epoch under which it is served, frozen or not; `None` if it is not, or may be
+    /// handed over already.
     #[must_use]
     pub(crate) fn served_epoch(&self, partition: u32) -> Option<u64> {
         let place = self.place(partition);
-        let is_served = || place.state.load(Ordering::SeqCst) & OPEN != 0;
+        let is_served = || place.state.load(Ordering::SeqCst) & (OPEN | SEALED) == OPEN;
         let epoch = is_served().then(|| place.epoch.load(Ordering::SeqCst));
         // A demotion takes the state away before another epoch can come.
         epoch.filter(|_| is_served())
@@ -190,10 +195,21 @@ impl Ownership {
         Ok(())
     }
 
+    /// Give no answer that was kept either, because another node may serve it in a moment.
+    /// Does nothing to a partition that is not frozen.
+    pub(crate) fn seal(&self, partition: u32) {
+        let place = self.place(partition);
+        let _ = place
+            .state
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| {
+                (state & FROZEN != 0).then_some(state | SEALED)
+            });
+    }
+
     /// Let requests in again. Does nothing to a partition that is not frozen.
     pub(crate) fn thaw(&self, partition: u32) {
         let place = self.place(partition);
-        place.state.fetch_and(!FROZEN, Ordering::SeqCst);
+        place.state.fetch_and(!(FROZEN | SEALED), Ordering::SeqCst);
         place.changed.notify_waiters();
     }
 
@@ -280,6 +296,28 @@ mod tests {
         ownership.follow(0);
         assert!(!guard.holds(), "who is inside notices a demotion");
         assert!(!ownership.close(0), "it was followed, not served");
+    }
+
+    #[test]
+    fn a_seal_ends_the_epoch_until_it_is_thawed() {
+        let ownership = Ownership::new(1);
+        ownership.open(0, 7).unwrap();
+        ownership.seal(0);
+        assert_eq!(ownership.served_epoch(0), Some(7), "it was not frozen");
+        ownership.freeze(0).unwrap();
+        ownership.seal(0);
+        assert_eq!(
+            (ownership.served_epoch(0), ownership.state(0)),
+            (None, State::Frozen)
+        );
+        ownership.thaw(0);
+        assert_eq!(ownership.served_epoch(0), Some(7));
+        assert!(ownership.enter(0).is_some_and(|guard| guard.holds()));
+        ownership.freeze(0).unwrap();
+        ownership.seal(0);
+        ownership.follow(0);
+        ownership.open(0, 8).unwrap();
+        assert_eq!(ownership.served_epoch(0), Some(8));
     }
 
     #[test]

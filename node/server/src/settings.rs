@@ -181,7 +181,7 @@ impl fmt::Display for BadSetting {
 
 impl std::error::Error for BadSetting {}
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Settings {
     /// Of a small node with one partition, for tests of its parts.
     pub(crate) fn small() -> Settings {

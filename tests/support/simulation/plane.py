@@ -39,6 +39,8 @@ class SimulatedPlane:
         self.copies = SimulatedCopies(host.name, partitions, log_bytes, keeps_ids=keeps_ids)
         self.serving: dict[int, int] = {}
         self.frozen: set[int] = set()
+        self.sealed: set[int] = set()
+        """Drained as well: what is confirmed from now on is not answered here."""
         self.deadline_ns = 0
         self.required: dict[int, list[str]] = {}
         self._watcher = watcher
@@ -59,7 +61,9 @@ class SimulatedPlane:
         copies = self.copies
         if self._mutant is Mutant.NO_CHECK_AT_ANSWER:
             return copies.committed(partition) >= seq
-        if self.serving.get(partition) != epoch or self.host.now_ns() >= self.deadline_ns:
+        if self.serving.get(partition) != epoch or partition in self.sealed:
+            return None
+        if self.host.now_ns() >= self.deadline_ns:
             return None
         if self._mutant is Mutant.ACKNOWLEDGED_BY_ANY_COPY and self.required.get(partition):
             acked = [copies.acked(partition, it) or 0 for it in self.required[partition]]
@@ -91,6 +95,7 @@ class SimulatedPlane:
     def _serve(self, partition: int, epoch: int) -> None:
         self.serving[partition] = epoch
         self.frozen.discard(partition)
+        self.sealed.discard(partition)
         self.required.pop(partition, None)
         self._watcher.may_acknowledge(partition)
 
@@ -101,12 +106,14 @@ class SimulatedPlane:
             raise ValueError(f"epoch {epoch} of partition {partition} is over")
         self.serving.pop(partition, None)
         self.frozen.discard(partition)
+        self.sealed.discard(partition)
         self.copies.follow(partition, primary if address else "", epoch, copy_id)
         self._watcher.changed_roles(self)
 
     def close_partition(self, partition: int) -> None:
         self.serving.pop(partition, None)
         self.frozen.discard(partition)
+        self.sealed.discard(partition)
         self.copies.close(partition)
         self._watcher.changed_roles(self)
 
@@ -136,6 +143,8 @@ class SimulatedPlane:
         while self.serving.get(partition) == epoch:
             acked = copies.acked(partition, copy_id)
             if acked is not None and acked >= head_seq:
+                if partition in self.frozen:
+                    self.sealed.add(partition)
                 return True
             if self.host.now_ms() >= until_ms:
                 break
@@ -159,6 +168,7 @@ class SimulatedPlane:
 
     def thaw_partition(self, partition: int) -> None:
         self.frozen.discard(partition)
+        self.sealed.discard(partition)
         self._watcher.may_acknowledge(partition)
 
     def set_ready(self, ready: bool) -> None:

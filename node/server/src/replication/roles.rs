@@ -237,6 +237,8 @@ impl DataPlane {
         let left = timeout.saturating_sub(begun.elapsed()).min(LAST_ANSWERS);
         let committed = Hub::wait(hub, partition, epoch, head);
         let _ = tokio::time::timeout(left, committed).await;
+        // What is confirmed later is not answered by this node: another may serve by then.
+        node.ownership.seal(partition);
         Ok(true)
     }
 
