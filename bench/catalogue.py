@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.finding import Finding
-from bench.scenarios import cores, cross_check, expiry, growth, memory, wire
+from bench.scenarios import cores, cross_check, expiry, growth, memory, replication, wire
 from bench.scenarios.plan import Plan
 
 _WIRES = {each.name: each for each in wire.WIRES}
@@ -14,6 +14,7 @@ _OTHERS: dict[str, Callable[[Plan], list[Finding]]] = {
     cores.NAME: cores.measure,
     expiry.NAME: expiry.measure,
     growth.NAME: growth.measure,
+    replication.NAME: replication.measure,
     cross_check.NAME: cross_check.measure,
 }
 NAMES = (*_WIRES, *_OTHERS)

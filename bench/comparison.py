@@ -23,22 +23,24 @@ def compare(
     loads: Mapping[str, str],
     goal: Goal | None,
     core_count: int,
+    pair: tuple[str, str] = (OURS, REFERENCE),
 ) -> Finding:
-    """CPU per operation of each server, and ours divided by the reference's, pair by pair.
+    """CPU per operation of each server, and that of one of a pair divided by the other's.
 
     ``loads``: what each server was asked to do, for the table.
     """
+    ours, reference = pair
     if not rounds:
         raise ValueError("there is nothing to compare without a round")
     names = list(rounds[0])
     rows = tuple(_row(each, loads[each], [done[each] for done in rounds]) for each in names)
     figure, reasons = None, []
-    if OURS in names and REFERENCE in names:
-        figure = ratio(rounds, OURS, REFERENCE)
+    if ours in names and reference in names:
+        figure = ratio(rounds, ours, reference)
         during = [
             measured.interference
             for done in rounds
-            for measured in (done[OURS], done[REFERENCE])
+            for measured in (done[ours], done[reference])
             if measured.interference is not None
         ]
         reasons = list(judge(figure, during, core_count).reasons)
@@ -47,7 +49,7 @@ def compare(
         title=title,
         unit="us CPU per key",
         rows=rows,
-        figure_name=f"{OURS} / {REFERENCE}",
+        figure_name=f"{ours} / {reference}",
         figure=figure,
         goal=goal,
         reasons=tuple(reasons),

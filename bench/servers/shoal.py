@@ -56,9 +56,17 @@ def shoal_cluster(cores: tuple[int, ...], *, maxmemory_bytes: int = 2 << 30) -> 
 
 
 @contextmanager
-def shoal_plane(cores: tuple[int, ...], *, maxmemory_bytes: int = 2 << 30) -> Iterator[Server]:
-    """The data plane alone, as ``shoal-plane serve`` builds it from the sources as they are."""
-    command = [str(binary("shoal-plane")), "serve", str(len(cores)), str(maxmemory_bytes)]
+def shoal_plane(
+    cores: tuple[int, ...], *, maxmemory_bytes: int = 2 << 30, followed: str = ""
+) -> Iterator[Server]:
+    """The data plane alone, as ``shoal-plane`` builds it from the sources as they are.
+
+    ``followed``: the address of the plane whose every partition it follows; by default it
+    serves them itself.
+    """
+    does = "follow" if followed else "serve"
+    command = [str(binary("shoal-plane")), does, str(len(cores)), str(maxmemory_bytes)]
+    command += [followed] if followed else []
     with on_cores(cores):
         starting = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -72,7 +80,7 @@ def shoal_plane(cores: tuple[int, ...], *, maxmemory_bytes: int = 2 << 30) -> It
             stdin.write("\n")
             stdin.flush()
             said = json.loads(stdout.readline())
-            return Counts(said["entries"], said["memory_bytes"])
+            return Counts(said["entries"], said["memory_bytes"], applied=said["applied"])
 
         try:
             started = json.loads(stdout.readline())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import repeat
+
 import pytest
 from bench import catalogue
 from bench.loader_process import Load
 from bench.measured import Slice
-from bench.scenarios import cross_check, expiry, growth, memory, wire
+from bench.scenarios import cross_check, expiry, growth, memory, replication, wire
+from bench.servers.server import Counts, Server
 
 
 def test_every_scenario_that_the_issue_has_a_figure_for_is_there() -> None:
@@ -19,7 +23,8 @@ def test_every_scenario_that_the_issue_has_a_figure_for_is_there() -> None:
         "execute-16-lockstep": 1.0,
         "mget": 1.0,
     }
-    assert {"memory", "cores", "expiry", "growth", "cross-check"} <= set(catalogue.NAMES)
+    others = {"memory", "cores", "expiry", "growth", "cross-check", "replication"}
+    assert others <= set(catalogue.NAMES)
 
 
 def test_scenarios_are_chosen_by_name() -> None:
@@ -67,6 +72,19 @@ def test_growth_reads_the_longest_operation_of_each_phase() -> None:
     )
     with pytest.raises(ValueError, match="pauses"):
         growth.parse("nothing")
+
+
+def _plane(applied: Iterator[int]) -> Server:
+    def counts() -> Counts:
+        return Counts(0, 0, applied=next(applied))
+
+    return Server("Shoal", "shoal", "", "127.0.0.1:1", 1, counts)
+
+
+def test_a_follower_is_waited_for_until_it_has_applied_everything() -> None:
+    waited_for = iter((5, 6, 7))
+    replication.await_copies(_plane(repeat(7)), _plane(waited_for))
+    assert not list(waited_for)
 
 
 def test_h2load_is_given_a_whole_request_and_asked_what_was_answered() -> None:

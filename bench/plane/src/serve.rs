@@ -37,8 +37,11 @@ pub(crate) fn serve(
     for line in std::io::stdin().lock().lines() {
         line.map_err(|error| error.to_string())?;
         let stats = plane.stats();
+        let copies = plane.replication();
+        let applied: u64 = copies.iter().map(|copy| copy.position.seq).sum();
         println!(
-            "{{\"entries\": {}, \"memory_bytes\": {}, \"expired\": {}, \"evicted\": {}}}",
+            "{{\"entries\": {}, \"memory_bytes\": {}, \"expired\": {}, \"evicted\": {}, \
+             \"applied\": {applied}}}",
             stats.entries, stats.memory_bytes, stats.expired, stats.evicted
         );
     }
