@@ -66,9 +66,10 @@ def test_each_flag_without_effect_is_told() -> None:
         "--partitions 16 has no effect: the cluster was created with 8, which stands",
         "--lease-ttl 9 has no effect: the cluster was created with 3, which stands",
         "--min-in-sync 2 has no effect: the cluster was created with 1, which stands",
-        "--unclean keep has no effect: the cluster was created with clear, which stands",
         "--eviction lru has no effect: the cluster has s3fifo, which stands; change it with "
         "`shoal config set eviction lru`",
+        "--unclean keep has no effect: the cluster has clear, which stands; change it with "
+        "`shoal config set unclean keep`",
     ]
 
 

@@ -56,16 +56,20 @@ def differences(asked: ClusterConfig, stands: ClusterConfig) -> list[str]:
         ("--lease-ttl", asked.lease_ttl_seconds, stands.lease_ttl_seconds),
         ("--bootstrap-nodes", asked.bootstrap_nodes, stands.bootstrap_nodes),
         ("--min-in-sync", asked.min_in_sync, stands.min_in_sync),
-        ("--unclean", asked.unclean, stands.unclean),
     )
     sentences = [
         f"{flag} {wanted} has no effect: the cluster was created with {standing}, which stands"
         for flag, wanted, standing in flags
         if wanted != standing
     ]
-    if asked.eviction != stands.eviction:
-        sentences.append(
-            f"--eviction {asked.eviction} has no effect: the cluster has {stands.eviction}, which "
-            f"stands; change it with `shoal config set eviction {asked.eviction}`"
-        )
+    changeable = (
+        ("eviction", asked.eviction, stands.eviction),
+        ("unclean", asked.unclean, stands.unclean),
+    )
+    sentences += [
+        f"--{name} {wanted} has no effect: the cluster has {standing}, which stands; "
+        f"change it with `shoal config set {name} {wanted}`"
+        for name, wanted, standing in changeable
+        if wanted != standing
+    ]
     return sentences

@@ -79,7 +79,8 @@ _SIGNALLED = 128
     "--unclean",
     type=click.Choice([policy.value for policy in Unclean]),
     default=Unclean.CLEAR.value,
-    help="A partition without a copy in sync: start empty, keep a stale copy, or wait.",
+    help="A partition without a copy in sync: start empty, keep a stale copy, or wait; "
+    "`shoal config` changes it.",
 )
 @click.option(
     "--down-grace",

@@ -24,6 +24,7 @@ class Admin(admin_pb2_grpc.AdminServicer):
             bootstrap_nodes=1,
             cluster_id="x",
             eviction=registry_pb2.EVICTION_POLICY_S3FIFO,
+            unclean=registry_pb2.UNCLEAN_POLICY_REFUSE,
         )
         self.refusal: str | None = None
 
@@ -34,6 +35,8 @@ class Admin(admin_pb2_grpc.AdminServicer):
             context.abort(grpc.StatusCode.INTERNAL, self.refusal)
         if request.eviction:
             self.config.eviction = request.eviction
+        if request.unclean:
+            self.config.unclean = request.unclean
         return admin_pb2.UpdateConfigResponse(config=self.config)
 
 
@@ -62,10 +65,22 @@ def test_the_policy_is_set_and_shown(served: tuple[Admin, str]) -> None:
     assert "replica_count      0" in shown.stdout
 
 
+def test_what_becomes_of_a_partition_without_copies_is_set_and_shown(
+    served: tuple[Admin, str],
+) -> None:
+    admin, address = served
+    changed = CliRunner().invoke(shoal, ["config", "set", "unclean", "keep", "-c", address])
+    assert changed.exit_code == 0, changed.output
+    assert "unclean            keep" in changed.stdout
+    assert admin.config.unclean == registry_pb2.UNCLEAN_POLICY_KEEP
+    assert admin.config.eviction == registry_pb2.EVICTION_POLICY_S3FIFO
+
+
 def test_showing_changes_nothing(served: tuple[Admin, str]) -> None:
     admin, address = served
     CliRunner().invoke(shoal, ["config", "get", "-c", address])
     assert admin.config.eviction == registry_pb2.EVICTION_POLICY_S3FIFO
+    assert admin.config.unclean == registry_pb2.UNCLEAN_POLICY_REFUSE
 
 
 def test_a_refusal_is_a_sentence(served: tuple[Admin, str]) -> None:
@@ -83,7 +98,13 @@ def test_nobody_there_is_a_sentence_and_an_exit_code_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["set", "eviction", "random"], ["set", "partitions", "8"], ["set", "eviction"]],
+    [
+        ["set", "eviction", "random"],
+        ["set", "eviction", "keep"],
+        ["set", "unclean", "lru"],
+        ["set", "partitions", "8"],
+        ["set", "eviction"],
+    ],
 )
 def test_what_cannot_be_set_is_refused_before_anybody_is_asked(arguments: list[str]) -> None:
     answer = CliRunner().invoke(shoal, ["config", *arguments, "-c", "127.0.0.1:1"])

@@ -132,6 +132,10 @@ async def test_the_policy_is_changed_and_what_stands_is_answered(served: Served)
     # Nothing asked for: nothing changed, and told all the same.
     answer = await stub.UpdateConfig(admin_pb2.UpdateConfigRequest(), timeout=5)
     assert answer.config.eviction == registry_pb2.EVICTION_POLICY_LRU
+    to_keep = admin_pb2.UpdateConfigRequest(unclean=registry_pb2.UNCLEAN_POLICY_KEEP)
+    answer = await stub.UpdateConfig(to_keep, timeout=5)
+    assert answer.config.unclean == registry_pb2.UNCLEAN_POLICY_KEEP
+    assert answer.config.eviction == registry_pb2.EVICTION_POLICY_LRU
 
 
 @pytest.mark.parametrize(
@@ -158,9 +162,10 @@ async def test_a_change_that_could_not_be_written_says_what_became_of_it(
     assert (info.reason, info.metadata["outcome"]) == (reason, outcome)
 
 
-async def test_a_policy_of_a_newer_release_is_refused(served: Served) -> None:
+@pytest.mark.parametrize("written", [b"\x08\x63", b"\x10\x63"])
+async def test_a_policy_of_a_newer_release_is_refused(served: Served, written: bytes) -> None:
     served.config = CONFIG
-    request = admin_pb2.UpdateConfigRequest.FromString(b"\x08\x63")
+    request = admin_pb2.UpdateConfigRequest.FromString(written)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await admin_pb2_grpc.AdminStub(served.channel).UpdateConfig(request, timeout=5)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT

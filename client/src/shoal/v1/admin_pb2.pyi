@@ -125,16 +125,20 @@ class UpdateConfigRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVICTION_FIELD_NUMBER: _builtins.int
+    UNCLEAN_FIELD_NUMBER: _builtins.int
     eviction: _registry_pb2.EvictionPolicy.ValueType
+    """Unspecified: left as it is."""
+    unclean: _registry_pb2.UncleanPolicy.ValueType
     """Unspecified: left as it is."""
     def __init__(
         self,
         *,
         eviction: _registry_pb2.EvictionPolicy.ValueType = ...,
+        unclean: _registry_pb2.UncleanPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eviction", b"eviction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eviction", b"eviction", "unclean", b"unclean"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

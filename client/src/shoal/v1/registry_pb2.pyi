@@ -66,7 +66,7 @@ class _UncleanPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unclean
     UNCLEAN_POLICY_KEEP: _UncleanPolicy.ValueType  # 2
     """The furthest copy that is left takes over with what it has, which may be stale."""
     UNCLEAN_POLICY_REFUSE: _UncleanPolicy.ValueType  # 3
-    """Nobody takes over: it waits for a copy in sync to come back."""
+    """Nobody takes over: it waits for a copy in sync to come back, or for another policy."""
 
 class UncleanPolicy(_UncleanPolicy, metaclass=_UncleanPolicyEnumTypeWrapper):
     """UncleanPolicy says what becomes of a partition when no copy in sync is left."""
@@ -78,7 +78,7 @@ UNCLEAN_POLICY_CLEAR: UncleanPolicy.ValueType  # 1
 UNCLEAN_POLICY_KEEP: UncleanPolicy.ValueType  # 2
 """The furthest copy that is left takes over with what it has, which may be stale."""
 UNCLEAN_POLICY_REFUSE: UncleanPolicy.ValueType  # 3
-"""Nobody takes over: it waits for a copy in sync to come back."""
+"""Nobody takes over: it waits for a copy in sync to come back, or for another policy."""
 Global___UncleanPolicy: _TypeAlias = UncleanPolicy  # noqa: Y015
 
 class _MemberState:
@@ -114,7 +114,7 @@ Global___MemberState: _TypeAlias = MemberState  # noqa: Y015
 @_typing.final
 class ClusterConfig(_message.Message):
     """ClusterConfig stands under config. Written when the cluster is created; afterwards
-    only eviction changes, by compare-and-swap.
+    only eviction and unclean change, by compare-and-swap.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -144,6 +144,7 @@ class ClusterConfig(_message.Message):
     0: of a cluster that was created before there was a choice; 1 holds.
     """
     unclean: Global___UncleanPolicy.ValueType
+    """Nodes follow a change while they run."""
     def __init__(
         self,
         *,

@@ -57,10 +57,7 @@ _UNCLEAN_TO_PB = {
     Unclean.KEEP: pb.UNCLEAN_POLICY_KEEP,
     Unclean.REFUSE: pb.UNCLEAN_POLICY_REFUSE,
 }
-_UNCLEAN_FROM_PB = {
-    pb.UNCLEAN_POLICY_UNSPECIFIED: Unclean.CLEAR,
-    **{wire: unclean for unclean, wire in _UNCLEAN_TO_PB.items()},
-}
+_UNCLEAN_FROM_PB = {wire: unclean for unclean, wire in _UNCLEAN_TO_PB.items()}
 _EVICTION_FROM_PB = {wire: eviction for eviction, wire in _EVICTION_TO_PB.items()}
 
 
@@ -117,8 +114,8 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
     eviction = eviction_from_pb(message.eviction)
     if eviction is None and message.eviction != pb.EVICTION_POLICY_UNSPECIFIED:
         raise RecordCorrupt(key, "eviction is none of those known")
-    unclean = _UNCLEAN_FROM_PB.get(message.unclean)
-    if unclean is None:
+    unclean = unclean_from_pb(message.unclean)
+    if unclean is None and message.unclean != pb.UNCLEAN_POLICY_UNSPECIFIED:
         raise RecordCorrupt(key, "unclean is none of those known")
     return ClusterConfig(
         partition_count=message.partition_count,
@@ -128,13 +125,18 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
         cluster_id=message.cluster_id,
         eviction=eviction or Eviction.S3FIFO,
         min_in_sync=message.min_in_sync or 1,
-        unclean=unclean,
+        unclean=unclean or Unclean.CLEAR,
     )
 
 
 def eviction_from_pb(wire: pb.EvictionPolicy.ValueType) -> Eviction | None:
     """The policy of this number; ``None`` where it is unspecified or not known here."""
     return _EVICTION_FROM_PB.get(wire)
+
+
+def unclean_from_pb(wire: pb.UncleanPolicy.ValueType) -> Unclean | None:
+    """The policy of this number; ``None`` where it is unspecified or not known here."""
+    return _UNCLEAN_FROM_PB.get(wire)
 
 
 def encode_registration(registration: NodeRegistration) -> bytes:

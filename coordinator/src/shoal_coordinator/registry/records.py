@@ -55,12 +55,12 @@ class Unclean(StrEnum):
     KEEP = "keep"
     """The furthest copy that is left takes over with what it has."""
     REFUSE = "refuse"
-    """Nobody takes it over: it waits for a copy in sync to come back."""
+    """Nobody takes it over: it waits for a copy in sync to come back, or another policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """Written when the cluster is created; of a running one only ``eviction`` changes."""
+    """Written when the cluster is created; of a running one ``eviction`` and ``unclean`` change."""
 
     partition_count: int
     replica_count: int

@@ -15,7 +15,12 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from shoal.v1 import admin_pb2, admin_pb2_grpc, registry_pb2
-from shoal_coordinator.registry.codec import RecordCorrupt, config_to_pb, eviction_from_pb
+from shoal_coordinator.registry.codec import (
+    RecordCorrupt,
+    config_to_pb,
+    eviction_from_pb,
+    unclean_from_pb,
+)
 from shoal_coordinator.registry.port import OutcomeUnknown, StoreError
 from shoal_coordinator.registry.records import ClusterConfig
 from shoal_coordinator.registry.view import ClusterView
@@ -60,18 +65,33 @@ class AdminService(admin_pb2_grpc.AdminServicer):
     ) -> admin_pb2.UpdateConfigResponse:
         eviction = eviction_from_pb(request.eviction)
         if eviction is None and request.eviction != registry_pb2.EVICTION_POLICY_UNSPECIFIED:
-            sentence = "this coordinator knows no such eviction policy: ask one of a newer release"
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
+            await _refuse_unknown(context, "eviction")
+        unclean = unclean_from_pb(request.unclean)
+        if unclean is None and request.unclean != registry_pb2.UNCLEAN_POLICY_UNSPECIFIED:
+            await _refuse_unknown(context, "unclean")
         try:
             config = await self._change_config(
-                lambda stands: replace(stands, eviction=eviction or stands.eviction)
+                lambda stands: replace(
+                    stands,
+                    eviction=eviction or stands.eviction,
+                    unclean=unclean or stands.unclean,
+                )
             )
         except (StoreError, RecordCorrupt) as error:
             await _refuse_unwritten(context, error)
         if config is None:
             await _refuse_unready(context)
-        _log.info(f"the configuration was asked for: eviction is {config.eviction}")
+        _log.info(
+            f"the configuration was asked for: eviction is {config.eviction}, "
+            f"unclean is {config.unclean}"
+        )
         return admin_pb2.UpdateConfigResponse(config=config_to_pb(config))
+
+
+async def _refuse_unknown(context: grpc.aio.ServicerContext[Any, Any], name: str) -> NoReturn:
+    sentence = f"this coordinator knows no such {name} policy: ask one of a newer release"
+    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
+    raise AssertionError("abort raises")
 
 
 async def _refuse_unwritten(

@@ -12,8 +12,12 @@ from shoal.cli.output import JSON, TABLE, output_option, print_json
 if TYPE_CHECKING:
     from shoal.v1 import registry_pb2
 
-POLICIES = ("s3fifo", "lru", "lfu", "none")
-_PREFIX = "EVICTION_POLICY_"
+CHANGEABLE = {
+    "eviction": ("s3fifo", "lru", "lfu", "none"),
+    "unclean": ("clear", "keep", "refuse"),
+}
+_EVICTION_PREFIX = "EVICTION_POLICY_"
+_UNCLEAN_PREFIX = "UNCLEAN_POLICY_"
 
 
 @click.group(short_help="Show or change the cluster's configuration.")
@@ -35,19 +39,30 @@ def get(coordinator: str, output: str) -> None:
 
 
 @config.command("set", short_help="Change it while the cluster runs.")
-@click.argument("name", type=click.Choice(["eviction"]))
-@click.argument("value", type=click.Choice(POLICIES))
+@click.argument("name", type=click.Choice(list(CHANGEABLE)))
+@click.argument("value")
 @coordinator_option
 @output_option(TABLE)
-def set_(name: str, value: str, coordinator: str, output: str) -> None:  # noqa: ARG001
+def set_(name: str, value: str, coordinator: str, output: str) -> None:
     """Change NAME to VALUE while the cluster runs. Every node follows within moments.
 
-    eviction: which entry is given up when a node's memory is full.
+    eviction (s3fifo, lru, lfu, none): which entry is given up when a node's memory is full.
+
+    unclean (clear, keep, refuse): whether a partition whose copies in sync are all lost
+    begins empty, goes on from a stale copy, so that deletes may come undone, or waits.
+    One that waits goes on as soon as it is told how.
     """
     from shoal.v1 import admin_pb2, registry_pb2
 
-    wanted = registry_pb2.EvictionPolicy.Value(_PREFIX + value.upper())
-    request = admin_pb2.UpdateConfigRequest(eviction=wanted)
+    if value not in CHANGEABLE[name]:
+        known = ", ".join(CHANGEABLE[name])
+        raise click.BadParameter(f"{value!r} is not one of {known}.", param_hint="'VALUE'")
+    if name == "eviction":
+        eviction = registry_pb2.EvictionPolicy.Value(_EVICTION_PREFIX + value.upper())
+        request = admin_pb2.UpdateConfigRequest(eviction=eviction)
+    else:
+        unclean = registry_pb2.UncleanPolicy.Value(_UNCLEAN_PREFIX + value.upper())
+        request = admin_pb2.UpdateConfigRequest(unclean=unclean)
     with administered(coordinator) as admin:
         answer = admin.UpdateConfig(request, timeout=TIMEOUT_SECONDS)
     _print(answer.config, output)
@@ -56,9 +71,11 @@ def set_(name: str, value: str, coordinator: str, output: str) -> None:  # noqa:
 def _print(config: registry_pb2.ClusterConfig, output: str) -> None:
     from shoal.v1 import registry_pb2
 
-    policy = registry_pb2.EvictionPolicy.Name(config.eviction)
+    eviction = registry_pb2.EvictionPolicy.Name(config.eviction)
+    unclean = registry_pb2.UncleanPolicy.Name(config.unclean)
     fields: dict[str, str | int] = {
-        "eviction": policy.removeprefix(_PREFIX).lower(),
+        "eviction": eviction.removeprefix(_EVICTION_PREFIX).lower(),
+        "unclean": unclean.removeprefix(_UNCLEAN_PREFIX).lower(),
         "partition_count": config.partition_count,
         "replica_count": config.replica_count,
         "lease_ttl_seconds": config.lease_ttl_seconds,
