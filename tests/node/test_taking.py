@@ -276,6 +276,44 @@ def test_where_nobody_in_sync_is_left_the_configuration_decides() -> None:
     ]
 
 
+def test_who_has_no_copy_to_keep_waits_for_who_may_have_one() -> None:
+    keeps = vacant("", (B, C), Unclean.KEEP)
+    empty = node("b", keeps, seq=None)
+    told(empty, keeps)
+    heard(empty, "c", None, at_ms=500)
+    assert told(empty, keeps, now_ms=600) == [
+        "look again at 1500 ms: 1 nodes may have a copy of partition 0"
+    ]
+    again = ["ask c how far its copies of 1 vacant partitions are"]
+    assert told(empty, keeps, now_ms=1_500) == again
+    # It goes on once whoever had held a lease has lost it, and lets the silent one go first.
+    heard(empty, "c", None, at_ms=POLICY.return_hold_ms)
+    until_ms = POLICY.return_hold_ms + POLICY.follow_delay_ms
+    assert told(empty, keeps, now_ms=POLICY.return_hold_ms) == [
+        f"look again at {until_ms} ms: 1 other nodes come first for partition 0"
+    ]
+    assert told(empty, keeps, now_ms=until_ms) == [EMPTY]
+    # Who has one waits for nobody.
+    holds = node("c", keeps)
+    told(holds, keeps)
+    heard(holds, "b", None)
+    assert told(holds, keeps) == [WITH_DATA]
+
+
+def test_a_copy_that_is_kept_late_is_kept_all_the_same() -> None:
+    """The partition was refused for an hour; then it is to be kept."""
+    refuses = vacant("", (B, C), Unclean.REFUSE)
+    empty = node("b", refuses, seq=None)
+    assert told(empty, refuses) == []
+    late_ms = 3_600_000
+    keeps = vacant("", (B, C), Unclean.KEEP)
+    heard(empty, "c", 7, at_ms=late_ms)
+    until_ms = late_ms + POLICY.follow_delay_ms
+    assert told(empty, keeps, now_ms=late_ms) == [
+        f"look again at {until_ms} ms: 1 other nodes come first for partition 0"
+    ]
+
+
 def test_a_partition_that_nobody_has_had_starts_whatever_is_configured() -> None:
     of = view(
         nodes=(B,),

@@ -246,22 +246,53 @@ def _unclean_turn(
     order = list(candidates(view, record))
     if local.node not in order:
         return None
-    keeps = was_had and view.config.unclean is Unclean.KEEP
-    if keeps:
-        unheard = [
-            it
-            for it in order
-            if it != local.node and local.hearing.answer(record.partition, it) is None
-        ]
-        if unheard:
-            asked = local.hearing.asked
-            ask = tuple(it for it in unheard if (record.partition, it) not in asked)
-            return _Ask(ask) if ask else None
-        order.sort(key=lambda node: _stale_position(local, record.partition, node), reverse=True)
+    if was_had and view.config.unclean is Unclean.KEEP:
+        return _keeping_turn(local, record.partition, order, vacancy, now_ms, policy)
     place = order.index(local.node)
-    has_data = keeps and _stale_position(local, record.partition, local.node) > Position()
     why = f"{place} other nodes come first for partition {record.partition}"
-    return _Turn(vacancy.since_ms + place * policy.follow_delay_ms, why, with_data=has_data)
+    return _Turn(vacancy.since_ms + place * policy.follow_delay_ms, why)
+
+
+def _keeping_turn(
+    local: Local,
+    partition: PartitionId,
+    order: list[NodeId],
+    vacancy: Vacancy,
+    now_ms: int,
+    policy: Policy,
+) -> _Turn | _Ask | None:
+    """The furthest first; who does not answer may have a copy, and comes before who has none.
+
+    Who has none asks those again, for as long as a lease lasts that nobody keeps. The delays
+    count from the last answer: the partition may have waited for long, by the configuration.
+    """
+    others = [it for it in order if it != local.node]
+    has_data = _stale_position(local, partition, local.node) > Position()
+    is_patient = not has_data and now_ms < vacancy.since_ms + policy.return_hold_ms
+    heard = {it: local.hearing.answer(partition, it) for it in others}
+    silent = {it for it, answer in heard.items() if answer is None or not answer.has_answered}
+    asking = [
+        it
+        for it in others
+        if (answer := heard[it]) is None
+        or (is_patient and it in silent and now_ms >= answer.at_ms + policy.ask_again_ms)
+    ]
+    if asking:
+        ask = tuple(it for it in asking if (partition, it) not in local.hearing.asked)
+        return _Ask(ask) if ask else None
+    answers = {it: answer for it, answer in heard.items() if answer is not None}
+    if silent and is_patient:
+        at_ms = min(answers[it].at_ms for it in silent) + policy.ask_again_ms
+        return _Turn(at_ms, f"{len(silent)} nodes may have a copy of partition {partition}")
+    order = sorted(
+        order,
+        key=lambda it: (_stale_position(local, partition, it), it in silent),
+        reverse=True,
+    )
+    place = order.index(local.node)
+    since_ms = max([vacancy.since_ms, *(answer.at_ms for answer in answers.values())])
+    why = f"{place} other nodes come first for partition {partition}"
+    return _Turn(since_ms + place * policy.follow_delay_ms, why, with_data=has_data)
 
 
 def _returns_until_ms(
