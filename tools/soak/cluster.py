@@ -115,8 +115,11 @@ class Cluster:
         folder.mkdir(parents=True, exist_ok=True)
         self._etcd_at = network.listen(ETCD)
         self.etcd = self._etcd()
-        self.coordinators = [self._coordinator(number) for number in (1, 2)]
         self.addresses: dict[str, Address] = {}
+        """Where others reach the coordinators and nodes, by name."""
+        self.listeners: dict[str, Address] = {}
+        """Where nodes listen, behind whatever of the network stands before them."""
+        self.coordinators = [self._coordinator(number) for number in (1, 2)]
         self.nodes = {
             name: self._node(name)
             for name in (f"node-{number}" for number in range(1, shape.nodes + 1))
@@ -135,7 +138,7 @@ class Cluster:
     @property
     def seeds(self) -> list[str]:
         """Where clients find the nodes."""
-        return [str(address) for address in self.addresses.values()]
+        return [str(self.addresses[name]) for name in self.nodes]
 
     def __enter__(self) -> Self:
         try:
@@ -269,12 +272,13 @@ class Cluster:
 
     def _coordinator(self, number: int) -> Program:
         name = f"coordinator-{number}"
+        self.addresses[name] = self.network.listen(name)
         return self._program(
             name,
             [
                 *(sys.executable, "-P", "-m", "shoal_coordinator.main"),
                 *("--etcd", f"http://{self.network.reach(name, ETCD, self._etcd_at)}"),
-                *("--listen", str(self.network.listen(name)), "--insecure"),
+                *("--listen", str(self.addresses[name]), "--insecure"),
                 *("--id", name),
                 *("--partitions", str(self.shape.partitions)),
                 *("--replicas", str(self.shape.replicas)),
@@ -286,6 +290,7 @@ class Cluster:
 
     def _node(self, name: str) -> Program:
         listener, metrics = self.network.listen(name), self.network.listen(name)
+        self.listeners[name] = listener
         self.addresses[name] = self.network.reach("", name, listener)
         return self._program(
             name,

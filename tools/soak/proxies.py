@@ -69,6 +69,10 @@ class Link:
     def stop(self) -> None:
         if self.server is not None:
             self.server.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Close every connection; what was held back is lost."""
         for task in self._tasks:
             task.cancel()
 
@@ -140,6 +144,19 @@ class Proxies:
     def cut(self, source: str, target: str) -> None:
         for flow in self._flows(source, target):
             self._loop.call_soon_threadsafe(flow.open.clear)
+
+    def drop(self, source: str, target: str) -> None:
+        """Close the connections from ``source`` ("": from anyone) to ``target``.
+
+        What a cut has held back on them is lost, and not late: so it is where a machine
+        dies behind a cut, or a middlebox forgets its connections.
+        """
+        link, _ = self._links[source, target]
+
+        async def close() -> None:
+            link.drop()
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
 
     def slow(self, place: str, bytes_per_second: int) -> None:
         for flow in self._leaving(place):
