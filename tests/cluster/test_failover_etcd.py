@@ -54,7 +54,7 @@ def test_nodes_stop_at_a_restored_backup_and_serve_again_once_they_are_started(
         backup = tmp_path / "backup"
         cluster.etcd.terminate()
         cluster.etcd.wait()
-        shutil.copytree(cluster.etcd_data, backup)
+        shutil.copytree(cluster.etcd_data(), backup)
         cluster.etcd.start()
         cluster.wait_until_served()
         # The registry goes on, so that the backup is the past.
@@ -64,8 +64,8 @@ def test_nodes_stop_at_a_restored_backup_and_serve_again_once_they_are_started(
             "node-2 to take everything over",
         )
         cluster.etcd.kill()
-        shutil.rmtree(cluster.etcd_data)
-        shutil.copytree(backup, cluster.etcd_data)
+        shutil.rmtree(cluster.etcd_data())
+        shutil.copytree(backup, cluster.etcd_data())
         cluster.etcd.start()
         node = cluster.nodes["node-2"]
         assert node.wait() == 1

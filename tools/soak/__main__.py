@@ -28,7 +28,7 @@ from tools.soak.checks.judge import judge
 from tools.soak.cluster import Cluster, Shape
 from tools.soak.history import read_history
 from tools.soak.namespaces import Namespaces, are_allowed, inside
-from tools.soak.nemeses import NEMESES
+from tools.soak.nemeses import NEMESES, OF_SEVERAL_ETCDS
 from tools.soak.network import Network
 from tools.soak.proxies import Proxies
 
@@ -48,7 +48,10 @@ def main() -> None:
     rng = random.Random(arguments.seed)
     network: Network = Namespaces() if arguments.inside else Proxies()
     shape = Shape(
-        nodes=arguments.nodes, replicas=arguments.replicas, lease_ttl_seconds=arguments.lease_ttl
+        nodes=arguments.nodes,
+        replicas=arguments.replicas,
+        lease_ttl_seconds=arguments.lease_ttl,
+        etcd_members=arguments.etcd_members,
     )
     setting = report.Setting(
         arguments.seed,
@@ -80,7 +83,9 @@ def _judge(path: Path) -> int:
 
 
 def _soak(cluster: Cluster, arguments: argparse.Namespace, rng: random.Random) -> list[Round]:
-    known = arguments.only or list(NEMESES)
+    known = arguments.only or [
+        name for name in NEMESES if arguments.etcd_members > 1 or name not in OF_SEVERAL_ETCDS
+    ]
     sequence = [[name] for name in arguments.sequence or ()]
     rounds_max = len(sequence) or arguments.rounds
     deadline = time.monotonic() + arguments.minutes * 60
@@ -112,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--replicas", type=int, default=2)
+    parser.add_argument(
+        "--etcd-members", type=int, choices=[1, 3, 5], default=3, help="all of them on this machine"
+    )
     parser.add_argument("--lease-ttl", type=int, default=2, help="seconds")
     parser.add_argument("--copies", type=int, help="in sync make a settled partition; all wanted")
     parser.add_argument(

@@ -1,4 +1,5 @@
-"""A cluster as processes that can be hurt: etcd, two coordinators, some nodes.
+"""A cluster as processes that can be hurt: etcd, of one member or more, two coordinators,
+some nodes.
 
 Unlike ``shoal up`` it starts again what it killed, under the same name and address, and
 stands on a ``Network`` that can be cut. Every process it started is gone when it is left;
@@ -7,6 +8,7 @@ where the machine can do so, also when the test itself is killed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -42,6 +44,7 @@ class Shape:
     replicas: int = 1
     partitions: int = 16
     lease_ttl_seconds: int = 2
+    etcd_members: int = 1
     maxmemory: str = "256MiB"
     node_arguments: tuple[str, ...] = ()
     coordinator_arguments: tuple[str, ...] = ()
@@ -113,8 +116,10 @@ class Cluster:
         self.network = network
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._etcd_at = network.listen(ETCD)
-        self.etcd = self._etcd()
+        names = _etcd_names(shape.etcd_members)
+        self._clients_at = {name: network.listen(name) for name in names}
+        self._peers_at = {name: network.listen(name) for name in names}
+        self.etcd_members = {name: self._etcd(name) for name in names}
         self.addresses: dict[str, Address] = {}
         """Where others reach the coordinators and nodes, by name."""
         self.listeners: dict[str, Address] = {}
@@ -124,16 +129,20 @@ class Cluster:
             name: self._node(name)
             for name in (f"node-{number}" for number in range(1, shape.nodes + 1))
         }
-        self.chronicle = Chronicle(f"http://{self._etcd_at}")
+        self.chronicle = Chronicle(",".join(f"http://{at}" for at in self._clients_at.values()))
 
     @property
-    def etcd_data(self) -> Path:
-        """The folder of etcd's data."""
-        return self._folder / "etcd"
+    def etcd(self) -> Program:
+        """The only member, or the first one."""
+        return next(iter(self.etcd_members.values()))
+
+    def etcd_data(self, name: str = ETCD) -> Path:
+        """The folder of a member's data."""
+        return self._folder / name
 
     @property
     def programs(self) -> list[Program]:
-        return [self.etcd, *self.coordinators, *self.nodes.values()]
+        return [*self.etcd_members.values(), *self.coordinators, *self.nodes.values()]
 
     @property
     def seeds(self) -> list[str]:
@@ -142,8 +151,7 @@ class Cluster:
 
     def __enter__(self) -> Self:
         try:
-            self.etcd.start()
-            self.wait_for_etcd()
+            self.start_etcd()
             for program in (*self.coordinators, *self.nodes.values()):
                 program.start()
             self.chronicle.__enter__()
@@ -164,32 +172,79 @@ class Cluster:
             program.kill()
         self.network.close()
 
+    def start_etcd(self) -> None:
+        """Start every member that does not run, and wait until all answer."""
+        for member in self.etcd_members.values():
+            if not member.is_running:
+                member.start()
+        self.wait_for_etcd()
+
     def wait_for_etcd(self, within_seconds: float = 30.0) -> None:
+        """Wait until each member that runs answers, and knows a leader."""
         deadline = time.monotonic() + within_seconds
-        while not self.etcd_answers():
+        running = [name for name, member in self.etcd_members.items() if member.is_running]
+        while not all(map(self._is_healthy, running)):
             if time.monotonic() > deadline:
-                raise AssertionError(f"etcd did not answer; see {self._folder}/etcd.log")
+                raise AssertionError(f"etcd did not answer; see {self._folder}/etcd*.log")
             time.sleep(0.02)
 
-    def etcd_answers(self, timeout_seconds: float = 1.0) -> bool:
-        try:
-            with urllib.request.urlopen(
-                f"http://{self._etcd_at}/health", timeout=timeout_seconds
-            ) as answer:
-                return b'"true"' in answer.read()
-        except (OSError, urllib.error.URLError):
-            return False
+    def etcd_answers(self) -> bool:
+        """Whether any member does, which needs most of them."""
+        return any(map(self._is_healthy, self.etcd_members))
 
-    def ask_etcd(self, path: str, body: dict[str, object]) -> dict[str, Any]:
-        """Call etcd's JSON gateway."""
+    def etcd_leader(self) -> str | None:
+        """The member that leads, as itself says; None while nobody does."""
+        for name, member in self.etcd_members.items():
+            if not member.is_running:
+                continue
+            try:
+                told = self.ask_etcd("/v3/maintenance/status", {}, name)
+            except OSError:
+                continue
+            if told.get("leader", "0") == told["header"]["member_id"]:
+                return name
+        return None
+
+    def let_lead(self, member: str, leader: str) -> None:
+        """Ask etcd's leader to let another member lead. It may not come about."""
+        told = self.ask_etcd("/v3/maintenance/status", {}, member)
+        with contextlib.suppress(OSError):
+            self.ask_etcd(
+                "/v3/maintenance/transfer-leadership",
+                {"targetID": told["header"]["member_id"]},
+                leader,
+            )
+
+    def etcd_watches(self, member: str) -> int:
+        """How many watch streams a member serves."""
+        with urllib.request.urlopen(f"http://{self._clients_at[member]}/metrics") as answer:
+            text = answer.read().decode()
+        found = re.search(
+            r"^etcd_debugging_mvcc_watch_stream_total ([0-9.e+]+)$", text, re.MULTILINE
+        )
+        assert found is not None, "etcd does not tell of its watches"
+        return int(float(found[1]))
+
+    def ask_etcd(
+        self, path: str, body: dict[str, object], member: str | None = None
+    ) -> dict[str, Any]:
+        """Call etcd's JSON gateway, at the first member if none is named."""
+        at = self._clients_at[member or self.etcd.name]
         request = urllib.request.Request(
-            f"http://{self._etcd_at}{path}",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            f"http://{at}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=5) as answer:
             told: dict[str, Any] = json.loads(answer.read())
         return told
+
+    def _is_healthy(self, member: str) -> bool:
+        try:
+            with urllib.request.urlopen(
+                f"http://{self._clients_at[member]}/health", timeout=1
+            ) as answer:
+                return b'"true"' in answer.read()
+        except (OSError, urllib.error.URLError):
+            return False
 
     def wait_until_served(self, copies: int = 1, within_seconds: float = 60.0) -> ClusterView:
         """Wait until all nodes are there, and every partition has so many copies in sync.
@@ -251,23 +306,30 @@ class Cluster:
         command = self.network.within(name, dying_with_us(argv))
         return Program(name, command, self._folder / f"{name}.log")
 
-    def _etcd(self) -> Program:
-        peers = f"http://{self.network.listen(ETCD)}"
-        clients = f"http://{self._etcd_at}"
+    def _etcd(self, name: str) -> Program:
+        peers = {one: f"http://{at}" for one, at in self._peers_at.items()}
+        clients = f"http://{self._clients_at[name]}"
         return self._program(
-            ETCD,
+            name,
             [
                 str(find(os.environ).path),
-                *("--name", ETCD),
-                *("--data-dir", str(self.etcd_data)),
+                *("--name", name),
+                *("--data-dir", str(self.etcd_data(name))),
                 *("--listen-client-urls", clients),
                 *("--advertise-client-urls", clients),
-                *("--listen-peer-urls", peers),
-                *("--initial-advertise-peer-urls", peers),
-                *("--initial-cluster", f"{ETCD}={peers}"),
+                *("--listen-peer-urls", peers[name]),
+                *("--initial-advertise-peer-urls", peers[name]),
+                *("--initial-cluster", ",".join(f"{one}={url}" for one, url in peers.items())),
                 *("--log-level", "warn"),
                 "--unsafe-no-fsync",
             ],
+        )
+
+    def _reached_by(self, place: str) -> str:
+        """All members of etcd, as a place reaches them."""
+        return ",".join(
+            f"http://{self.network.reach(place, member, at)}"
+            for member, at in self._clients_at.items()
         )
 
     def _coordinator(self, number: int) -> Program:
@@ -277,7 +339,7 @@ class Cluster:
             name,
             [
                 *(sys.executable, "-P", "-m", "shoal_coordinator.main"),
-                *("--etcd", f"http://{self.network.reach(name, ETCD, self._etcd_at)}"),
+                *("--etcd", self._reached_by(name)),
                 *("--listen", str(self.addresses[name]), "--insecure"),
                 *("--id", name),
                 *("--partitions", str(self.shape.partitions)),
@@ -296,7 +358,7 @@ class Cluster:
             name,
             [
                 *(sys.executable, "-P", "-m", "shoal_node.main"),
-                *("--etcd", f"http://{self.network.reach(name, ETCD, self._etcd_at)}"),
+                *("--etcd", self._reached_by(name)),
                 *("--listen", str(listener), "--insecure"),
                 *("--advertise", str(self.addresses[name])),
                 *("--metrics-listen", str(metrics)),
@@ -316,6 +378,10 @@ class Cluster:
         """All other places of the cluster; the clients' too, if asked for."""
         named = [program.name for program in self.programs if program.name != but]
         return [*named, *([CLIENT] if clients else [])]
+
+
+def _etcd_names(members: int) -> list[str]:
+    return [ETCD] if members == 1 else [f"{ETCD}-{number + 1}" for number in range(members)]
 
 
 def lives(view: ClusterView, copy: Copy) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tools.soak.chronicle import InSyncChanged, NodeGone, Promoted
-from tools.soak.cluster import ETCD, Cluster, Program
+from tools.soak.cluster import Cluster, Program
 
 _PATIENCE_SECONDS = 40.0
 
@@ -167,7 +167,7 @@ def cut_from_etcd(ground: Ground) -> Struck:
     """A node that everybody reaches but etcd."""
     fault = _Fault(ground, "cut-from-etcd", promotion_due=True)
     node = ground.node()
-    ground.cluster.cut_between(node, [ETCD])
+    ground.cluster.cut_between(node, list(ground.cluster.etcd_members))
     return _healed_once_replaced(fault, node, f"cut {node} from etcd")
 
 
@@ -248,22 +248,62 @@ def slow(ground: Ground) -> Struck:
 
 
 def kill_etcd(ground: Ground) -> Struck:
-    """etcd killed, and back before or after leases have run out."""
+    """All of etcd killed, and back before or after leases have run out."""
     fault = _Fault(ground, "kill-etcd", promotion_due=False)
     away_seconds = ground.rng.choice([0.3, 2.0]) * ground.ttl_seconds
-    ground.cluster.etcd.kill()
+    for member in ground.cluster.etcd_members.values():
+        member.kill()
     was_away = not ground.cluster.etcd_answers()
     time.sleep(away_seconds)
-    ground.cluster.etcd.start()
-    ground.cluster.wait_for_etcd()
+    ground.cluster.start_etcd()
     evidence = "etcd did not answer meanwhile" if was_away else ""
     return fault.over(f"killed etcd for {away_seconds:.1f} s", evidence)
 
 
+def kill_etcd_leader(ground: Ground) -> Struck:
+    """Of several members of etcd one is killed that leads; it is started again."""
+    return _kill_etcd_member(ground, "kill-etcd-leader", leads=True)
+
+
+def kill_etcd_follower(ground: Ground) -> Struck:
+    """Of several members of etcd one is killed that does not lead; it is started again."""
+    return _kill_etcd_member(ground, "kill-etcd-follower", leads=False)
+
+
+def _kill_etcd_member(ground: Ground, name: str, *, leads: bool) -> Struck:
+    """The one on which most watches are; it leads or follows as asked."""
+    cluster = ground.cluster
+    members = list(cluster.etcd_members)
+    watches = {member: cluster.etcd_watches(member) for member in members}
+    member = max(members, key=lambda it: watches[it])
+    others = [it for it in members if it != member]
+
+    def is_led() -> bool:
+        leader = cluster.etcd_leader()
+        if leader is not None and (leader == member) is not leads:
+            cluster.let_lead(member if leads else ground.rng.choice(others), leader)
+        return leader is not None and (leader == member) is leads
+
+    _until(is_led, f"{member} {'to lead' if leads else 'to follow'}")
+    fault = _Fault(ground, name, promotion_due=False)
+    cluster.etcd_members[member].kill()
+    # What makes it a fault of one member: others lead, or go on leading.
+    _until(lambda: cluster.etcd_leader() in others, "another member of etcd to lead")
+    led_after_ms = (time.monotonic_ns() - fault.began_ns) / 1e6
+    time.sleep(ground.ttl_seconds + ground.rng.uniform(0.0, 2.0))
+    cluster.start_etcd()
+    evidence = f"{watches[member]} watches were lost, others led after {led_after_ms:.0f} ms"
+    return fault.over(
+        f"killed {member} of {len(members)}, which {'led' if leads else 'followed'}",
+        evidence if watches[member] else "",
+    )
+
+
 def pause_etcd(ground: Ground) -> Struck:
-    """etcd stopped for longer than every lease."""
+    """All of etcd stopped for longer than every lease."""
     fault = _Fault(ground, "pause-etcd", promotion_due=False)
-    ground.cluster.etcd.pause()
+    for member in ground.cluster.etcd_members.values():
+        member.pause()
     try:
         deadline = time.monotonic() + 3 * ground.ttl_seconds
         fenced: set[str] = set()
@@ -272,7 +312,8 @@ def pause_etcd(ground: Ground) -> Struck:
             time.sleep(0.1)
         time.sleep(ground.rng.uniform(0.0, 2.0))
     finally:
-        ground.cluster.etcd.resume()
+        for member in ground.cluster.etcd_members.values():
+            member.resume()
     ground.cluster.wait_for_etcd()
     evidence = f"{len(fenced)} nodes fenced themselves" if fenced else ""
     return fault.over("stopped etcd for longer than the leases", evidence)
@@ -320,10 +361,10 @@ def roll(ground: Ground) -> Struck:
         ends.append(_restarted(cluster, program))
         ground.settle()
     # Before the coordinators: one that starts where no etcd answers ends at once.
-    cluster.etcd.terminate()
-    cluster.etcd.wait()
-    cluster.etcd.start()
-    cluster.wait_for_etcd()
+    for member in cluster.etcd_members.values():
+        member.terminate()
+        member.wait()
+        cluster.start_etcd()
     ground.settle()
     ends += [_restarted(cluster, program) for program in cluster.coordinators]
     left = {
@@ -365,6 +406,9 @@ def kill_without_coordinators(ground: Ground) -> Struck:
 
 Nemesis = Callable[[Ground], Struck]
 
+OF_SEVERAL_ETCDS = frozenset({"kill-etcd-leader", "kill-etcd-follower"})
+"""Those that need an etcd which survives the loss of a member."""
+
 NEMESES: Mapping[str, Nemesis] = MappingProxyType(
     {
         "kill": kill,
@@ -378,6 +422,8 @@ NEMESES: Mapping[str, Nemesis] = MappingProxyType(
         "part": part,
         "slow": slow,
         "kill-etcd": kill_etcd,
+        "kill-etcd-leader": kill_etcd_leader,
+        "kill-etcd-follower": kill_etcd_follower,
         "pause-etcd": pause_etcd,
         "lose-leases": lose_leases,
         "roll": roll,
