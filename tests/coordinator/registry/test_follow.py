@@ -13,18 +13,33 @@ from shoal_coordinator.registry import codec
 from shoal_coordinator.registry.follow import follow
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import MemoryEtcd, MemoryStore
-from shoal_coordinator.registry.port import Delete, Put, Store, StoreWentBack
+from shoal_coordinator.registry.port import (
+    Compacted,
+    Delete,
+    Events,
+    Item,
+    LeaseId,
+    Put,
+    Reading,
+    Revision,
+    Store,
+    StoreWentBack,
+)
 from shoal_coordinator.registry.records import (
+    UNTAKEN,
     ClusterConfig,
     Incarnation,
     Member,
     MemberState,
     NodeId,
     NodeRegistration,
+    PartitionId,
+    PartitionRecord,
 )
 from shoal_coordinator.registry.view import ClusterView
 
 CONFIG = codec.encode_config(ClusterConfig(256, 1, 3, 1, "x"))
+RECORD = codec.encode_partition(PartitionRecord(PartitionId(0), UNTAKEN, None, None, (), (), ()))
 
 
 def member(name: str) -> bytes:
@@ -115,6 +130,51 @@ async def test_after_a_compaction_what_is_absent_is_gone() -> None:
         store.set_available(available=True)
         view = await until(views, lambda view: NodeId("comes") in view.members)
         assert set(view.members) == {NodeId("stays"), NodeId("comes")}
+
+
+@pytest.mark.parametrize("restored", ["older", "gone"])
+async def test_a_record_that_went_back_under_a_higher_revision_ends_the_following(
+    restored: str,
+) -> None:
+    """A restore may raise etcd's revision, and mark what is below it as compacted."""
+    keys = Keys("c")
+    key = keys.partition(PartitionId(0))
+    then = Item(key, RECORD, Revision(3), Revision(4), LeaseId(0))
+    now = [Item(key, RECORD, Revision(3), Revision(3), LeaseId(0))] if restored == "older" else []
+    store = Relisted([Reading(Revision(9), (then,)), Reading(Revision(1_000), tuple(now))])
+    async with aclosing(follow(store, keys)) as views:
+        assert (await anext(views)).revision == 9
+        store.compacted.set()
+        with pytest.raises(StoreWentBack, match="restored from an older backup"):
+            await anext(views)
+
+
+async def test_a_record_that_is_listed_again_as_it_was_goes_on() -> None:
+    keys = Keys("c")
+    item = Item(keys.partition(PartitionId(0)), RECORD, Revision(3), Revision(4), LeaseId(0))
+    store = Relisted([Reading(Revision(9), (item,)), Reading(Revision(1_000), (item,))])
+    async with aclosing(follow(store, keys)) as views:
+        assert (await anext(views)).revision == 9
+        store.compacted.set()
+        assert (await anext(views)).revision == 1_000
+
+
+class Relisted(MemoryStore):
+    """Tells these readings, one after the other; each watch ends by a compaction."""
+
+    def __init__(self, readings: list[Reading]) -> None:
+        super().__init__()
+        self._readings = iter(readings)
+        self.compacted = asyncio.Event()
+
+    async def read(self, prefix: str) -> Reading:
+        return next(self._readings)
+
+    async def watch(self, prefix: str, after: Revision) -> AsyncGenerator[Events]:
+        await self.compacted.wait()
+        self.compacted.clear()
+        raise Compacted(Revision(999))
+        yield
 
 
 async def test_a_store_that_is_away_is_waited_for() -> None:

@@ -3,7 +3,9 @@
 The prefix is listed, then watched from that revision. A task of its own drains the
 watch into the newest view while the consumer is busy, so nothing queues up: what
 waits is one view. After a compaction the prefix is listed again, and what is
-absent counts as deleted.
+absent counts as deleted. Records of partitions are never deleted, nor do their revisions
+fall: where a new listing says otherwise, etcd was restored from a backup, even if its own
+revision has risen meanwhile, as a restore can make it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,13 @@ import structlog
 
 from shoal_coordinator.registry.apply import Applied, apply, view_of
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.port import Compacted, Store, StoreUnavailable
+from shoal_coordinator.registry.port import (
+    Compacted,
+    Reading,
+    Store,
+    StoreUnavailable,
+    StoreWentBack,
+)
 from shoal_coordinator.registry.view import ClusterView
 
 _log = structlog.get_logger(__name__)
@@ -74,6 +82,8 @@ async def _drain(store: Store, keys: Keys, newest: _Newest) -> None:
             _log.warning("registry_unavailable", why=str(error))
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
+        if view is not None:
+            _check_goes_on(keys, view, reading)
         view = newest.put(view_of(keys, reading, view))
         try:
             async with contextlib.aclosing(store.watch(keys.prefix, view.revision)) as watch:
@@ -82,3 +92,16 @@ async def _drain(store: Store, keys: Keys, newest: _Newest) -> None:
                         view = newest.put(apply(view, events))
         except Compacted as compacted:
             _log.info("registry_listed_again", why=str(compacted))
+
+
+def _check_goes_on(keys: Keys, view: ClusterView, reading: Reading) -> None:
+    """Raises StoreWentBack where the reading cannot have come after the view."""
+    told = {item.key: item.mod_revision for item in reading.items}
+    for partition, held in view.partitions.items():
+        key = keys.partition(partition)
+        if key not in told or told[key] < held.mod_revision:
+            raise StoreWentBack(
+                f"{key} was written at revision {held.mod_revision} and is "
+                f"{f'as of {told[key]}' if key in told else 'gone'}: etcd was restored from an "
+                "older backup; restart every program"
+            )
