@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-from pathlib import Path
-
 import pytest
-from tools.soak.cluster import Cluster, Shape
-from tools.soak.proxies import Proxies
+from tools.soak.cluster import Cluster
 
-import shoal
 from played_rounds import Play
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -45,48 +39,3 @@ def test_everything_is_restarted_in_turn_and_nothing_acknowledged_in_sync_is_los
     played: Play,
 ) -> None:
     played("roll")
-
-
-def test_nodes_stop_at_a_restored_backup_and_serve_again_once_they_are_started(
-    tmp_path: Path,
-) -> None:
-    with Cluster(Shape(nodes=2, replicas=1), Proxies(), tmp_path / "cluster") as cluster:
-        backup = tmp_path / "backup"
-        cluster.etcd.terminate()
-        cluster.etcd.wait()
-        shutil.copytree(cluster.etcd_data(), backup)
-        cluster.etcd.start()
-        cluster.wait_until_served()
-        # The registry goes on, so that the backup is the past.
-        cluster.nodes["node-1"].kill()
-        cluster.chronicle.until(
-            lambda view: len(cluster.primaries("node-2")) == cluster.shape.partitions,
-            "node-2 to take everything over",
-        )
-        cluster.etcd.kill()
-        shutil.rmtree(cluster.etcd_data())
-        shutil.copytree(backup, cluster.etcd_data())
-        cluster.etcd.start()
-        node = cluster.nodes["node-2"]
-        assert node.wait() == 1
-        assert "backup" in node.said()
-        for program in cluster.programs:
-            if not program.is_running:
-                program.start()
-        with shoal.Client(cluster.seeds, timeout="1s") as client:
-            served_again(client)
-
-
-def served_again(client: shoal.Client, within_seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + within_seconds
-    while not is_served(client):
-        assert time.monotonic() < deadline, "not served again"
-        time.sleep(0.05)
-
-
-def is_served(client: shoal.Client) -> bool:
-    try:
-        client.set_many({f"again:{number}": "v" for number in range(50)})
-    except shoal.ShoalError:
-        return False
-    return True
