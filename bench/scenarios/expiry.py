@@ -2,13 +2,16 @@
 
 The other load is paced, and a latency counts from when its request was due: a pause is seen
 by every request that would have come meanwhile. How soon the entries are gone is what the
-server says of itself, without a read of them.
+server says of itself, without a read of them. It says so in a storm of its own: a scrape of a
+node's metrics costs its core some milliseconds, ten of them a second would be what the
+latencies tell of.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.comparison import OURS
@@ -37,14 +40,22 @@ _GIVE_UP_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """One server's. ``reclaimed_seconds``: after the moment, at most ``_GIVE_UP_SECONDS``."""
+    """One server's, while nobody asked it anything."""
 
     p99_before_us: int
     p99_during_us: int
     max_during_us: int
-    reclaimed_seconds: float
     cpu_share_before: float
     cpu_share_during: float
+    interference: Interference | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaim:
+    """Of a storm in which the server was asked: ``seconds`` after the moment, at most
+    ``_GIVE_UP_SECONDS``."""
+
+    seconds: float
     interference: Interference | None
 
 
@@ -53,15 +64,20 @@ def measure(plan: Plan) -> list[Finding]:
     entries = 20_000 if plan.is_quick else ENTRIES
     starts = {name: start for name, start in plan.servers.items() if name != "memcached"}
     storms: dict[str, list[Storm]] = {name: [] for name in starts}
+    reclaims: dict[str, list[Reclaim]] = {name: [] for name in starts}
     for turn in range(min(plan.repetitions, 3)):
         plan.say(f"storm {turn + 1}")
         for name, start in starts.items():
-            storms[name].append(_storm(start, plan.cores.server, entries))
+            with _filled(start, plan.cores.server, entries) as (server, expire_at_ms):
+                storms[name].append(_watched(server, expire_at_ms))
+            with _filled(start, plan.cores.server, entries) as (server, expire_at_ms):
+                reclaims[name].append(_reclaimed(server, expire_at_ms))
     ours = storms[OURS]
     ratios = Sample.of([each.p99_during_us / max(1, each.p99_before_us) for each in ours])
     beside = [each.interference for each in ours if each.interference is not None]
     reasons = judge(ratios, beside, plan.core_count).reasons
-    reclaimed = Sample.of([each.reclaimed_seconds for each in ours])
+    times = Sample.of([each.seconds for each in reclaims[OURS]])
+    beside_times = [it.interference for it in reclaims[OURS] if it.interference is not None]
     notes = [
         f"{name}: CPU {Sample.of([each.cpu_share_before for each in found]).median:.0%} of a "
         f"core before and {Sample.of([each.cpu_share_during for each in found]).median:.0%} in "
@@ -90,14 +106,14 @@ def measure(plan: Plan) -> list[Finding]:
                 Row(
                     name,
                     "until none is counted",
-                    Sample.of([each.reclaimed_seconds for each in found]),
+                    Sample.of([each.seconds for each in found]),
                 )
-                for name, found in storms.items()
+                for name, found in reclaims.items()
             ),
             figure_name="Shoal, seconds",
-            figure=reclaimed,
+            figure=times,
             goal=RECLAIM_GOAL,
-            reasons=judge(reclaimed, beside, plan.core_count).reasons,
+            reasons=judge(times, beside_times, plan.core_count).reasons,
             notes=(
                 f"read every {_POLL_SECONDS} s, and given up after {_GIVE_UP_SECONDS:.0f} s",
                 "memcached is left out: it keeps what has expired until it needs the room",
@@ -115,7 +131,9 @@ def _latency_rows(storms: dict[str, list[Storm]]) -> list[Row]:
     return rows
 
 
-def _storm(start: Start, core: int, entries: int) -> Storm:
+@contextmanager
+def _filled(start: Start, core: int, entries: int) -> Iterator[tuple[Server, int]]:
+    """A server with what is read and what is to expire, and the moment when that ends."""
     with start((core,)) as server:
         began = time.monotonic()
         run(server, _fill(READ_FIRST_KEY, READ_KEYS, 0))
@@ -129,10 +147,11 @@ def _storm(start: Start, core: int, entries: int) -> Storm:
                 f"{server.name} was filled only {spare_ms} ms before the entries expire: the "
                 "machine is too busy for this scenario"
             )
-        return _watch(server, expire_at_ms)
+        yield server, expire_at_ms
 
 
-def _watch(server: Server, expire_at_ms: int) -> Storm:
+def _running(server: Server, expire_at_ms: int) -> Running:
+    """The reads, under way from before the moment until after the second that follows it."""
     _sleep_until(expire_at_ms - BEFORE_MS - 400)
     load = Load(
         keys=READ_KEYS,
@@ -144,12 +163,15 @@ def _watch(server: Server, expire_at_ms: int) -> Storm:
         warm_up_seconds=0.3,
         seconds=(BEFORE_MS + DURING_MS) / 1000 + 1.0,
     )
-    running = Running(server, load)
+    return Running(server, load)
+
+
+def _watched(server: Server, expire_at_ms: int) -> Storm:
+    running = _running(server, expire_at_ms)
     _sleep_until(expire_at_ms - 1000)
     cpu_0 = cpu_seconds(server.pid)
     _sleep_until(expire_at_ms)
     cpu_1 = cpu_seconds(server.pid)
-    reclaimed = _await_reclaimed(server, expire_at_ms)
     _sleep_until(expire_at_ms + DURING_MS)
     passed_seconds = (_boottime_ms() - expire_at_ms) / 1000
     cpu_2 = cpu_seconds(server.pid)
@@ -159,11 +181,17 @@ def _watch(server: Server, expire_at_ms: int) -> Storm:
         p99_before_us=quantile_us(before, 0.99),
         p99_during_us=quantile_us(during, 0.99),
         max_during_us=quantile_us(during, 1.0),
-        reclaimed_seconds=reclaimed,
         cpu_share_before=cpu_1 - cpu_0,
         cpu_share_during=(cpu_2 - cpu_1) / passed_seconds,
         interference=measured.interference,
     )
+
+
+def _reclaimed(server: Server, expire_at_ms: int) -> Reclaim:
+    running = _running(server, expire_at_ms)
+    _sleep_until(expire_at_ms)
+    seconds = _await_reclaimed(server, expire_at_ms)
+    return Reclaim(seconds, running.finish().interference)
 
 
 def split(slices: Sequence[Slice], expire_at_ms: int) -> tuple[list[Slice], list[Slice]]:
