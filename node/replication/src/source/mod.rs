@@ -11,6 +11,7 @@
 //!
 //! Non-goals: the bytes on the wire, and when the stream can take them (the caller).
 
+mod draft;
 mod snapshot;
 mod turn;
 mod wanted;
@@ -26,6 +27,7 @@ use shoal_protos::replication::v1::{FollowRequest, FollowResponse, FollowWant};
 use crate::copy::Copy;
 use crate::hub::Hub;
 use crate::next::Next;
+use crate::source::draft::{Draft, Spare};
 use crate::source::wanted::{Stage, Wanted};
 use crate::stream::Stream;
 
@@ -50,6 +52,7 @@ pub struct Source {
     due: VecDeque<u32>,
     /// The partition whose snapshot is on its way, or whose copy is being emptied for it.
     snapshot: Option<u32>,
+    spare: Spare,
 }
 
 /// The peer breaks the protocol: end the stream.
@@ -75,6 +78,7 @@ impl Source {
             turns: VecDeque::new(),
             due: VecDeque::new(),
             snapshot: None,
+            spare: Spare::default(),
         }
     }
 
@@ -153,11 +157,11 @@ impl Source {
                 turns.push_back(partition);
             }
         });
-        let mut message = FollowResponse::default();
+        let mut draft = Draft::begin(&mut self.spare);
         // At most half goes to the snapshot, so that the logs always get on.
-        let later = self.send_snapshot(engine, now, budget_bytes.div_ceil(2), &mut message);
-        self.take_turns(engine, now, budget_bytes, &mut message);
-        if !message.batches.is_empty() || !message.refused.is_empty() {
+        let later = self.send_snapshot(engine, now, budget_bytes.div_ceil(2), &mut draft);
+        self.take_turns(engine, now, budget_bytes, &mut draft);
+        if let Some(message) = draft.finish(&mut self.spare) {
             return Next::Send(message);
         }
         // Turns may have made a snapshot due, and a snapshot may have ended in one.

@@ -1,11 +1,12 @@
 //! Snapshots: one at a time on a stream, as fast as the node's bucket allows.
 
 use shoal_engine::{Engine, Join, Now, Position, ReadError};
-use shoal_protos::replication::v1::{FollowRefusal, FollowResponse};
+use shoal_protos::replication::v1::FollowRefusal;
 
 use crate::hub::{Joined, Tally};
 use crate::mutants::{self, Mutant};
 use crate::source::Source;
+use crate::source::draft::Draft;
 use crate::source::wanted::{Stage, Wanted};
 
 /// What one read of a snapshot may take.
@@ -28,12 +29,12 @@ impl Source {
         engine: &Engine,
         now: Now,
         budget_bytes: usize,
-        message: &mut FollowResponse,
+        draft: &mut Draft,
     ) -> Option<u64> {
         let mut left = budget_bytes;
         loop {
             if self.snapshot.is_none() {
-                self.begin_snapshot(engine, now, message);
+                self.begin_snapshot(engine, now, draft);
             }
             let partition = self.snapshot?;
             let is_sending = |it: &Wanted| matches!(it.stage, Stage::Snapshot { .. });
@@ -44,9 +45,8 @@ impl Source {
                 return Some(later);
             }
             let mut wanted = self.wanted.remove(&partition)?;
-            let mut data = Vec::new();
-            let (read, own_bytes) = self.read(engine, now, partition, &mut wanted, left, &mut data);
-            let bytes = data.len();
+            let (read, own_bytes) = self.read(engine, now, partition, &mut wanted, left, draft);
+            let bytes = draft.open_bytes();
             left = left.saturating_sub(bytes.max(1));
             // The log in it would go as fast without a snapshot.
             self.hub.bucket.lock().pay(own_bytes);
@@ -54,8 +54,9 @@ impl Source {
             let is_middle = goes && wanted.begin() && matches!(read, Read::More);
             if goes && !(is_middle && mutants::is(Mutant::SnapshotCutBroken)) {
                 Tally::add(&self.hub.tally.snapshot_bytes, bytes);
-                message.batches.push(wanted.batch(partition, data));
+                draft.close(wanted.batch(partition));
             }
+            draft.discard();
             match read {
                 Read::More => {}
                 Read::Done => {
@@ -109,7 +110,7 @@ impl Source {
     }
 
     /// Gives the place to the first that may have it.
-    fn begin_snapshot(&mut self, engine: &Engine, now: Now, message: &mut FollowResponse) {
+    fn begin_snapshot(&mut self, engine: &Engine, now: Now, draft: &mut Draft) {
         let Some(at) = self.due.iter().position(|&it| self.may_begin(it)) else {
             return;
         };
@@ -126,7 +127,7 @@ impl Source {
         } else {
             Tally::add(&self.hub.tally.discards_asked, 1);
             let reason = FollowRefusal::Discard;
-            message.refused.push(wanted.refused(partition, reason));
+            draft.refuse(wanted.refused(partition, reason));
             wanted.stage = Stage::Emptying;
             self.snapshot = Some(partition);
         }
@@ -167,16 +168,16 @@ impl Source {
         partition: u32,
         wanted: &mut Wanted,
         left: usize,
-        data: &mut Vec<u8>,
+        draft: &mut Draft,
     ) -> (Read, usize) {
         let Stage::Snapshot { cursor, .. } = &mut wanted.stage else {
             return (Read::Unserved, 0);
         };
         let budget = left.min(CHUNK_BYTES);
-        let read = engine.read_snapshot(partition, cursor, budget, now, data);
+        let read = engine.read_snapshot(partition, cursor, budget, now, draft.data());
         // The epoch may have ended while it was read; then it was another's data.
         if self.hub.epoch(partition) != Some(wanted.epoch) {
-            return (Read::Unserved, data.len());
+            return (Read::Unserved, draft.open_bytes());
         }
         match read {
             Ok(sent) if sent.is_done => (Read::Done, sent.own_bytes),

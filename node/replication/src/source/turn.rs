@@ -1,16 +1,15 @@
 //! Turns: each partition with news sends a piece of its log, until the message is full.
 
 use shoal_engine::{Engine, Join, Now, Position, ReadError};
-use shoal_protos::replication::v1::{FollowRefusal, FollowResponse};
+use shoal_protos::replication::v1::FollowRefusal;
 
 use crate::hub::{Coming, Joined, Tally};
 use crate::source::Source;
+use crate::source::draft::Draft;
 use crate::source::wanted::{Stage, Wanted};
 
 /// What one partition may send before others have their turn.
 const TURN_BYTES: usize = 32 << 10;
-/// What a batch takes beside its data.
-const BATCH_BYTES: usize = 32;
 
 /// What a turn came to.
 enum Turn {
@@ -30,19 +29,19 @@ impl Source {
         engine: &Engine,
         now: Now,
         budget_bytes: usize,
-        message: &mut FollowResponse,
+        draft: &mut Draft,
     ) {
-        let mut left = budget_bytes.saturating_sub(size(message));
+        let mut left = budget_bytes.saturating_sub(draft.bytes());
         while left > 0
             && let Some(partition) = self.turns.pop_front()
         {
             let Some(mut wanted) = self.wanted.remove(&partition) else {
                 continue;
             };
-            let before = size(message);
-            let batch_count = message.batches.len();
-            let turn = self.turn(engine, now, partition, &mut wanted, left, message);
-            left = left.saturating_sub((size(message) - before).max(1));
+            let before = draft.bytes();
+            let batch_count = draft.batch_count();
+            let turn = self.turn(engine, now, partition, &mut wanted, left, draft);
+            left = left.saturating_sub((draft.bytes() - before).max(1));
             wanted.has_turn = matches!(turn, Turn::More);
             match turn {
                 Turn::Over => {}
@@ -52,7 +51,7 @@ impl Source {
                 Turn::Due => self.due.push_back(partition),
                 Turn::Unserved => {
                     let reason = FollowRefusal::Again;
-                    message.refused.push(wanted.refused(partition, reason));
+                    draft.refuse(wanted.refused(partition, reason));
                     self.hub.detach(partition, self.stream.id, false);
                     self.end_snapshot(partition);
                     continue;
@@ -61,8 +60,8 @@ impl Source {
             let is_taken = !matches!(wanted.stage, Stage::Asked { .. });
             if is_taken && !std::mem::replace(&mut wanted.is_answered, true) {
                 // There may be no news for long: say that the want was taken.
-                if message.batches.len() == batch_count {
-                    message.batches.push(wanted.batch(partition, Vec::new()));
+                if draft.batch_count() == batch_count {
+                    draft.close(wanted.batch(partition));
                 }
             }
             self.wanted.insert(partition, wanted);
@@ -76,7 +75,7 @@ impl Source {
         partition: u32,
         wanted: &mut Wanted,
         left: usize,
-        message: &mut FollowResponse,
+        draft: &mut Draft,
     ) -> Turn {
         let served = self.hub.epoch(partition);
         if let Stage::Asked {
@@ -88,7 +87,7 @@ impl Source {
                 // Kept: it is answered once the partition is served.
                 if !std::mem::replace(is_refused, true) {
                     let reason = FollowRefusal::NotServed;
-                    message.refused.push(wanted.refused(partition, reason));
+                    draft.refuse(wanted.refused(partition, reason));
                 }
                 return Turn::Over;
             };
@@ -109,30 +108,35 @@ impl Source {
             return Turn::Over;
         };
         self.hub.listen(partition);
-        let mut data = Vec::new();
         let budget = left.min(TURN_BYTES);
-        let read = engine.read_log(partition, cursor, budget, now, &mut data);
+        let read = engine.read_log(partition, cursor, budget, now, draft.data());
         // The epoch may have ended while the log was read; then it was another's log.
         if self.hub.epoch(partition) != Some(wanted.epoch) {
+            draft.discard();
             return Turn::Unserved;
         }
         match read {
             Ok(sent) => {
                 let hub = &self.hub;
                 hub.observe(partition, &wanted.copy, sent.head_seq, now);
-                if !data.is_empty() {
+                let bytes = draft.open_bytes();
+                if bytes > 0 {
                     Tally::add(&hub.tally.log_batches, 1);
-                    Tally::add(&hub.tally.log_bytes, data.len());
-                    message.batches.push(wanted.batch(partition, data));
+                    Tally::add(&hub.tally.log_bytes, bytes);
+                    draft.close(wanted.batch(partition));
                 }
                 if sent.is_all { Turn::Over } else { Turn::More }
             }
             Err(ReadError::Truncated) => {
+                draft.discard();
                 self.hub.leave(partition, self.stream.id);
                 wanted.stage = Stage::Due { is_empty: false };
                 Turn::Due
             }
-            Err(ReadError::NotOpen) => Turn::Unserved,
+            Err(ReadError::NotOpen) => {
+                draft.discard();
+                Turn::Unserved
+            }
         }
     }
 
@@ -178,10 +182,4 @@ impl Source {
         };
         self.hub.join(engine, partition, &coming, now)
     }
-}
-
-fn size(message: &FollowResponse) -> usize {
-    let batches = message.batches.iter();
-    batches.map(|it| it.data.len() + BATCH_BYTES).sum::<usize>()
-        + message.refused.len() * BATCH_BYTES
 }

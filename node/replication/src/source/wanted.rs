@@ -1,5 +1,6 @@
 //! One partition that the peer follows, and how far it has got.
 
+use bytes::Bytes;
 use shoal_engine::{LogCursor, Position, SnapshotCursor};
 use shoal_protos::replication::v1::{FollowBatch, FollowRefusal, FollowRefused};
 
@@ -48,12 +49,13 @@ impl Wanted {
         matches!(self.stage, Stage::Due { is_empty: true })
     }
 
-    pub(crate) fn batch(&self, partition: u32, data: Vec<u8>) -> FollowBatch {
+    /// Without its data.
+    pub(crate) fn batch(&self, partition: u32) -> FollowBatch {
         FollowBatch {
             partition,
             epoch: self.epoch,
             number: self.number,
-            data: data.into(),
+            data: Bytes::new(),
         }
     }
 
