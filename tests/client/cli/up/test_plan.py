@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shoal.cli.up.plan import (
+    UNCLEAN,
     BadOptions,
     ClusterPlan,
     Ports,
@@ -20,6 +21,7 @@ from shoal.cli.up.plan import (
     plan,
     process_names,
 )
+from shoal_coordinator.registry.records import Unclean
 
 PROGRAMS = Programs(Path("/opt/etcd"), ("coordinator",), ("node",))
 DIRECTORY = Path("/data")
@@ -63,18 +65,33 @@ def test_everything_stays_on_loopback() -> None:
 
 def test_options_reach_the_programs() -> None:
     cluster = planned(
-        UpOptions(nodes=4, replicas=2, partitions=64, maxmemory="1GiB", lease_ttl_seconds=5)
+        UpOptions(
+            nodes=4,
+            replicas=2,
+            partitions=64,
+            maxmemory="1GiB",
+            lease_ttl_seconds=5,
+            min_in_sync=2,
+            unclean="refuse",
+        )
     )
     coordinator = cluster.coordinators[0].spec.argv
     assert flag(coordinator, "--partitions") == "64"
     assert flag(coordinator, "--replicas") == "2"
     assert flag(coordinator, "--bootstrap-nodes") == "4"
     assert flag(coordinator, "--lease-ttl") == "5"
+    assert flag(coordinator, "--min-in-sync") == "2"
+    assert flag(coordinator, "--unclean") == "refuse"
     node = cluster.nodes[3].spec.argv
     assert flag(node, "--id") == "node-4"
     assert flag(node, "--maxmemory") == "1GiB"
     assert flag(node, "--etcd") == cluster.etcd.url
     assert flag(node, "--listen") == cluster.nodes[3].address
+
+
+def test_a_partition_without_a_copy_is_treated_as_the_coordinator_knows_how() -> None:
+    assert tuple(Unclean) == UNCLEAN
+    assert UpOptions().unclean is UNCLEAN[0]
 
 
 def test_nodes_are_spread_over_zones() -> None:
@@ -134,6 +151,8 @@ def test_the_ready_line_is_one_line_of_the_documented_shape() -> None:
     ("options", "sentence"),
     [
         ({"nodes": 1, "replicas": 1}, "raise --nodes or lower --replicas"),
+        ({"min_in_sync": 3}, "lower it or raise --replicas"),
+        ({"min_in_sync": 0}, "--min-in-sync 0 is not 1 to 2"),
         ({"partitions": 3}, "power of two"),
         ({"partitions": 32_768}, "power of two up to 16384"),
         ({"zones": 27}, "--zones"),

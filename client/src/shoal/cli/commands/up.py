@@ -15,7 +15,7 @@ import click
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.failure import CommandFailed
 from shoal.cli.up.directory import logs_of
-from shoal.cli.up.plan import BadOptions, ClusterPlan, Programs, UpOptions
+from shoal.cli.up.plan import UNCLEAN, BadOptions, ClusterPlan, Programs, UpOptions
 from shoal.cli.up.ports import free_ports
 
 if TYPE_CHECKING:
@@ -71,6 +71,20 @@ start; the reason is on stderr.
     help="Seconds after which a node that does not answer is replaced.",
 )
 @click.option(
+    "--min-in-sync",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Refuse IN_SYNC writes while fewer copies are in sync, the primary's counted.",
+)
+@click.option(
+    "--unclean",
+    type=click.Choice(UNCLEAN),
+    default=UNCLEAN[0],
+    show_default=True,
+    help="A partition without a copy in sync: start empty, keep a stale copy, or wait.",
+)
+@click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep etcd's data and the logs here; the next run resumes the same cluster.",
@@ -96,6 +110,8 @@ def up(
     zones: int,
     maxmemory: str,
     lease_ttl_seconds: int,
+    min_in_sync: int,
+    unclean: str,
     data_dir: Path | None,
     timeout_seconds: float,
     is_json: bool,  # noqa: FBT001
@@ -108,6 +124,8 @@ def up(
             zones=zones,
             maxmemory=maxmemory,
             lease_ttl_seconds=lease_ttl_seconds,
+            min_in_sync=min_in_sync,
+            unclean=unclean,
             data_dir=data_dir,
         )
     except BadOptions as error:

@@ -17,6 +17,7 @@ from shoal.cli.up.ports import HOST
 
 COORDINATOR_COUNT = 2
 PARTITIONS_MAX = 16_384
+UNCLEAN = ("clear", "keep", "refuse")
 ZONE_NAMES = "abcdefghijklmnopqrstuvwxyz"
 ETCD = "etcd"
 
@@ -35,6 +36,8 @@ class UpOptions:
     zones: int = 1
     maxmemory: str = "256MiB"
     lease_ttl_seconds: int = 3
+    min_in_sync: int = 1
+    unclean: str = "clear"
     data_dir: Path | None = None
 
     def __post_init__(self) -> None:
@@ -42,6 +45,11 @@ class UpOptions:
             raise BadOptions(
                 f"--replicas {self.replicas} needs at least {self.replicas + 1} nodes; "
                 f"there are {self.nodes}: raise --nodes or lower --replicas"
+            )
+        if not 1 <= self.min_in_sync <= 1 + self.replicas:
+            raise BadOptions(
+                f"--min-in-sync {self.min_in_sync} is not 1 to {1 + self.replicas}, the copies "
+                "that there are with the primary's: lower it or raise --replicas"
             )
         if self.partitions.bit_count() != 1 or self.partitions > PARTITIONS_MAX:
             raise BadOptions(
@@ -229,6 +237,8 @@ def _coordinator(
         *("--replicas", str(options.replicas)),
         *("--bootstrap-nodes", str(options.nodes)),
         *("--lease-ttl", str(options.lease_ttl_seconds)),
+        *("--min-in-sync", str(options.min_in_sync)),
+        *("--unclean", options.unclean),
     )
     return CoordinatorPlan(address, ProcessSpec(name, StopRank.COORDINATOR, argv))
 
