@@ -49,7 +49,8 @@ def changes(
                 continue
         if step is not None:
             yield step
-        elif (at_ms := _look_at_ms(local, held, now_ms, policy)) is not None:
+        at_ms = _look_after_ms(local, held, step, now_ms, policy)
+        if at_ms is not None:
             look_at_ms = at_ms if look_at_ms is None else min(at_ms, look_at_ms)
     if look_at_ms is not None:
         yield LookAgain(look_at_ms, "it is not settled who is in sync")
@@ -186,6 +187,24 @@ def _joins_from_ms(local: Local, partition: PartitionId, policy: Policy) -> int:
     """Until then no copy is taken in, because one did not catch up; 0: none has failed to."""
     failed_ms = local.join_failed_ms.get(partition)
     return 0 if failed_ms is None else failed_ms + policy.join_pause_ms
+
+
+def _look_after_ms(
+    local: Local,
+    held: HeldPartition,
+    step: ChangeAsPrimary | RequireCopies | None,
+    now_ms: int,
+    policy: Policy,
+) -> int | None:
+    """When to look again after this step, if no news comes by itself."""
+    if step is None:
+        return _look_at_ms(local, held, now_ms, policy)
+    gives_up = (
+        isinstance(step, RequireCopies)
+        and step.joining is None
+        and held.record.partition in local.joining
+    )
+    return now_ms + policy.join_pause_ms if gives_up else None
 
 
 def _look_at_ms(local: Local, held: HeldPartition, now_ms: int, policy: Policy) -> int | None:
