@@ -43,6 +43,16 @@ def test_a_node_without_a_lease_follows_it_too() -> None:
     assert told(local, seen) == ["evict by none from now on: the cluster's configuration says so"]
 
 
+def test_the_data_plane_follows_the_rate_of_snapshots() -> None:
+    of = view(nodes=(A,), config=replace(CONFIG, snapshot_bytes_per_second=1 << 20))
+    local = node(of)
+    assert told(local, of) == ["send snapshots at 1048576 bytes a second at most"]
+    local.snapshot_bytes_per_second = 1 << 20
+    assert told(local, of) == []
+    back = view(nodes=(A,), config=CONFIG)
+    assert told(local, back) == ["send snapshots without a bound"]
+
+
 def test_the_data_plane_is_told_how_many_copies_are_needed() -> None:
     of = view(nodes=(A,), config=replace(CONFIG, min_in_sync=2))
     local = node(of)

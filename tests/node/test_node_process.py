@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -97,12 +98,12 @@ class Rig:
         await create_config(store, KEYS, ClusterConfig(PARTITIONS, 0, TTL_SECONDS, 1, "test"))
         await store.close()
 
-    def evict_by(self, eviction: Eviction) -> None:
-        asyncio.run(self._evict_by(eviction))
+    def change_config(self, **changed: Any) -> None:
+        asyncio.run(self._change_config(changed))
 
-    async def _evict_by(self, eviction: Eviction) -> None:
+    async def _change_config(self, changed: dict[str, Any]) -> None:
         store = open_store(self.etcd)
-        await change_config(store, KEYS, lambda config: replace(config, eviction=eviction))
+        await change_config(store, KEYS, lambda config: replace(config, **changed))
         await store.close()
 
     def view(self) -> ClusterView:
@@ -301,10 +302,20 @@ def test_keys_are_told_where_an_operator_looks_and_nowhere_else(rig: Rig, one: i
     assert SECRET not in (rig.logs / "one.log").read_text()
 
 
+def test_a_running_node_follows_the_rate_of_snapshots(rig: Rig, one: int, eventually) -> None:
+    use(rig, one, 1)
+    for rate, said in (
+        (1 << 20, "send snapshots at 1048576 bytes a second at most"),
+        (0, "send snapshots without a bound"),
+    ):
+        rig.change_config(snapshot_bytes_per_second=rate)
+        eventually(lambda said=said: said in rig.said("one"), what=said)
+
+
 def test_a_running_node_follows_the_policy_of_the_cluster(rig: Rig, one: int, eventually) -> None:
     use(rig, one, 50)
     assert 'shoal_eviction_policy{policy="s3fifo"} 1.0' in rig.metrics("one")
-    rig.evict_by(Eviction.LRU)
+    rig.change_config(eviction=Eviction.LRU)
 
     def has_switched() -> bool:
         text = rig.metrics("one")

@@ -342,7 +342,6 @@ def test_what_cannot_be_is_refused(nodes: list[Node]) -> None:
         lambda: b.plane.follow_partition(P, "a", a.address, 1, "runb-1"),
         lambda: a.plane.promote_partition(P, 2),
         lambda: a.plane.promote_partition(P + 1, 2),
-        lambda: a.plane.set_snapshot_rate(0),
     ):
         with pytest.raises(ValueError):  # noqa: PT011  which of them it is does not matter
             impossible()

@@ -133,6 +133,19 @@ class SetMinInSync:
 
 
 @dataclass(frozen=True, slots=True)
+class SetSnapshotRate:
+    """Let the data plane send snapshots as fast as the cluster's configuration says."""
+
+    bytes_per_second: int
+    """0: no bound."""
+
+    def __str__(self) -> str:
+        if self.bytes_per_second == 0:
+            return "send snapshots without a bound"
+        return f"send snapshots at {self.bytes_per_second} bytes a second at most"
+
+
+@dataclass(frozen=True, slots=True)
 class LiftFence:
     """Let the data plane have the deadline of the lease that this node now holds."""
 
@@ -262,6 +275,7 @@ OwnAction = (
     | InstallTopology
     | SetEviction
     | SetMinInSync
+    | SetSnapshotRate
     | LiftFence
 )
 """Done at once, in this node's own data plane."""

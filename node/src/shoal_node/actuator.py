@@ -23,6 +23,7 @@ from shoal_node.actions import (
     RequireCopies,
     SetEviction,
     SetMinInSync,
+    SetSnapshotRate,
     ThawPartition,
 )
 from shoal_node.data_plane_port import DataPlanePort
@@ -76,6 +77,9 @@ class Actuator:
             case SetMinInSync(copies=copies):
                 self._data_plane.set_min_in_sync(copies)
                 self._local.min_in_sync = copies
+            case SetSnapshotRate(bytes_per_second=bytes_per_second):
+                self._data_plane.set_snapshot_rate(bytes_per_second)
+                self._local.snapshot_bytes_per_second = bytes_per_second
             case LiftFence():
                 mine = self._local.registration
                 assert mine is not None

@@ -91,7 +91,10 @@ class DataPlanePort(Protocol):
         ...
 
     def set_snapshot_rate(self, bytes_per_second: int) -> None:
-        """Send snapshots no faster than this, all together. Raises ValueError for 0."""
+        """Send snapshots no faster than this, all together; 0, as at first: no bound.
+
+        Holds for those on their way, too.
+        """
         ...
 
     def freeze_partition(self, partition: int) -> None:

@@ -30,6 +30,7 @@ from shoal_node.actions import (
     Rejoin,
     SetEviction,
     SetMinInSync,
+    SetSnapshotRate,
     ThawPartition,
 )
 from shoal_node.giving import hand_overs
@@ -143,11 +144,15 @@ def is_ready(view: ClusterView, local: Local, *, lease_stands: bool) -> bool:
     )
 
 
-def _settings(config: ClusterConfig, local: Local) -> Iterator[SetEviction | SetMinInSync]:
+def _settings(
+    config: ClusterConfig, local: Local
+) -> Iterator[SetEviction | SetMinInSync | SetSnapshotRate]:
     if config.eviction != local.eviction:
         yield SetEviction(config.eviction)
     if config.min_in_sync != local.min_in_sync:
         yield SetMinInSync(config.min_in_sync)
+    if config.snapshot_bytes_per_second != local.snapshot_bytes_per_second:
+        yield SetSnapshotRate(config.snapshot_bytes_per_second)
 
 
 def _rejoin(view: ClusterView, local: Local) -> Iterator[Action]:

@@ -90,6 +90,8 @@ class Local:
     """What the data plane evicts by."""
     min_in_sync: int = 1
     """What the data plane was told."""
+    snapshot_bytes_per_second: int = 0
+    """What the data plane was told; 0: no bound."""
     installed: Revision = ABSENT
     """The revision of the topology that the data plane has."""
     serving: dict[PartitionId, Epoch] = field(default_factory=dict)

@@ -37,6 +37,8 @@ class Admin(admin_pb2_grpc.AdminServicer):
             self.config.eviction = request.eviction
         if request.unclean:
             self.config.unclean = request.unclean
+        if request.HasField("snapshot_bytes_per_second"):
+            self.config.snapshot_bytes_per_second = request.snapshot_bytes_per_second
         return admin_pb2.UpdateConfigResponse(config=self.config)
 
 
@@ -61,8 +63,20 @@ def test_the_policy_is_set_and_shown(served: tuple[Admin, str]) -> None:
     assert admin.config.eviction == registry_pb2.EVICTION_POLICY_LRU
     shown = CliRunner().invoke(shoal, ["config", "get"], env={"SHOAL_COORDINATOR": address})
     assert shown.exit_code == 0, shown.output
-    assert "eviction           lru" in shown.stdout
-    assert "replica_count      0" in shown.stdout
+    assert ["eviction", "lru"] in map(str.split, shown.stdout.splitlines())
+    assert ["replica_count", "0"] in map(str.split, shown.stdout.splitlines())
+
+
+def test_the_rate_of_snapshots_is_set_and_taken_away(served: tuple[Admin, str]) -> None:
+    admin, address = served
+    for value, rate in (("64MiB", 64 << 20), ("none", 0)):
+        changed = CliRunner().invoke(
+            shoal, ["config", "set", "snapshot-rate", value, "-c", address, "-o", "json"]
+        )
+        assert changed.exit_code == 0, changed.output
+        assert json.loads(changed.stdout)["snapshot_bytes_per_second"] == rate
+        assert admin.config.snapshot_bytes_per_second == rate
+        assert admin.config.eviction == registry_pb2.EVICTION_POLICY_S3FIFO
 
 
 def test_what_becomes_of_a_partition_without_copies_is_set_and_shown(
@@ -71,7 +85,7 @@ def test_what_becomes_of_a_partition_without_copies_is_set_and_shown(
     admin, address = served
     changed = CliRunner().invoke(shoal, ["config", "set", "unclean", "keep", "-c", address])
     assert changed.exit_code == 0, changed.output
-    assert "unclean            keep" in changed.stdout
+    assert ["unclean", "keep"] in map(str.split, changed.stdout.splitlines())
     assert admin.config.unclean == registry_pb2.UNCLEAN_POLICY_KEEP
     assert admin.config.eviction == registry_pb2.EVICTION_POLICY_S3FIFO
 
@@ -104,6 +118,8 @@ def test_nobody_there_is_a_sentence_and_an_exit_code_of_its_own() -> None:
         ["set", "unclean", "lru"],
         ["set", "partitions", "8"],
         ["set", "eviction"],
+        ["set", "snapshot-rate", "fast"],
+        ["set", "snapshot-rate", "0"],
     ],
 )
 def test_what_cannot_be_set_is_refused_before_anybody_is_asked(arguments: list[str]) -> None:

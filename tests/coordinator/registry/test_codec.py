@@ -113,6 +113,13 @@ def test_every_choice_about_copies_in_sync_is_kept(unclean: Unclean) -> None:
     assert codec.decode_config("k", codec.encode_config(config)) == config
 
 
+def test_the_rate_of_snapshots_is_kept() -> None:
+    config = ClusterConfig(256, 1, 3, 3, "5f0c", snapshot_bytes_per_second=1 << 40)
+    encoded = codec.encode_config(config)
+    assert b'"snapshot_bytes_per_second":"1099511627776"' in encoded
+    assert codec.decode_config("k", encoded) == config
+
+
 def test_an_unknown_choice_is_not_taken_for_another() -> None:
     with pytest.raises(codec.RecordCorrupt, match="unclean is none of those known"):
         codec.decode_config("k", b'{"partition_count":256,"unclean":99}')

@@ -138,6 +138,20 @@ async def test_the_policy_is_changed_and_what_stands_is_answered(served: Served)
     assert answer.config.eviction == registry_pb2.EVICTION_POLICY_LRU
 
 
+async def test_the_rate_of_snapshots_is_changed_and_only_when_it_is_named(served: Served) -> None:
+    served.config = CONFIG
+    stub = admin_pb2_grpc.AdminStub(served.channel)
+    for asked, stands in ((1 << 20, 1 << 20), (None, 1 << 20), (0, 0)):
+        request = admin_pb2.UpdateConfigRequest(snapshot_bytes_per_second=asked)
+        answer = await stub.UpdateConfig(request, timeout=5)
+        assert answer.config.snapshot_bytes_per_second == stands
+    with pytest.raises(grpc.aio.AioRpcError, match="would never end: take 65536 or more") as raised:
+        await stub.UpdateConfig(
+            admin_pb2.UpdateConfigRequest(snapshot_bytes_per_second=1000), timeout=5
+        )
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "outcome"),
     [

@@ -176,3 +176,6 @@ class SimulatedPlane:
 
     def set_eviction(self, eviction: str) -> None:
         """Nothing is evicted."""
+    def set_snapshot_rate(self, bytes_per_second: int) -> None:
+        """Chunks come as fast as the world lets them."""
+

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from shoal.v1 import registry_pb2 as shoal_dot_v1_dot_registry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14shoal/v1/admin.proto\x12\x08shoal.v1\x1a\x17shoal/v1/registry.proto\"\x19\n\x17GetClusterStatusRequest\"\x98\x02\n\x18GetClusterStatusResponse\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\'\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x17.shoal.v1.ClusterConfig\x12+\n\x06leader\x18\x04 \x01(\x0b\x32\x1b.shoal.v1.CoordinatorLeader\x12#\n\x05nodes\x18\x05 \x03(\x0b\x32\x14.shoal.v1.NodeStatus\x12\x1b\n\x13unserved_partitions\x18\x06 \x01(\r\x12\x1c\n\x14misplaced_partitions\x18\x07 \x01(\r\x12#\n\x1bunder_replicated_partitions\x18\x08 \x01(\r\"\xd7\x01\n\nNodeStatus\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.shoal.v1.Member\x12\x30\n\x0cregistration\x18\x02 \x01(\x0b\x32\x1a.shoal.v1.NodeRegistration\x12\x1a\n\x12primary_partitions\x18\x03 \x01(\r\x12!\n\x19wanted_primary_partitions\x18\x04 \x01(\r\x12\x1a\n\x12replica_partitions\x18\x05 \x01(\r\x12\x1a\n\x12in_sync_partitions\x18\x06 \x01(\r\"k\n\x13UpdateConfigRequest\x12*\n\x08\x65viction\x18\x01 \x01(\x0e\x32\x18.shoal.v1.EvictionPolicy\x12(\n\x07unclean\x18\x02 \x01(\x0e\x32\x17.shoal.v1.UncleanPolicy\"?\n\x14UpdateConfigResponse\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.shoal.v1.ClusterConfig2\xb1\x01\n\x05\x41\x64min\x12Y\n\x10GetClusterStatus\x12!.shoal.v1.GetClusterStatusRequest\x1a\".shoal.v1.GetClusterStatusResponse\x12M\n\x0cUpdateConfig\x12\x1d.shoal.v1.UpdateConfigRequest\x1a\x1e.shoal.v1.UpdateConfigResponseB0\n\x0c\x64\x65v.shoal.v1P\x01Z\x1eshoal.dev/gen/shoal/v1;shoalv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14shoal/v1/admin.proto\x12\x08shoal.v1\x1a\x17shoal/v1/registry.proto\"\x19\n\x17GetClusterStatusRequest\"\x98\x02\n\x18GetClusterStatusResponse\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\'\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x17.shoal.v1.ClusterConfig\x12+\n\x06leader\x18\x04 \x01(\x0b\x32\x1b.shoal.v1.CoordinatorLeader\x12#\n\x05nodes\x18\x05 \x03(\x0b\x32\x14.shoal.v1.NodeStatus\x12\x1b\n\x13unserved_partitions\x18\x06 \x01(\r\x12\x1c\n\x14misplaced_partitions\x18\x07 \x01(\r\x12#\n\x1bunder_replicated_partitions\x18\x08 \x01(\r\"\xd7\x01\n\nNodeStatus\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.shoal.v1.Member\x12\x30\n\x0cregistration\x18\x02 \x01(\x0b\x32\x1a.shoal.v1.NodeRegistration\x12\x1a\n\x12primary_partitions\x18\x03 \x01(\r\x12!\n\x19wanted_primary_partitions\x18\x04 \x01(\r\x12\x1a\n\x12replica_partitions\x18\x05 \x01(\r\x12\x1a\n\x12in_sync_partitions\x18\x06 \x01(\r\"\xb1\x01\n\x13UpdateConfigRequest\x12*\n\x08\x65viction\x18\x01 \x01(\x0e\x32\x18.shoal.v1.EvictionPolicy\x12(\n\x07unclean\x18\x02 \x01(\x0e\x32\x17.shoal.v1.UncleanPolicy\x12&\n\x19snapshot_bytes_per_second\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x1c\n\x1a_snapshot_bytes_per_second\"?\n\x14UpdateConfigResponse\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.shoal.v1.ClusterConfig2\xb1\x01\n\x05\x41\x64min\x12Y\n\x10GetClusterStatus\x12!.shoal.v1.GetClusterStatusRequest\x1a\".shoal.v1.GetClusterStatusResponse\x12M\n\x0cUpdateConfig\x12\x1d.shoal.v1.UpdateConfigRequest\x1a\x1e.shoal.v1.UpdateConfigResponseB0\n\x0c\x64\x65v.shoal.v1P\x01Z\x1eshoal.dev/gen/shoal/v1;shoalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,10 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCLUSTERSTATUSRESPONSE']._serialized_end=367
   _globals['_NODESTATUS']._serialized_start=370
   _globals['_NODESTATUS']._serialized_end=585
-  _globals['_UPDATECONFIGREQUEST']._serialized_start=587
-  _globals['_UPDATECONFIGREQUEST']._serialized_end=694
-  _globals['_UPDATECONFIGRESPONSE']._serialized_start=696
-  _globals['_UPDATECONFIGRESPONSE']._serialized_end=759
-  _globals['_ADMIN']._serialized_start=762
-  _globals['_ADMIN']._serialized_end=939
+  _globals['_UPDATECONFIGREQUEST']._serialized_start=588
+  _globals['_UPDATECONFIGREQUEST']._serialized_end=765
+  _globals['_UPDATECONFIGRESPONSE']._serialized_start=767
+  _globals['_UPDATECONFIGRESPONSE']._serialized_end=830
+  _globals['_ADMIN']._serialized_start=833
+  _globals['_ADMIN']._serialized_end=1010
 # @@protoc_insertion_point(module_scope)

@@ -126,21 +126,27 @@ class UpdateConfigRequest(_message.Message):
 
     EVICTION_FIELD_NUMBER: _builtins.int
     UNCLEAN_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
     eviction: _registry_pb2.EvictionPolicy.ValueType
     """Unspecified: left as it is."""
     unclean: _registry_pb2.UncleanPolicy.ValueType
     """Unspecified: left as it is."""
+    snapshot_bytes_per_second: _builtins.int
+    """Left out: left as it is. 0: no bound."""
     def __init__(
         self,
         *,
         eviction: _registry_pb2.EvictionPolicy.ValueType = ...,
         unclean: _registry_pb2.UncleanPolicy.ValueType = ...,
+        snapshot_bytes_per_second: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_snapshot_bytes_per_second", b"_snapshot_bytes_per_second", "snapshot_bytes_per_second", b"snapshot_bytes_per_second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eviction", b"eviction", "unclean", b"unclean"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_snapshot_bytes_per_second", b"_snapshot_bytes_per_second", "eviction", b"eviction", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__snapshot_bytes_per_second: _TypeAlias = _typing.Literal["snapshot_bytes_per_second"]  # noqa: Y015
+    _WhichOneofArgType__snapshot_bytes_per_second: _TypeAlias = _typing.Literal["_snapshot_bytes_per_second", b"_snapshot_bytes_per_second"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__snapshot_bytes_per_second) -> _WhichOneofReturnType__snapshot_bytes_per_second | None: ...
 
 Global___UpdateConfigRequest: _TypeAlias = UpdateConfigRequest  # noqa: Y015
 

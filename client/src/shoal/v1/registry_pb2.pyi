@@ -114,7 +114,7 @@ Global___MemberState: _TypeAlias = MemberState  # noqa: Y015
 @_typing.final
 class ClusterConfig(_message.Message):
     """ClusterConfig stands under config. Written when the cluster is created; afterwards
-    only eviction and unclean change, by compare-and-swap.
+    only eviction, unclean and the rate of snapshots change, by compare-and-swap.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -127,6 +127,7 @@ class ClusterConfig(_message.Message):
     EVICTION_FIELD_NUMBER: _builtins.int
     MIN_IN_SYNC_FIELD_NUMBER: _builtins.int
     UNCLEAN_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
     partition_count: _builtins.int
     replica_count: _builtins.int
     """Copies besides the primary."""
@@ -145,6 +146,10 @@ class ClusterConfig(_message.Message):
     """
     unclean: Global___UncleanPolicy.ValueType
     """Nodes follow a change while they run."""
+    snapshot_bytes_per_second: _builtins.int
+    """How fast a node sends snapshots, all of them together. 0: no bound. Nodes follow a
+    change while they run.
+    """
     def __init__(
         self,
         *,
@@ -156,10 +161,11 @@ class ClusterConfig(_message.Message):
         eviction: Global___EvictionPolicy.ValueType = ...,
         min_in_sync: _builtins.int = ...,
         unclean: Global___UncleanPolicy.ValueType = ...,
+        snapshot_bytes_per_second: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "replica_count", b"replica_count", "unclean", b"unclean"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "replica_count", b"replica_count", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

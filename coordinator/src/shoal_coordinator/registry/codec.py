@@ -104,6 +104,7 @@ def config_to_pb(config: ClusterConfig) -> pb.ClusterConfig:
         eviction=_EVICTION_TO_PB[config.eviction],
         min_in_sync=config.min_in_sync,
         unclean=_UNCLEAN_TO_PB[config.unclean],
+        snapshot_bytes_per_second=config.snapshot_bytes_per_second,
     )
 
 
@@ -126,6 +127,7 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
         eviction=eviction or Eviction.S3FIFO,
         min_in_sync=message.min_in_sync or 1,
         unclean=unclean or Unclean.CLEAR,
+        snapshot_bytes_per_second=message.snapshot_bytes_per_second,
     )
 
 

@@ -60,7 +60,8 @@ class Unclean(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """Written when the cluster is created; of a running one ``eviction`` and ``unclean`` change."""
+    """Written when the cluster is created; of a running one ``eviction``, ``unclean`` and the
+    rate of snapshots change."""
 
     partition_count: int
     replica_count: int
@@ -71,6 +72,8 @@ class ClusterConfig:
     min_in_sync: int = 1
     """IN_SYNC writes are refused while fewer copies are in sync, the primary's counted."""
     unclean: Unclean = Unclean.CLEAR
+    snapshot_bytes_per_second: int = 0
+    """How fast a node sends snapshots, all of them together; 0: no bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
@@ -22,7 +23,7 @@ from shoal_coordinator.registry.codec import (
     unclean_from_pb,
 )
 from shoal_coordinator.registry.port import OutcomeUnknown, StoreError
-from shoal_coordinator.registry.records import ClusterConfig
+from shoal_coordinator.registry.records import ClusterConfig, Eviction, Unclean
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.status import status_of
 
@@ -32,6 +33,7 @@ ConfigChanger = Callable[
 """Changes the configuration that stands, and returns it; None: there is none yet."""
 
 _log = structlog.get_logger(__name__)
+SNAPSHOT_BYTES_PER_SECOND_MIN = 64 << 10
 _RETRY = duration_pb2.Duration(nanos=500_000_000)
 
 
@@ -69,21 +71,22 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         unclean = unclean_from_pb(request.unclean)
         if unclean is None and request.unclean != registry_pb2.UNCLEAN_POLICY_UNSPECIFIED:
             await _refuse_unknown(context, "unclean")
-        try:
-            config = await self._change_config(
-                lambda stands: replace(
-                    stands,
-                    eviction=eviction or stands.eviction,
-                    unclean=unclean or stands.unclean,
-                )
+        if 0 < request.snapshot_bytes_per_second < SNAPSHOT_BYTES_PER_SECOND_MIN:
+            sentence = (
+                f"snapshots at {request.snapshot_bytes_per_second} bytes a second would never "
+                f"end: take {SNAPSHOT_BYTES_PER_SECOND_MIN} or more, or 0 for no bound"
             )
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
+        try:
+            config = await self._change_config(partial(_changed, request, eviction, unclean))
         except (StoreError, RecordCorrupt) as error:
             await _refuse_unwritten(context, error)
         if config is None:
             await _refuse_unready(context)
         _log.info(
-            f"the configuration was asked for: eviction is {config.eviction}, "
-            f"unclean is {config.unclean}"
+            f"the configuration was asked for: eviction is {config.eviction}, unclean is "
+            f"{config.unclean}, snapshots go at "
+            f"{config.snapshot_bytes_per_second or 'any number of'} bytes a second"
         )
         return admin_pb2.UpdateConfigResponse(config=config_to_pb(config))
 
@@ -92,6 +95,23 @@ async def _refuse_unknown(context: grpc.aio.ServicerContext[Any, Any], name: str
     sentence = f"this coordinator knows no such {name} policy: ask one of a newer release"
     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
     raise AssertionError("abort raises")
+
+
+def _changed(
+    request: admin_pb2.UpdateConfigRequest,
+    eviction: Eviction | None,
+    unclean: Unclean | None,
+    stands: ClusterConfig,
+) -> ClusterConfig:
+    rate = stands.snapshot_bytes_per_second
+    if request.HasField("snapshot_bytes_per_second"):
+        rate = request.snapshot_bytes_per_second
+    return replace(
+        stands,
+        eviction=eviction or stands.eviction,
+        unclean=unclean or stands.unclean,
+        snapshot_bytes_per_second=rate,
+    )
 
 
 async def _refuse_unwritten(

@@ -288,7 +288,7 @@ impl DataPlane {
         self.node.replication.hub.set_min_in_sync(copies);
     }
 
-    /// Send snapshots no faster than this, all together.
+    /// Send snapshots no faster than this, all together. 0: no bound.
     pub fn set_snapshot_rate(&self, bytes_per_second: u64) {
         let hub: &Arc<Hub> = &self.node.replication.hub;
         hub.set_snapshot_rate(bytes_per_second);

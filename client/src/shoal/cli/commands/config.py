@@ -8,11 +8,12 @@ import click
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_option
 from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.sizes import size_bytes
 
 if TYPE_CHECKING:
-    from shoal.v1 import registry_pb2
+    from shoal.v1 import admin_pb2, registry_pb2
 
-CHANGEABLE = {
+CHOICES = {
     "eviction": ("s3fifo", "lru", "lfu", "none"),
     "unclean": ("clear", "keep", "refuse"),
 }
@@ -39,7 +40,7 @@ def get(coordinator: str, output: str) -> None:
 
 
 @config.command("set", short_help="Change it while the cluster runs.")
-@click.argument("name", type=click.Choice(list(CHANGEABLE)))
+@click.argument("name", type=click.Choice(["eviction", "unclean", "snapshot-rate"]))
 @click.argument("value")
 @coordinator_option
 @output_option(TABLE)
@@ -51,21 +52,36 @@ def set_(name: str, value: str, coordinator: str, output: str) -> None:
     unclean (clear, keep, refuse): whether a partition whose copies in sync are all lost
     begins empty, goes on from a stale copy, so that deletes may come undone, or waits.
     One that waits goes on as soon as it is told how.
-    """
-    from shoal.v1 import admin_pb2, registry_pb2
 
-    if value not in CHANGEABLE[name]:
-        known = ", ".join(CHANGEABLE[name])
-        raise click.BadParameter(f"{value!r} is not one of {known}.", param_hint="'VALUE'")
-    if name == "eviction":
-        eviction = registry_pb2.EvictionPolicy.Value(_EVICTION_PREFIX + value.upper())
-        request = admin_pb2.UpdateConfigRequest(eviction=eviction)
-    else:
-        unclean = registry_pb2.UncleanPolicy.Value(_UNCLEAN_PREFIX + value.upper())
-        request = admin_pb2.UpdateConfigRequest(unclean=unclean)
+    snapshot-rate: how many bytes a second each node sends to copies that begin anew, such
+    as 64MiB; none: no bound.
+    """
+    request = _snapshot_rate(value) if name == "snapshot-rate" else _choice(name, value)
     with administered(coordinator) as admin:
         answer = admin.UpdateConfig(request, timeout=TIMEOUT_SECONDS)
     _print(answer.config, output)
+
+
+def _choice(name: str, value: str) -> admin_pb2.UpdateConfigRequest:
+    from shoal.v1 import admin_pb2, registry_pb2
+
+    if value not in CHOICES[name]:
+        known = ", ".join(CHOICES[name])
+        raise click.BadParameter(f"{value!r} is not one of {known}.", param_hint="'VALUE'")
+    if name == "eviction":
+        eviction = registry_pb2.EvictionPolicy.Value(_EVICTION_PREFIX + value.upper())
+        return admin_pb2.UpdateConfigRequest(eviction=eviction)
+    unclean = registry_pb2.UncleanPolicy.Value(_UNCLEAN_PREFIX + value.upper())
+    return admin_pb2.UpdateConfigRequest(unclean=unclean)
+
+
+def _snapshot_rate(value: str) -> admin_pb2.UpdateConfigRequest:
+    from shoal.v1 import admin_pb2
+
+    rate = 0 if value == "none" else size_bytes(value)
+    if rate == 0 and value != "none":
+        raise click.BadParameter("nothing would ever be sent: take none for no bound")
+    return admin_pb2.UpdateConfigRequest(snapshot_bytes_per_second=rate)
 
 
 def _print(config: registry_pb2.ClusterConfig, output: str) -> None:
@@ -76,6 +92,7 @@ def _print(config: registry_pb2.ClusterConfig, output: str) -> None:
     fields: dict[str, str | int] = {
         "eviction": eviction.removeprefix(_EVICTION_PREFIX).lower(),
         "unclean": unclean.removeprefix(_UNCLEAN_PREFIX).lower(),
+        "snapshot_bytes_per_second": config.snapshot_bytes_per_second,
         "partition_count": config.partition_count,
         "replica_count": config.replica_count,
         "lease_ttl_seconds": config.lease_ttl_seconds,
