@@ -261,7 +261,7 @@ def test_a_hand_over_drains_swaps_and_goes_on_without_a_new_copy(nodes: list[Nod
     caught_up(a, b)
     assert a.set(KEYS[11], b"just before") is None
     a.plane.freeze_partition(P)
-    assert a.plane.drain_partition(P, "runb-1", 15_000)
+    assert a.plane.drain_partitions([(P, "runb-1")], 15_000) == [True]
     assert copy_of(b).seq == copy_of(a).head_seq
     b.plane.promote_partition(P, 2)
     b.plane.require_copies(P, [("a", "runa-1")], 2)
@@ -275,7 +275,7 @@ def test_a_hand_over_drains_swaps_and_goes_on_without_a_new_copy(nodes: list[Nod
 def test_a_copy_that_does_not_follow_is_not_drained(nodes: list[Node]) -> None:
     a, _, _ = led_by_a(nodes)
     a.plane.freeze_partition(P)
-    assert not a.plane.drain_partition(P, "runb-1", 50)
+    assert a.plane.drain_partitions([(P, "runb-1")], 50) == [False]
 
 
 def test_a_copy_that_went_another_way_drops_what_it_had_and_is_another_copy(
@@ -338,7 +338,6 @@ def test_what_cannot_be_is_refused(nodes: list[Node]) -> None:
     for impossible in (
         lambda: b.plane.open_partition(P, 3, "runb-2"),
         lambda: b.plane.require_copies(P, [], 1),
-        lambda: b.plane.drain_partition(P, "runc-1", 10),
         lambda: b.plane.follow_partition(P, "a", a.address, 1, "runb-1"),
         lambda: a.plane.promote_partition(P, 2),
         lambda: a.plane.promote_partition(P + 1, 2),

@@ -20,6 +20,7 @@ from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import CommitFault, MemoryEtcd, MemoryStore
 from shoal_coordinator.registry.operations import (
     Elected,
+    Handed,
     Registered,
     Won,
     campaign,
@@ -162,7 +163,7 @@ class ModelNode(Process):
             if target is not None and target.registration.id != self.id:
                 self.world.draw_fault(self.store)
                 new = self._succeeded(record, target)
-                await hand_over(self.store, KEYS, held, new, mine, target)
+                await hand_over(self.store, KEYS, [Handed(held, new, target)], mine)
             return
         self.opened.pop(record.partition, None)
         if not view.primary_is_live(record) and self._is_first(view, record):

@@ -93,10 +93,10 @@ class _WatchedDataPlane(MemoryDataPlane):
             copies = copies[: in_sync_count - 1]
         return super().require_copies(partition, copies, in_sync_count)
 
-    def drain_partition(self, partition: int, copy_id: str, timeout_ms: int) -> bool:
+    def drain_partitions(self, copies: Sequence[tuple[int, str]], timeout_ms: int) -> list[bool]:
         if self._world.mutant is Mutant.NOTHING_DRAINED:
-            return True
-        return super().drain_partition(partition, copy_id, timeout_ms)
+            return [True] * len(copies)
+        return super().drain_partitions(copies, timeout_ms)
 
     def thaw_partition(self, partition: int) -> None:
         super().thaw_partition(partition)

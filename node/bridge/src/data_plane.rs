@@ -138,18 +138,17 @@ impl DataPlane {
         })
     }
 
-    fn drain_partition(
+    fn drain_partitions(
         &self,
         py: Python<'_>,
-        partition: u32,
-        copy_id: &str,
+        partitions: Vec<(u32, String)>,
         timeout_ms: u64,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Vec<bool>> {
         without_gil(py, || {
             self.running()?;
             let timeout = Duration::from_millis(timeout_ms);
             self.handle
-                .block_on(self.plane.drain_partition(partition, copy_id, timeout))
+                .block_on(self.plane.drain_partitions(&partitions, timeout))
                 .map_err(value_error)
         })
     }

@@ -44,8 +44,9 @@ class DataPlane:
     ) -> int:
         """Let IN_SYNC writes wait for these (node, copy id); return the newest sequence."""
 
-    def drain_partition(self, partition: int, copy_id: str, timeout_ms: int) -> bool:
-        """Wait until that copy has acknowledged everything; False when it took too long."""
+    def drain_partitions(self, copies: Sequence[tuple[int, str]], timeout_ms: int) -> list[bool]:
+        """Wait until each (partition, copy id) has acknowledged everything; False for one
+        that took too long, or is not served here."""
 
     def replication(self) -> list[PartitionReplication]:
         """Every open partition's copy, ordered by partition."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ import structlog
 
 from shoal_coordinator.registry.copy_ids import new_copy_id
 from shoal_coordinator.registry.follow import follow
+from shoal_coordinator.registry.operations import HANDED_TOGETHER_MAX
 from shoal_coordinator.registry.port import StoreWentBack
 from shoal_coordinator.registry.records import ClusterConfig, Epoch, NodeRegistration, PartitionId
 from shoal_coordinator.registry.view import ClusterView, LiveNode
@@ -48,7 +49,7 @@ from shoal_node.data_plane_port import DataPlanePort
 from shoal_node.decide import at_once, decide, is_ready, standing
 from shoal_node.errors import ClusterChanged
 from shoal_node.fence import Fence
-from shoal_node.handover import HandOverPorts, hand_partition_over
+from shoal_node.handover import HandOverPorts, hand_partitions_over
 from shoal_node.local import Local
 from shoal_node.membership import Membership, MembershipPorts
 from shoal_node.peers import Peers, PeerSilent
@@ -265,6 +266,8 @@ class Agent:
             self._start(self._take_over(takes))
         if changes := [action for action in actions if isinstance(action, ChangeAsPrimary)]:
             self._start(self._change(changes))
+        for batch in _batches([it for it in actions if isinstance(it, HandOver)]):
+            self._start(self._hand_over(batch))
         self._count(view)
         self._set_ready(ready=is_ready(view, self.local, lease_stands=self._lease_left_ms() > 0))
         self._turned.set()
@@ -305,7 +308,6 @@ class Agent:
                 self.local.began_taking(action.partition)
             case HandOver():
                 self.local.began_handing(action.partition)
-                self._start(self._hand_over(action))
             case ChangeAsPrimary():
                 self.local.began_changing(action.partition)
             case AskPositions():
@@ -349,15 +351,16 @@ class Agent:
             )
         self._act_at_once([action.partition for action in actions])
 
-    async def _hand_over(self, action: HandOver) -> None:
-        won = await hand_partition_over(
-            action, self._hand_over_ports, self.local, self._policy.drain_ms
+    async def _hand_over(self, actions: list[HandOver]) -> None:
+        outcomes = await hand_partitions_over(
+            actions, self._hand_over_ports, self.local, self._policy.drain_ms
         )
-        self._ports.counts.hand_overs += won
-        self.local.ended_handing(
-            action.partition, self._retry_at_ms(won, self._policy.hand_over_retry_ms)
-        )
-        self._act_at_once((action.partition,))
+        for action, won in zip(actions, outcomes, strict=True):
+            self._ports.counts.hand_overs += won
+            self.local.ended_handing(
+                action.partition, self._retry_at_ms(won, self._policy.hand_over_retry_ms)
+            )
+        self._act_at_once([action.partition for action in actions])
 
     async def _change(self, actions: list[ChangeAsPrimary]) -> None:
         store, keys = self._world.store, self._world.keys
@@ -391,6 +394,12 @@ def _changed(known: ClusterView, view: ClusterView) -> list[PartitionId]:
         return []
     before = known.partitions
     return [it for it, held in view.partitions.items() if before.get(it) is not held]
+
+
+def _batches(hand_overs: list[HandOver]) -> Iterator[list[HandOver]]:
+    """As many together as one commit takes."""
+    for start in range(0, len(hand_overs), HANDED_TOGETHER_MAX):
+        yield hand_overs[start : start + HANDED_TOGETHER_MAX]
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -156,8 +156,17 @@ class MemoryDataPlane:
         copy.in_sync_count = in_sync_count
         return copy.seq
 
-    def drain_partition(self, partition: int, copy_id: str, timeout_ms: int) -> bool:  # noqa: ARG002
-        self._served(partition)
+    def drain_partitions(
+        self,
+        copies: Sequence[tuple[int, str]],
+        timeout_ms: int,  # noqa: ARG002
+    ) -> list[bool]:
+        return [self._is_drained(partition, copy_id) for partition, copy_id in copies]
+
+    def _is_drained(self, partition: int, copy_id: str) -> bool:
+        copy = self._copies.get(partition)
+        if copy is None or copy.role != "primary":
+            return False
         self.network.drain(self, partition, copy_id)
         return self.has_all(partition, copy_id)
 

@@ -70,10 +70,12 @@ class DataPlanePort(Protocol):
         """
         ...
 
-    def drain_partition(self, partition: int, copy_id: str, timeout_ms: int) -> bool:
-        """After ``freeze``: whether that copy has acknowledged everything, in time.
+    def drain_partitions(self, copies: Sequence[tuple[int, str]], timeout_ms: int) -> list[bool]:
+        """After ``freeze`` of them: whether each (partition, copy id) has acknowledged
+        everything, in time.
 
-        Blocks: call it off the event loop. Raises ValueError as ``require_copies`` does.
+        False for one that this node does not serve as primary. Blocks: call it off the
+        event loop.
         """
         ...
 

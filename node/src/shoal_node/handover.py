@@ -1,15 +1,20 @@
-"""Give one partition to another node's copy, in steps each of which may be the last.
+"""Give partitions to other nodes' copies, in steps each of which may be the last.
 
-    freeze -> drain -> swap the record -> (the view shows it) follow the new primary
+    freeze -> drain -> swap the records -> (the view shows it) follow the new primary
                  |          |
                  +----------+-> certainly not written: thaw
+
+All that is handed over at once goes these steps together: frozen in one go, drained by
+one exchange with each follower, and written by one commit, of which every process hears
+once. Each commit costs all of them work, for which requests would wait.
 
 Between freeze and giving it up nothing is acknowledged here, and the target has
 everything once it is drained: so it may serve from the moment its record stands. A
 frozen partition is thawed only when the record certainly stays with this node. A swap
 that may still be on its way cannot win once this node's registration is another, since
 it compares that very key: so the attempt ends when the outcome is known or the
-registration is gone, and from there the newest record decides (``decide``).
+registration is gone, and from there the newest record decides (``decide``). Once one
+swap is in doubt, another that was certainly not written says nothing of the first.
 
 What a record gives to a copy that is lost is not served here: it is passed on the same
 way, without the first two steps.
@@ -18,14 +23,17 @@ way, without the first two steps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.operations import Won, hand_over
+from shoal_coordinator.registry.operations import Handed, Lost, Won, hand_over
 from shoal_coordinator.registry.port import OutcomeUnknown, Store, StoreRefused, StoreUnavailable
+from shoal_coordinator.registry.records import Epoch, PartitionId
 from shoal_coordinator.registry.view import HeldPartition
 from shoal_node.actions import HandOver
 from shoal_node.data_plane_port import DataPlanePort
@@ -47,70 +55,119 @@ class HandOverPorts:
     offload: Offload
 
 
-async def hand_partition_over(
-    action: HandOver, ports: HandOverPorts, local: Local, drain_ms: int
-) -> bool:
-    """Try it once; return whether it came about. Raises StoreWentBack.
+async def hand_partitions_over(
+    actions: Sequence[HandOver], ports: HandOverPorts, local: Local, drain_ms: int
+) -> list[bool]:
+    """Try it once; return which came about. Raises StoreWentBack.
 
-    Leaves the partition frozen: thawing or giving it up is decided by its record.
+    All of them were decided on under one registration, and are at most
+    ``HANDED_TOGETHER_MAX``. Leaves the partitions frozen: thawing or giving them up is
+    decided by their records.
     """
-    partition = action.partition
-    epoch = local.serving.get(partition)
-    if epoch is not None and not await _frozen_and_drained(action, ports, local, drain_ms):
-        return False
-    record = succeeded_by(
-        action.held.record, action.target.registration, action.copy, action.others
-    )
-    while local.serving.get(partition) == epoch and local.is_registered_as(action.own):
+    epochs = {it.partition: local.serving.get(it.partition) for it in actions}
+    frozen = await _frozen(actions, ports, local)
+    drained = await _drained(frozen, ports, drain_ms) if frozen else set()
+    passed_on = {partition for partition, epoch in epochs.items() if epoch is None}
+    ready = [it for it in actions if it.partition in drained | passed_on]
+    won: set[PartitionId] = set()
+    is_in_doubt = False
+    while ready := _as_they_were(ready, epochs, local):
+        own = actions[0].own
+        handed = [_handed(it) for it in ready]
         try:
-            outcome = await hand_over(
-                ports.store, ports.keys, action.held, record, action.own, action.target
-            )
+            outcomes = await hand_over(ports.store, ports.keys, handed, own)
         except (StoreUnavailable, StoreRefused) as error:
-            _log.warning("not handed over", partition=partition, why=str(error))
-            return False
-        except OutcomeUnknown as error:
-            _log.warning("hand-over in doubt, asking again", partition=partition, why=str(error))
+            _log.warning("not handed over", partitions=_numbers(ready), why=str(error))
+            if not is_in_doubt:
+                break
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
-        if isinstance(outcome, Won):
-            local.wrote(HeldPartition(record, outcome.mod_revision))
-            return True
-        if outcome.current is not None:
-            local.wrote(outcome.current)
-        return False
-    return False
+        except OutcomeUnknown as error:
+            _log.warning("in doubt, asking again", partitions=_numbers(ready), why=str(error))
+            is_in_doubt = True
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
+        for it, outcome in zip(handed, outcomes, strict=True):
+            _note(it, outcome, local, won)
+        break
+    return [it.partition in won for it in actions]
 
 
-async def _frozen_and_drained(
-    action: HandOver, ports: HandOverPorts, local: Local, drain_ms: int
-) -> bool:
-    partition = action.partition
-    local.froze(partition)
-    try:
-        await ports.offload(_freezing(ports.data_plane, partition))
-        drained = await ports.offload(
-            _draining(ports.data_plane, partition, action.copy.copy_id, drain_ms)
-        )
-    except ValueError:
-        assert partition not in local.serving, "only what was given up meanwhile is not served"
-        return False
-    if not drained:
-        _log.warning("not handed over", partition=partition, why=f"{action.to} is not near enough")
-    return bool(drained)
+def _as_they_were(
+    actions: list[HandOver], epochs: dict[PartitionId, Epoch | None], local: Local
+) -> list[HandOver]:
+    """Those whose hand-over can still be this node's to make."""
+    return [
+        it
+        for it in actions
+        if local.serving.get(it.partition) == epochs[it.partition]
+        and local.is_registered_as(it.own)
+    ]
 
 
-def _freezing(data_plane: DataPlanePort, partition: int) -> Callable[[], object]:
-    def freeze() -> None:
-        data_plane.freeze_partition(partition)
+def _handed(action: HandOver) -> Handed:
+    target = action.target.registration
+    record = succeeded_by(action.held.record, target, action.copy, action.others)
+    return Handed(action.held, record, action.target)
 
-    return freeze
+
+def _note(
+    handed: Handed,
+    outcome: Won | Lost[HeldPartition],
+    local: Local,
+    won: set[PartitionId],
+) -> None:
+    """Also an attempt that was in doubt may turn out to have won."""
+    if isinstance(outcome, Won):
+        local.wrote(HeldPartition(handed.record, outcome.mod_revision))
+        won.add(handed.record.partition)
+    elif outcome.current is not None:
+        local.wrote(outcome.current)
+        if outcome.current.record == handed.record:
+            won.add(handed.record.partition)
 
 
-def _draining(
-    data_plane: DataPlanePort, partition: int, copy_id: str, drain_ms: int
-) -> Callable[[], object]:
-    def drain() -> bool:
-        return data_plane.drain_partition(partition, copy_id, drain_ms)
+async def _frozen(
+    actions: Sequence[HandOver], ports: HandOverPorts, local: Local
+) -> list[HandOver]:
+    """Freeze what is served; return what was."""
+    served = [it for it in actions if it.partition in local.serving]
+    for it in served:
+        local.froze(it.partition)
 
-    return drain
+    def freeze() -> list[HandOver]:
+        frozen = []
+        for it in served:
+            with contextlib.suppress(ValueError):
+                ports.data_plane.freeze_partition(it.partition)
+                frozen.append(it)
+        return frozen
+
+    if not served:
+        return []
+    frozen = cast("list[HandOver]", await ports.offload(freeze))
+    for it in served:
+        is_given_up = it.partition not in local.serving
+        assert it in frozen or is_given_up, "only what was given up meanwhile is not served"
+    return frozen
+
+
+async def _drained(
+    frozen: Sequence[HandOver], ports: HandOverPorts, drain_ms: int
+) -> set[PartitionId]:
+    """Which of them their targets have all of, in time."""
+    copies = [(it.partition, it.copy.copy_id) for it in frozen]
+
+    def drain() -> object:
+        return ports.data_plane.drain_partitions(copies, drain_ms)
+
+    told = cast("list[bool]", await ports.offload(drain))
+    late = [it for it, is_drained in zip(frozen, told, strict=True) if not is_drained]
+    for it in late:
+        why = f"{it.to} is not near enough"
+        _log.warning("not handed over", partition=it.partition, why=why)
+    return {it.partition for it in frozen if it not in late}
+
+
+def _numbers(actions: Sequence[HandOver]) -> list[int]:
+    return [action.partition for action in actions]

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from registry_scenes import leading, live, plan, planned, taken_by
 from shoal_coordinator.registry import codec
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import CommitFault, MemoryStore
@@ -27,7 +28,6 @@ from shoal_coordinator.registry.operations import (
     change_as_primary,
     change_config,
     create_config,
-    hand_over,
     plan_partition,
     plan_partitions,
     put_member,
@@ -47,12 +47,10 @@ from shoal_coordinator.registry.port import (
     Store,
 )
 from shoal_coordinator.registry.records import (
-    UNTAKEN,
     ClusterConfig,
     CoordinatorLeader,
     Copy,
     CopyId,
-    Epoch,
     Eviction,
     Incarnation,
     Member,
@@ -60,52 +58,10 @@ from shoal_coordinator.registry.records import (
     NodeId,
     NodeRegistration,
     PartitionId,
-    PartitionRecord,
 )
-from shoal_coordinator.registry.view import ElectedLeader, HeldPartition, LiveNode
+from shoal_coordinator.registry.view import HeldPartition
 
 CONFIG = ClusterConfig(256, 1, 3, 1, "one")
-
-
-async def live(store: Store, keys: Keys, name: str, run: str = "1") -> LiveNode:
-    registration = NodeRegistration(
-        NodeId(name), "127.0.0.1:1", "", 100, Incarnation(f"{name}/{run}"), "0.1.0", ""
-    )
-    lease = await store.grant_lease(30)
-    registered = await register_node(store, keys, registration, lease.id)
-    assert isinstance(registered, Registered)
-    return LiveNode(registration, registered.create_revision, lease.id)
-
-
-async def leading(store: Store, keys: Keys, name: str = "c1") -> ElectedLeader:
-    lease = await store.grant_lease(30)
-    elected = await campaign(store, keys, CoordinatorLeader(name, "h:1"), lease.id)
-    assert isinstance(elected, Elected)
-    return elected.leadership
-
-
-def planned(partition: int, *preference: str) -> PartitionRecord:
-    order = tuple(NodeId(node) for node in preference)
-    return PartitionRecord(PartitionId(partition), UNTAKEN, None, None, order[1:], (), order)
-
-
-def taken_by(record: PartitionRecord, node: LiveNode, copy: str = "copy") -> PartitionRecord:
-    primary = Copy(node.registration.id, CopyId(f"{copy}/{node.registration.id}"))
-    return replace(
-        record,
-        epoch=Epoch(record.epoch + 1),
-        primary=primary,
-        primary_incarnation=node.registration.incarnation,
-        in_sync=(primary,),
-    )
-
-
-async def plan(
-    store: Store, keys: Keys, leadership: ElectedLeader, record: PartitionRecord
-) -> HeldPartition:
-    outcome = await plan_partition(store, keys, record, ABSENT, leadership)
-    assert isinstance(outcome, Won)
-    return HeldPartition(record, outcome.mod_revision)
 
 
 async def test_the_first_configuration_stands(store: Store, keys: Keys) -> None:
@@ -364,25 +320,6 @@ async def test_who_is_not_registered_takes_nothing(store: Store, keys: Keys) -> 
     await store.revoke_lease(a.lease)
     outcome = await take_over(store, keys, held, taken_by(held.record, a), a, old=None)
     assert outcome == Lost(held, (CreatedAt(keys.node(NodeId("a")), a.create_revision),))
-
-
-async def test_a_partition_is_handed_to_who_lives(store: Store, keys: Keys) -> None:
-    leadership = await leading(store, keys)
-    a, b = await live(store, keys, "a"), await live(store, keys, "b")
-    held = await plan(store, keys, leadership, planned(0, "a", "b"))
-    record = taken_by(held.record, a)
-    won = await take_over(store, keys, held, record, a, old=None)
-    assert isinstance(won, Won)
-    held = HeldPartition(record, won.mod_revision)
-
-    gone = await live(store, keys, "gone")
-    await store.revoke_lease(gone.lease)
-    assert await hand_over(store, keys, held, taken_by(record, gone), a, gone) == Lost(
-        held, (CreatedAt(keys.node(NodeId("gone")), gone.create_revision),)
-    )
-    handed = await hand_over(store, keys, held, taken_by(record, b), a, b)
-    assert isinstance(handed, Won)
-    assert isinstance(await hand_over(store, keys, held, taken_by(record, b), a, b), Lost)
 
 
 async def test_a_primary_changes_who_is_in_sync_while_it_is_registered(

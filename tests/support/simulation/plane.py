@@ -127,29 +127,32 @@ class SimulatedPlane:
         self._watcher.has_news(self)
         return head_seq
 
-    def drain_partition(
-        self, partition: int, copy_id: str, timeout_ms: int
-    ) -> bool | Coroutine[Any, Any, bool]:
+    def drain_partitions(
+        self, copies: Sequence[tuple[int, str]], timeout_ms: int
+    ) -> list[bool] | Coroutine[Any, Any, list[bool]]:
         if self._mutant is Mutant.NOTHING_DRAINED:
-            return True
-        if partition not in self.serving:
-            raise ValueError(f"partition {partition} is not served here")
-        return self._drain(partition, copy_id, timeout_ms)
+            return [True] * len(copies)
+        return self._drain(copies, self.host.now_ms() + timeout_ms)
 
-    async def _drain(self, partition: int, copy_id: str, timeout_ms: int) -> bool:
-        copies, epoch = self.copies, self.serving[partition]
-        _, head_seq = copies.position(partition)
-        until_ms = self.host.now_ms() + timeout_ms
-        while self.serving.get(partition) == epoch:
-            acked = copies.acked(partition, copy_id)
-            if acked is not None and acked >= head_seq:
-                if partition in self.frozen:
-                    self.sealed.add(partition)
-                return True
-            if self.host.now_ms() >= until_ms:
-                break
-            await Sleep(_DRAIN_POLL_US)
-        return False
+    async def _drain(self, wanted: Sequence[tuple[int, str]], until_ms: int) -> list[bool]:
+        copies = self.copies
+        # Frozen: no more is written than what each has now.
+        heads = {it: copies.position(it)[1] for it, _ in wanted if it in self.serving}
+        epochs = {it: self.serving[it] for it in heads}
+        drained = []
+        for partition, copy_id in wanted:
+            is_drained = False
+            while partition in heads and self.serving.get(partition) == epochs[partition]:
+                acked = copies.acked(partition, copy_id)
+                is_drained = acked is not None and acked >= heads[partition]
+                if is_drained or self.host.now_ms() >= until_ms:
+                    break
+                await Sleep(_DRAIN_POLL_US)
+            drained.append(is_drained)
+        for (partition, _), is_drained in zip(wanted, drained, strict=True):
+            if is_drained and partition in self.frozen:
+                self.sealed.add(partition)
+        return drained
 
     def replication(self) -> list[PartitionReplication]:
         return self.copies.status(self.host.now_ms())
@@ -174,8 +177,8 @@ class SimulatedPlane:
     def set_ready(self, ready: bool) -> None:
         """Nobody asks."""
 
-    def set_eviction(self, eviction: str) -> None:
-        """Nothing is evicted."""
     def set_snapshot_rate(self, bytes_per_second: int) -> None:
         """Chunks come as fast as the world lets them."""
 
+    def set_eviction(self, eviction: str) -> None:
+        """Nothing is evicted."""

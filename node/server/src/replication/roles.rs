@@ -211,35 +211,48 @@ impl DataPlane {
             .map_err(|NotServed| BadRole::NotServed { partition })
     }
 
-    /// After a freeze: whether the copy of this id has everything, in time. Then waits a
-    /// moment longer for the other copies, so that what waits for them is answered.
+    /// After a freeze of these partitions: whether each one's copy of this id has
+    /// everything, in time. Then waits a moment longer for the other copies, so that what
+    /// waits for them is answered. One that this node does not serve is not drained.
     ///
     /// # Errors
-    /// Where this node is not its primary.
-    pub async fn drain_partition(
+    /// Where there is no such partition.
+    pub async fn drain_partitions(
         &self,
-        partition: u32,
-        copy_id: &str,
+        partitions: &[(u32, String)],
         timeout: Duration,
-    ) -> Result<bool, BadRole> {
-        self.checked(partition)?;
+    ) -> Result<Vec<bool>, BadPartition> {
+        for (partition, _) in partitions {
+            self.checked(*partition)?;
+        }
         let node = &self.node;
         let hub = &node.replication.hub;
-        let not_served = BadRole::NotServed { partition };
-        let epoch = hub.epoch(partition).ok_or(not_served)?;
-        let head = node.engine.position(partition).ok_or(not_served)?.seq;
-        node.replication.hurry();
         let begun = tokio::time::Instant::now();
-        let acked = Hub::wait_acked(hub, partition, epoch, copy_id, head);
-        if !matches!(tokio::time::timeout(timeout, acked).await, Ok(Ok(()))) {
-            return Ok(false);
+        node.replication.hurry();
+        // What is waited for only ever grows. So one after the other, all until the same
+        // instant, is no longer than all at once.
+        let mut heads = Vec::with_capacity(partitions.len());
+        for (partition, copy_id) in partitions {
+            let epoch = hub.epoch(*partition);
+            let Some((epoch, head)) = epoch.zip(node.engine.position(*partition)) else {
+                heads.push(None);
+                continue;
+            };
+            let acked = Hub::wait_acked(hub, *partition, epoch, copy_id, head.seq);
+            let is_acked = tokio::time::timeout_at(begun + timeout, acked).await;
+            heads.push(matches!(is_acked, Ok(Ok(()))).then_some((epoch, head.seq)));
         }
-        let left = timeout.saturating_sub(begun.elapsed()).min(LAST_ANSWERS);
-        let committed = Hub::wait(hub, partition, epoch, head);
-        let _ = tokio::time::timeout(left, committed).await;
-        // What is confirmed later is not answered by this node: another may serve by then.
-        node.ownership.seal(partition);
-        Ok(true)
+        let until = (begun + timeout).min(tokio::time::Instant::now() + LAST_ANSWERS);
+        for ((partition, _), drained) in partitions.iter().zip(&heads) {
+            if let Some((epoch, head)) = *drained {
+                let committed = Hub::wait(hub, *partition, epoch, head);
+                let _ = tokio::time::timeout_at(until, committed).await;
+                // What is confirmed later is not answered by this node: another may serve
+                // by then.
+                node.ownership.seal(*partition);
+            }
+        }
+        Ok(heads.iter().map(Option::is_some).collect())
     }
 
     /// Stop serving or following, and drop the data. Does nothing to a closed partition.

@@ -109,6 +109,13 @@ impl Node {
         same.next().map(|it| it.acked_seq)
     }
 
+    /// Which of these copies, (partition, copy id), have everything in time.
+    pub(crate) async fn drained(&self, asked: &[(u32, &str)], within_ms: u64) -> Vec<bool> {
+        let asked: Vec<_> = asked.iter().map(|&(p, id)| (p, id.to_owned())).collect();
+        let within = Duration::from_millis(within_ms);
+        self.plane.drain_partitions(&asked, within).await.unwrap()
+    }
+
     pub(crate) async fn write(&self, n: u32, value: &'static str) -> v1::SetResponse {
         let asked = set(&key_in(P, n), value);
         self.client.clone().set(asked).await.unwrap().into_inner()

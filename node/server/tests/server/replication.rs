@@ -128,8 +128,7 @@ async fn a_handover_loses_nothing_and_needs_no_snapshot() {
     let mut client = a.client.clone();
     let waits = tokio::spawn(async move { client.set(set(&key_in(P, 50), "w")).await });
     let target = b.copy().copy_id;
-    let drained = a.plane.drain_partition(P, &target, Duration::from_secs(30));
-    assert!(drained.await.unwrap());
+    assert_eq!(a.drained(&[(P, &target)], 30_000).await, [true]);
     copies.follow(0, 1, &b.address, 2);
     b.plane.promote_partition(P, 2).unwrap();
     copies.require(1, &[0]);
@@ -156,15 +155,14 @@ async fn a_drain_says_when_it_was_not_in_time() {
     a.write(1, "v").await;
     a.plane.freeze_partition(P).unwrap();
     let copy_id = b.copy().copy_id;
-    let drained = a
-        .plane
-        .drain_partition(P, &copy_id, Duration::from_millis(30));
-    assert!(!drained.await.unwrap());
+    let both = [(P, &*copy_id), (P + 1, &*copy_id)];
+    assert_eq!(a.drained(&both, 30).await, [false, false]);
     proxy.pass();
-    let drained = a
-        .plane
-        .drain_partition(P, &copy_id, Duration::from_secs(30));
-    assert!(drained.await.unwrap());
+    assert_eq!(
+        a.drained(&both, 30_000).await,
+        [true, false],
+        "the second is not served here"
+    );
     a.plane.thaw_partition(P).unwrap();
     a.write(2, "v").await;
 }
@@ -285,8 +283,7 @@ async fn what_is_routed_meets_no_moved_while_a_partition_is_handed_over() {
     };
     a.plane.freeze_partition(P).unwrap();
     let target = b.copy().copy_id;
-    let drained = a.plane.drain_partition(P, &target, Duration::from_secs(30));
-    assert!(drained.await.unwrap());
+    assert_eq!(a.drained(&[(P, &target)], 30_000).await, [true]);
     copies.follow(0, 1, &b.address, 2);
     // The new primary does not know yet, and the old one has told it that it is none.
     let waiting = eventually_waits(b, &routed("early")).await;

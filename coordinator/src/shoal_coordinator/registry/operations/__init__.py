@@ -31,6 +31,8 @@ from shoal_coordinator.registry.operations.nodes import (
 )
 from shoal_coordinator.registry.operations.outcome import Lost, Won
 from shoal_coordinator.registry.operations.partitions import (
+    HANDED_TOGETHER_MAX,
+    Handed,
     PlannedRecord,
     Taken,
     change_as_primary,
@@ -43,7 +45,9 @@ from shoal_coordinator.registry.operations.partitions import (
 )
 
 __all__ = [
+    "HANDED_TOGETHER_MAX",
     "Elected",
+    "Handed",
     "Lost",
     "NameTaken",
     "NotElected",

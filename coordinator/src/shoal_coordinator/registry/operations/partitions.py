@@ -5,8 +5,8 @@ compare its election, and nodes' compare that their own registration stands.
 
 Many of them may run at once (``asyncio.gather``): the store bounds how many are
 on their way. Where one node writes many records at once, they are written by one commit
-(``take_over_together``, ``change_together``): every commit is an event that each process
-hears of. Each record is compared just as it would be alone.
+(``take_over_together``, ``change_together``, ``hand_over``): every commit is an event
+that each process hears of. Each record is compared just as it would be alone.
 """
 
 from __future__ import annotations
@@ -25,15 +25,20 @@ from shoal_coordinator.registry.port import (
     CreatedAt,
     Guard,
     ModifiedAt,
+    OutcomeUnknown,
     Put,
     Revision,
     Store,
+    StoreRefused,
+    StoreUnavailable,
 )
 from shoal_coordinator.registry.records import NodeId, PartitionRecord
 from shoal_coordinator.registry.view import ElectedLeader, HeldPartition, LiveNode
 
 RECORDS_PER_COMMIT = 100
 """etcd refuses more than 128 operations or guards in one transaction by default."""
+HANDED_TOGETHER_MAX = (RECORDS_PER_COMMIT - 1) // 2
+"""Each has a guard of its own, and may have a target of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +150,58 @@ async def change_together(
     return await _swap_together(store, keys, guarded)
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """One of the partitions that are handed over together."""
+
+    held: HeldPartition
+    record: PartitionRecord
+    target: LiveNode
+    """Whom ``record`` makes the primary."""
+
+
 async def hand_over(
-    store: Store,
-    keys: Keys,
-    held: HeldPartition,
-    record: PartitionRecord,
-    me: LiveNode,
-    target: LiveNode,
-) -> Won | Lost[HeldPartition]:
-    """Make ``target`` the primary in place of this node, while both are registered."""
-    assert held.record.primary is not None
-    assert held.record.primary.node == me.registration.id
-    _check_new_primary(held.record, record, target)
-    guards = (_stands(keys, me), _stands(keys, target))
-    return await _swap(store, keys, record, held.mod_revision, guards)
+    store: Store, keys: Keys, handed: Sequence[Handed], me: LiveNode
+) -> tuple[Won | Lost[HeldPartition], ...]:
+    """Make each one's target its primary in place of this node, while both are registered.
+
+    One outcome for each, in their order; at most ``HANDED_TOGETHER_MAX``. Requests wait
+    for all of them, so they are one commit. Where it is lost, it is tried again without
+    those by which it was. Where this raises StoreUnavailable, none was written.
+    """
+    assert len(handed) <= HANDED_TOGETHER_MAX
+    for it in handed:
+        assert it.held.record.primary is not None
+        assert it.held.record.primary.node == me.registration.id
+        _check_new_primary(it.held.record, it.record, it.target)
+    outcomes: dict[int, Won | Lost[HeldPartition]] = {}
+    left = {
+        number: (
+            _partition_swap(keys, it.record, it.held.mod_revision),
+            (_stands(keys, me), _stands(keys, it.target)),
+        )
+        for number, it in enumerate(handed)
+    }
+    is_certain = True
+    while left:
+        guards = [guard for _, each in left.values() for guard in each]
+        try:
+            settled = await settle(store, [swap for swap, _ in left.values()], guards)
+        except (StoreUnavailable, StoreRefused) as error:
+            if is_certain:
+                raise
+            raise OutcomeUnknown(f"an earlier commit may stand: {error}") from error
+        is_certain = is_certain and settled.certain
+        ended = {
+            number: swap
+            for number, (swap, each) in left.items()
+            if settled.won or not {swap.guard, *each}.isdisjoint(settled.failed)
+        }
+        assert ended, "a guard that failed is somebody's"
+        for number, swap in ended.items():
+            del left[number]
+            outcomes[number] = _outcome(swap, settled)
+    return tuple(outcomes[number] for number in range(len(handed)))
 
 
 def _check_same_primary(old: PartitionRecord, new: PartitionRecord, me: LiveNode) -> None:
