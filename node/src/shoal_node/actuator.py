@@ -29,7 +29,7 @@ from shoal_node.actions import (
 from shoal_node.data_plane_port import DataPlanePort
 from shoal_node.fence import Fence
 from shoal_node.local import Following, Joining, Local, Required
-from shoal_node.topology import topology_of
+from shoal_node.topology import TopologyWriter
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +48,7 @@ class Actuator:
         self._fence = fence
         self._local = local
         self._draw_token = draw_token
+        self._topology = TopologyWriter()
 
     def perform(  # noqa: C901  a table of actions
         self, view: ClusterView, action: OwnAction, now_ms: int
@@ -69,7 +70,7 @@ class Actuator:
                 self._data_plane.thaw_partition(partition)
                 self._local.thawed(partition)
             case InstallTopology():
-                self._data_plane.install_topology(topology_of(view).SerializeToString())
+                self._data_plane.install_topology(self._topology.serialized(view))
                 self._local.installed = view.revision
             case SetEviction(eviction=eviction):
                 self._data_plane.set_eviction(eviction)

@@ -3,26 +3,57 @@
 Complete, at the view's revision. A node is in it while its key stands. A partition
 names its primary only while that very incarnation is registered: otherwise nobody
 serves it, and its primary is empty.
+
+A node tells its data plane of every revision, and most of them change a few partitions
+of hundreds: ``TopologyWriter`` writes only those anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from shoal.v1 import topology_pb2 as pb
-from shoal_coordinator.registry.records import PartitionRecord
-from shoal_coordinator.registry.view import ClusterView, LiveNode
+from shoal_coordinator.registry.records import NodeId, PartitionId, PartitionRecord
+from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 
 
-def topology_of(view: ClusterView) -> pb.Topology:
-    """Needs a view with a config."""
-    assert view.config is not None
-    return pb.Topology(
-        cluster=view.cluster,
-        revision=view.revision,
-        complete=True,
-        partition_count=view.config.partition_count,
-        nodes=[_node(node) for _, node in sorted(view.nodes.items())],
-        partitions=[_partition(view, held.record) for _, held in sorted(view.partitions.items())],
-    )
+class TopologyWriter:
+    """Serializes the topologies of one view after the other."""
+
+    def __init__(self) -> None:
+        self._nodes: Mapping[NodeId, LiveNode] | None = None
+        self._written: dict[PartitionId, tuple[HeldPartition, bytes]] = {}
+        """What each partition's record was, and as what it was written, beside ``_nodes``."""
+
+    def serialized(self, view: ClusterView) -> bytes:
+        """A ``Topology``. Needs a view with a config."""
+        assert view.config is not None
+        if view.nodes is not self._nodes:
+            # Whether a primary lives is part of what is told of its partitions.
+            self._nodes, self._written = view.nodes, {}
+        beside_partitions = pb.Topology(
+            cluster=view.cluster,
+            revision=view.revision,
+            complete=True,
+            partition_count=view.config.partition_count,
+            nodes=[_node(node) for _, node in sorted(view.nodes.items())],
+        )
+        # Messages that are written one after the other are one that is merged of them.
+        return b"".join(
+            (
+                beside_partitions.SerializeToString(),
+                *(self._of(view, held) for _, held in sorted(view.partitions.items())),
+            )
+        )
+
+    def _of(self, view: ClusterView, held: HeldPartition) -> bytes:
+        partition = held.record.partition
+        known = self._written.get(partition)
+        if known is not None and known[0] is held:
+            return known[1]
+        alone = pb.Topology(partitions=[_partition(view, held.record)]).SerializeToString()
+        self._written[partition] = (held, alone)
+        return alone
 
 
 def _node(live: LiveNode) -> pb.Node:

@@ -245,20 +245,20 @@ class _Silence:
 
 
 class _NoTopology:
-    """The view itself, in place of the message that is made from it."""
+    """Clients look at the records themselves."""
 
-    def SerializeToString(self) -> bytes:
+    def serialized(self, _view: ClusterView) -> bytes:
         return b""
 
 
 @contextmanager
 def driven_by_events() -> Iterator[None]:
     """Have agents and operations use ``Asyncio`` for the module, and say nothing."""
-    silence, no_topology = _Silence(), _NoTopology()
+    silence = _Silence()
     with ExitStack() as stack:
         for module in (agent, membership, handover, record_change, settle, partitions):
             stack.enter_context(replaced(module, "asyncio", Asyncio))
         for module in (agent, membership, handover, record_change, actuator, takeover):
             stack.enter_context(replaced(module, "_log", silence))
-        stack.enter_context(replaced(actuator, "topology_of", lambda _view: no_topology))
+        stack.enter_context(replaced(actuator, "TopologyWriter", _NoTopology))
         yield
