@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shoal_coordinator.registry.codec import decode_partition, encode_config, encode_partition
-from shoal_coordinator.registry.port import Delete, Events, Put, Revision, StoreWentBack
-from shoal_coordinator.registry.records import NodeId, PartitionId, PartitionRecord
+from shoal_coordinator.registry.port import (
+    Change,
+    Committed,
+    Delete,
+    Events,
+    Guard,
+    Put,
+    Revision,
+    StoreWentBack,
+)
+from shoal_coordinator.registry.records import Incarnation, NodeId, PartitionId, PartitionRecord
 from shoal_node.errors import ClusterChanged, IdInUse
 from simulated_cluster import NODES, PARTITIONS, TTL_SECONDS, World
 from simulated_store import KEYS, Mutant, SimulatedStore
@@ -276,20 +285,46 @@ def test_a_hand_over_in_doubt_stays_frozen_until_it_is_known_what_came_of_it() -
     tell(story)
 
 
+def commits_by(world: World, node: NodeId) -> list[Sequence[Change]]:
+    """What a node changes of partitions from now on, by commit."""
+    commit = world.etcd.commit_by
+    found: list[Sequence[Change]] = []
+
+    def noted(
+        who: Incarnation | None,
+        guards: Sequence[Guard],
+        changes: Sequence[Change],
+        on_loss_read: Sequence[str] = (),
+    ) -> Committed:
+        committed = commit(who, guards, changes, on_loss_read)
+        is_its = who == world.processes[node].incarnation
+        if committed.won and is_its and "/partitions/" in changes[0].key:
+            found.append(changes)
+        return committed
+
+    world.etcd.commit_by = noted  # type: ignore[method-assign]
+    return found
+
+
 def test_a_node_that_stops_hands_everything_over_and_leaves() -> None:
     async def story(world: World) -> None:
         world.start_all()
         await all_replicated(world)
-        stopping = world.processes[N0]
-        had = [partition for partition, owner in owners(world).items() if owner == N0]
+        had = owners(world)
+        node = max(NODES, key=list(had.values()).count)
+        stopping = world.processes[node]
+        count = list(had.values()).count(node)
+        gave = commits_by(world, node)
         took = world.loop.time()
         await stopping.stop()
         assert world.loop.time() - took < 1
-        assert world.etcd.incarnation_of(N0) is None
+        assert world.etcd.incarnation_of(node) is None
         assert await all_served(world) == 0
-        assert N0 not in owners(world).values()
-        assert world.checks.counts["handed"] == len(had) > 0
-        assert all(N0 not in {it.node for it in r.in_sync} for r in records(world).values())
+        assert node not in owners(world).values()
+        assert world.checks.counts["handed"] == count > 1
+        together = stopping.agent._policy.stopping_hand_overs_at_once
+        assert len(gave) == -(-count // together) < count, "each commit costs every process"
+        assert all(node not in {it.node for it in r.in_sync} for r in records(world).values())
 
     tell(story)
 
