@@ -162,14 +162,17 @@ class Agent:
     async def _follow(self) -> None:
         async with contextlib.aclosing(follow(self._world.store, self._world.keys)) as views:
             async for view in views:
-                self._check_config(view)
-                known, self._view = self._view, view
-                self._first_view.set()
-                if known is not None:
-                    self._act_at_once(_changed(known, view))
-                    if view.nodes is not known.nodes:
-                        self._urgent.set()
-                self._news.set()
+                self._saw(view)
+
+    def _saw(self, view: ClusterView) -> None:
+        self._check_config(view)
+        known, self._view = self._view, view
+        self._first_view.set()
+        if known is not None:
+            self._act_at_once(_changed(known, view))
+            if view.nodes is not known.nodes:
+                self._urgent.set()
+        self._news.set()
 
     def _check_config(self, view: ClusterView) -> None:
         if view.config is None or view.config.cluster_id != self._config.cluster_id:
