@@ -14,11 +14,13 @@ import os
 import pytest
 
 from simulation.cluster import simulate
+from simulation.harms import ETCD_HARMS
 from simulation.mutants import Mutant
-from simulation.seeds import TELLING, caught, run_seeds
+from simulation.seeds import TELLING, caught, quiet, run_seeds
 
 SEEDS = int(os.environ.get("SHOAL_SEEDS", "400"))
 CORES = int(os.environ.get("SHOAL_CORES", "1"))
+SEEDS_WITHOUT_ETCD = 40
 FIRST = int(os.environ.get("SHOAL_FIRST_SEED", "0"))
 MUTANTS = [it for it in Mutant if it is not Mutant.NONE]
 
@@ -31,10 +33,17 @@ def test_promises_hold_whatever_happens_and_all_converges(
     with capsys.disabled():
         print(f"\n{ran}")
     assert not ran.broken, str(ran)
-    for harm in ("crash", "move", "leases lost", "compacted", "one way"):
+    for harm in ("crash", "move", "leases lost", "compacted", "one way", "deaf", "impostor"):
         assert ran.counts[harm] > 0, f"void: no {harm}"
     for kind in ("in sync", "by primary", "reads", "increments", "promoted", "handed over"):
         assert ran.counts[kind] > ran.seeds // 2, f"void: {ran.counts[kind]} {kind}"
+
+
+def test_nobody_gives_up_a_copy_because_it_was_cut_off_itself() -> None:
+    with quiet():
+        for seed in range(SEEDS_WITHOUT_ETCD):
+            broken = simulate(seed, harms=ETCD_HARMS).broken
+            assert not broken, f"seed {seed}: {broken}"
 
 
 @pytest.mark.timeout(600)

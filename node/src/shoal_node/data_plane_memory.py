@@ -1,4 +1,4 @@
-"""The data plane's twin in memory, for tests and simulation.
+"""The data plane's twin in memory, for stories of an agent's life.
 
 Holds what the Rust one holds that matters to the agent: which partitions are served,
 frozen and followed, the deadline, the topology, and of each copy its operations
@@ -84,10 +84,6 @@ class MemoryDataPlane:
     def read(self, partition: int, key: bytes) -> bytes | None:
         """What a primary read finds. Only where a write is not refused."""
         return self._copies[partition].entries().get(key)
-
-    def copy(self, partition: int) -> MemoryCopy | None:
-        """The copy itself, for checks of a test."""
-        return self._copies.get(partition)
 
     def epoch(self, partition: int) -> int | None:
         """The epoch at which a partition is served here."""
@@ -254,14 +250,6 @@ class MemoryDataPlane:
             return False
         acked = [it.acked_seq for (_, id_), it in copy.followers.items() if id_ == copy_id]
         return bool(acked) and max(acked) >= copy.seq
-
-    def cut_off(self, partition: int, node: str) -> None:
-        """A follower's stream is gone."""
-        copy = self._copies.get(partition)
-        for (follower, _), known in () if copy is None else copy.followers.items():
-            if follower == node and known.is_streaming:
-                known.is_streaming = False
-                self._news += 1
 
     def feed(self, partition: int, sink: MemoryDataPlane, operations: int) -> bool:
         """Take what the sink acknowledges, then give it more. Whether anything moved."""

@@ -1,7 +1,7 @@
 """The data plane as a port: what the agent asks of it.
 
 Two implementations: ``_bridge.DataPlane`` (Rust) and its twin in
-``data_plane_memory`` for tests and simulation. ``tests/node/
+``data_plane_memory`` for stories in tests. ``tests/node/
 test_data_plane_conformance.py`` runs one suite on both.
 
 The data plane decides nothing. It holds what must hold while Python is paused:

@@ -1,15 +1,14 @@
 """Where the data planes in memory of one test cluster reach each other.
 
 Nothing moves by itself: ``step`` lets one follower's copy come a little further, and
-what it has applied is acknowledged only at its next step. So a test, or a simulation's
-chance, decides how far everybody is at every moment. ``reaches`` is the place for cuts
-and pauses: while it is false nothing moves between two nodes, either way.
+what it has applied is acknowledged only at its next step. So a test decides how far
+everybody is at every moment.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shoal_coordinator.registry.records import CopyId, PartitionId
@@ -29,8 +28,6 @@ class MemoryNetwork:
 
     def __init__(self) -> None:
         self.planes: dict[str, MemoryDataPlane] = {}
-        self.reaches: Callable[[str, str], bool] = lambda _from, _to: True
-        """Whether the node at the first address reaches the one at the second."""
         self._numbers = itertools.count(1)
 
     def draw(self, copy_id: str) -> str:
@@ -53,10 +50,7 @@ class MemoryNetwork:
         if sink is None or target is None:
             return False
         source = self.planes.get(target)
-        is_reached = self.reaches(address, target) and self.reaches(target, address)
-        if source is None or not is_reached:
-            if source is not None:
-                source.cut_off(partition, sink.node)
+        if source is None:
             return False
         return source.feed(partition, sink, operations)
 
@@ -78,18 +72,16 @@ class MemoryNetwork:
 
 
 class MemoryPeers:
-    """``Peers`` over the network in memory, for the node at ``address``."""
+    """``Peers`` over the network in memory."""
 
-    def __init__(self, network: MemoryNetwork, address: str) -> None:
+    def __init__(self, network: MemoryNetwork) -> None:
         self._network = network
-        self._address = address
 
     async def copies(
         self, address: str, partitions: Sequence[PartitionId]
     ) -> dict[PartitionId, PeerCopy]:
         plane = self._network.planes.get(address)
-        there = self._network.reaches(self._address, address)
-        if plane is None or not (there and self._network.reaches(address, self._address)):
+        if plane is None:
             raise PeerSilent(f"{address} did not tell its positions")
         return {
             PartitionId(told.partition): PeerCopy(

@@ -16,6 +16,7 @@ does to them is simulated: time, messages, etcd, processes that stop between two
     client       writes, reads, counts, and remembers what it was told
     promises     what must hold of what it was told
     harms        what is done to the cluster
+    needless     copies that nobody had to give up
     mutants      rules taken away, to see that it is noticed
     cluster      all of it
 """

@@ -24,18 +24,19 @@ from shoal_coordinator.registry.records import (
     Unclean,
 )
 from shoal_node.timing import timing_for
-from simulated_store import KEYS
 from simulation.client import Clients
 from simulation.coordinator import Coordinator
 from simulation.etcd import SimulatedEtcd
 from simulation.events import SECOND_US, WORLD, Events
-from simulation.harms import HARMS, Harms
+from simulation.harms import Harms, drawn
 from simulation.mutants import Mutant, taken_away
+from simulation.needless import NeedlessLosses
 from simulation.plain import PlainRecords
 from simulation.plane import SimulatedPlane
 from simulation.process import Process, Terrain, driven_by_events
 from simulation.promises import Promises
 from simulation.streams import Streams
+from watched_etcd import KEYS
 
 STEPS = 2_000
 _FAULTY_SHARE = 0.85
@@ -58,9 +59,7 @@ class Run:
 class Cluster:
     """One seed's."""
 
-    def __init__(
-        self, seed: int, mutant: Mutant, harms: dict[str, int], unclean: Unclean | None
-    ) -> None:
+    def __init__(self, seed: int, mutant: Mutant, unclean: Unclean | None) -> None:
         self.rng = random.Random(seed)
         rng = self.rng
         self.mutant = mutant
@@ -84,14 +83,16 @@ class Cluster:
         self.log_bytes = rng.choice((0, 0, 1_500))
         self.is_over = False
         self._opened: set[tuple[int, int]] = set()
+        self._impostors: list[Process] = []
 
-    def begin(self, harms: dict[str, int]) -> None:
-        """Found it and start everything."""
+    def begin(self, harms: dict[str, int] | None) -> None:
+        """Found it and start everything. ``harms``: done to it, instead of what is drawn."""
         rng = self.rng
         self.etcd = SimulatedEtcd(self.events, self.broken)
         self.promises = Promises(
             self.broken, self.registered, keeps=self.config.unclean is Unclean.KEEP
         )
+        self.needless = NeedlessLosses(self.events, self.live, self.broken)
         self.etcd.changed_record = self._wrote
         self.streams = Streams(self.events, self._random())
         self.streams.find = self._running
@@ -109,8 +110,7 @@ class Cluster:
         self.processes = {node: self._start(node) for node in self.nodes}
         self.coordinator = Coordinator("c0", self.etcd, self._random(), self.ttl)
         self.clients = Clients(self, self._random(), self.promises)
-        self.harms = Harms(self, self._random(), harms)
-        assert rng is self.rng
+        self.harms = Harms(self, self._random(), drawn(rng) if harms is None else harms)
 
     def _random(self) -> random.Random:
         return random.Random(self.rng.getrandbits(64))
@@ -132,18 +132,21 @@ class Cluster:
 
     # Processes.
 
-    def _start(self, node: NodeId) -> Process:
-        return Process(self, self._terrain, node, self._random(), self.log_bytes)
+    def _start(self, node: NodeId, mark: str | None = None) -> Process:
+        return Process(self, self._terrain, node, self._random(), self.log_bytes, mark)
+
+    def start_impostor(self, node: NodeId) -> None:
+        """Another process under this node's id, elsewhere."""
+        self._impostors.append(self._start(node, f"elsewhere{len(self._impostors)}"))
 
     def live(self) -> list[Process]:
-        return [it for it in self.processes.values() if it.is_alive]
+        return [it for it in (*self.processes.values(), *self._impostors) if it.is_alive]
 
     def registered(self) -> list[Process]:
-        return [it for it in self.live() if self.etcd.incarnation_of(it.node) == it.incarnation]
+        return [it for it in self.live() if it.is_registered]
 
-    def _running(self, node: str) -> Process | None:
-        process = self.processes.get(NodeId(node))
-        return process if process is not None and process.is_alive else None
+    def _running(self, address: str) -> Process | None:
+        return next((it for it in self.live() if it.name == address), None)
 
     def restart_later(self, node: NodeId, delay_us: float) -> None:
         self.events.after(delay_us, WORLD, self._restart, node)
@@ -162,6 +165,8 @@ class Cluster:
         self.harms.is_over = self.clients.is_quiet = True
         self.streams.heal()
         self.etcd.down_until_us = self.etcd.stalled_until_us = 0
+        for process in self._impostors:
+            process.crash()
         for process in self.live():
             process.heal()
             for upkeep in process.upkeeps:
@@ -176,19 +181,16 @@ class Cluster:
 
     def server(self, partition: int) -> Process | None:
         """Who would answer a write now."""
-        for process in self.processes.values():
-            if process.is_alive and not process.plane.refuses(partition):
-                return process
-        return None
+        return next((it for it in self.live() if not it.plane.refuses(partition)), None)
 
     def named(self, partition: int) -> list[Process]:
         """Those whose very copy the record names as in sync."""
-        record = self.etcd.record(partition)
+        in_sync = self.etcd.record(partition).in_sync
         return [
             process
-            for copy in record.in_sync
-            if (process := self._running(copy.node)) is not None
-            and process.plane.copies.copy_id(partition) == copy.copy_id
+            for process in self.live()
+            for copy in in_sync
+            if process.node == copy.node and process.plane.copies.copy_id(partition) == copy.copy_id
         ]
 
     def heard(self, process: Process) -> None:
@@ -237,6 +239,7 @@ class Cluster:
 
     def _wrote(self, by: Incarnation | None, old: PartitionRecord, new: PartitionRecord) -> None:
         self.promises.wrote(by, old, new)
+        self.needless.wrote(by, old, new)
         for process in self.named(new.partition):
             what = f"{process.node} is named in sync at epoch {new.epoch}"
             self.promises.check_copy(process, new.partition, what)
@@ -247,6 +250,8 @@ class Cluster:
         """A sentence; empty once everything is as it should be."""
         if len(self.live()) < len(self.nodes):
             return "a node does not live"
+        if not all(it.plane.is_ready for it in self.live()):
+            return "a node is not ready"
         wanted = min(1 + self.config.replica_count, len(self.nodes))
         for partition in range(self.partitions):
             serving = [it for it in self.live() if not it.plane.refuses(partition)]
@@ -283,11 +288,10 @@ def simulate(
     steps: int = STEPS,
 ) -> Run:
     """Run one seed. Stops at the first thing that is broken."""
-    chosen = HARMS if harms is None else harms
-    cluster = Cluster(seed, mutant, chosen, unclean)
+    cluster = Cluster(seed, mutant, unclean)
     events, broken = cluster.events, cluster.broken
     with driven_by_events(), cluster.records.in_use(), taken_away(mutant):
-        cluster.begin(chosen)
+        cluster.begin(harms)
         began_us = events.now_us
         faulty = int(steps * _FAULTY_SHARE)
         while events.steps < faulty and not broken:

@@ -23,11 +23,11 @@ from shoal_coordinator.registry.port import LeaseLost, OutcomeUnknown, Store, St
 from shoal_coordinator.registry.records import CoordinatorLeader
 from shoal_coordinator.registry.upkeep import UpkeepCallbacks, UpkeepSettings
 from shoal_coordinator.registry.view import ClusterView, ElectedLeader
-from simulated_store import KEYS
 from simulation.coroutines import Sleep, Task
 from simulation.etcd import Connection, SimulatedEtcd, Upkeep, Watch
 from simulation.events import SECOND_US
 from simulation.host import Host
+from watched_etcd import KEYS
 
 SETTINGS = PlanSettings(
     settle_seconds=0.3,

@@ -25,10 +25,10 @@ from shoal_coordinator.registry.port import (
 from shoal_coordinator.registry.records import Incarnation, PartitionId, PartitionRecord
 from shoal_coordinator.registry.upkeep import Schedule, UpkeepCallbacks, UpkeepSettings
 from shoal_coordinator.registry.view import ClusterView
-from simulated_store import KEYS, WatchedEtcd
 from simulation.coroutines import Sleep, Task
 from simulation.events import SECOND_US, WORLD, Events
 from simulation.host import Host
+from watched_etcd import KEYS, WatchedEtcd
 
 CALL_US = 1.0 * SECOND_US
 _TICK_US = 50_000
@@ -48,10 +48,6 @@ class SimulatedEtcd(WatchedEtcd):
     @property
     def is_down(self) -> bool:
         return self.events.now_us < self.down_until_us
-
-    def lose_all_leases(self) -> None:
-        for lease in list(self._leases):
-            self.revoke(lease)
 
     def record(self, partition: int) -> PartitionRecord:
         return self._records[KEYS.partition(PartitionId(partition))]
@@ -121,7 +117,7 @@ class Call:
             except LeaseLost as lost:
                 error = lost
         delay_us = host.delay_us()
-        if host.loses() or host.is_cut or events.now_us + delay_us > self._until_us:
+        if host.loses() or host.is_cut or host.is_deaf or events.now_us + delay_us > self._until_us:
             self._never(task, turn)
         else:
             events.after(delay_us, host, task.step, turn, value, error)
@@ -193,7 +189,8 @@ class Watch:
     def _arrive(self, view: ClusterView) -> None:
         host, now_us = self._host, self._host.events.now_us
         etcd = self._etcd
-        away_us = max(host.cut_until_us, etcd.down_until_us, etcd.stalled_until_us) - now_us
+        unheard_until_us = max(host.cut_until_us, host.deaf_until_us)
+        away_us = max(unheard_until_us, etcd.down_until_us, etcd.stalled_until_us) - now_us
         if away_us > 0:
             # Cut meanwhile: it is listed again.
             host.events.after(away_us + host.delay_us(), host, self._arrive, None)
@@ -236,6 +233,10 @@ class Keeper(Host):
     @property
     def is_cut(self) -> bool:
         return self._host.is_cut
+
+    @property
+    def is_deaf(self) -> bool:
+        return self._host.is_deaf
 
     def delay_us(self) -> float:
         return self._host.delay_us()

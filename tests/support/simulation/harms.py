@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from shoal_coordinator.registry.port import ModifiedAt, Put
 from shoal_coordinator.registry.records import PartitionId
-from simulated_store import KEYS
 from simulation.events import SECOND_US, WORLD
+from watched_etcd import KEYS
 
 if TYPE_CHECKING:
     from simulation.cluster import Cluster
     from simulation.process import Process
 
 _PAUSE_US = 350_000
+_ETCD_STAYS_US = 2 * SECOND_US
+_SEES_LOSSES_US = 50_000
+"""For so long everybody sees that leases are gone, before etcd is."""
 HARMS = {
     "move": 6,
     "crash": 4,
@@ -23,6 +26,8 @@ HARMS = {
     "cut from etcd": 3,
     "keeper": 2,
     "keeper in a call": 2,
+    "wedge": 1,
+    "deaf": 2,
     "stop": 2,
     "one way": 3,
     "both ways": 2,
@@ -39,6 +44,18 @@ HARMS = {
     "paused everywhere": 1,
     "coordinator": 1,
 }
+"""How often, compared with each other."""
+ID_HARMS = {kind: weight for kind, weight in HARMS.items() if kind != "leases lost"} | {
+    "impostor": 3
+}
+"""Leases run out, and are not dropped before: whoever comes under another's id must not
+meet that."""
+ETCD_HARMS = {"etcd away": 1, "deaf": 1, "crash": 1, "move": 1, "stop": 1}
+
+
+def drawn(rng: random.Random) -> dict[str, int]:
+    """What is done in a seed's cluster."""
+    return rng.choices((HARMS, ID_HARMS, ETCD_HARMS), (8, 1, 1))[0]
 
 
 class Harms:
@@ -46,6 +63,8 @@ class Harms:
 
     def __init__(self, cluster: Cluster, rng: random.Random, harms: dict[str, int]) -> None:
         self.is_over = False
+        self._etcd_back_us = 0
+        """Until then it is away, or has just come back."""
         self._cluster = cluster
         self._rng = rng
         self._kinds = list(harms)
@@ -83,6 +102,17 @@ class Harms:
             case "keeper in a call":
                 for upkeep in process.upkeeps:
                     upkeep.stalls_at_next_us = for_us
+            case "wedge":
+                process.wedged_until_us = until_us
+            case "deaf":
+                self._deafen(process)
+            case "impostor":
+                cluster.start_impostor(node)
+            case "etcd away":
+                if now_us >= self._etcd_back_us:
+                    self._etcd_back_us = now_us + _ETCD_STAYS_US
+                    cluster.etcd.lose_all_leases()
+                    cluster.events.after(_SEES_LOSSES_US, WORLD, self._cut_from_etcd)
             case "stop":
                 self._stop(process)
             case "one way":
@@ -127,6 +157,31 @@ class Harms:
         ways[one, other] = ways[other, one] = until_us
         if self._rng.random() < 0.3:
             self._cluster.streams.break_some()
+
+    def _deafen(self, process: Process) -> None:
+        cluster = self._cluster
+        process.loss = process.slow = 0.0
+        deaf_us = int((cluster.ttl + self._rng.random()) * SECOND_US)
+        process.deaf_until_us = until_us = cluster.events.now_us + deaf_us
+        for other in cluster.nodes:
+            if other != process.node:
+                self._cut(process.name, other, until_us)
+        if process.is_alive:
+            cluster.needless.deafened(process)
+
+    def _cut_from_etcd(self) -> None:
+        """Everybody, for longer than leases last, and back within a second of each other."""
+        cluster, rng = self._cluster, self._rng
+        if self.is_over:
+            return
+        away_us = (2 * cluster.ttl + rng.uniform(0.2, 1.5)) * SECOND_US
+        back_us = {}
+        for process in cluster.live():
+            process.heal()
+            until_us = cluster.events.now_us + int(away_us + rng.random() * SECOND_US)
+            process.cut_until_us = back_us[process.incarnation] = until_us
+        cluster.needless.etcd_went_away(back_us)
+        self._etcd_back_us = max(back_us.values(), default=0) + _ETCD_STAYS_US
 
     def _stop(self, process: Process) -> None:
         if process.is_alive and not process.is_stopping:

@@ -22,13 +22,15 @@ class Host:
         self.paused_until_us = 0
         self.cut_until_us = 0
         """No way to etcd."""
+        self.deaf_until_us = 0
+        """Hears nobody, and is heard by etcd."""
         self.loss = 0.0
         self.slow = 0.0
         self._rate = 1 + rng.uniform(-_CLOCK_RATE_MAX, _CLOCK_RATE_MAX)
         self._offset_us = rng.randrange(1_000_000_000)
 
     def heal(self) -> None:
-        self.paused_until_us = self.cut_until_us = 0
+        self.paused_until_us = self.cut_until_us = self.deaf_until_us = 0
         self.loss = self.slow = 0.0
 
     def now_us(self) -> int:
@@ -48,6 +50,10 @@ class Host:
     @property
     def is_cut(self) -> bool:
         return self.events.now_us < self.cut_until_us
+
+    @property
+    def is_deaf(self) -> bool:
+        return self.events.now_us < self.deaf_until_us
 
     def delay_us(self) -> float:
         """Of a message to etcd, or from it."""

@@ -23,8 +23,9 @@ from shoal_coordinator.registry.port import (
 )
 from shoal_coordinator.registry.records import CopyId
 from shoal_node import actuator, agent, handover, holders, taking
+from shoal_node.contact import Contact
 from shoal_node.local import Local
-from simulated_store import KEYS
+from watched_etcd import KEYS
 
 
 class Mutant(StrEnum):
@@ -46,6 +47,8 @@ class Mutant(StrEnum):
     NOTHING_DRAINED = "a hand-over does not wait until its target has everything"
     THAWED_BLINDLY = "a frozen partition is thawed although the hand-over may have won"
     CLEARED_TOO_SOON = "a partition starts empty while a copy in sync lives"
+    SILENCE_NOT_CONFIRMED = "a primary that may be deaf itself leaves copies out as late"
+    ABSENCE_COUNTED_BEFORE_RETURN = "who was missing before this node was back counts as lost"
 
 
 def guards_kept(
@@ -90,6 +93,14 @@ def _owns_by_node(self: Local, held: Any) -> bool:
     return held.record.primary is not None and held.record.primary.node == self.node
 
 
+def _always_heard(self: Contact, sent_ms: Sequence[int], now_ms: int, silence_ms: int) -> None:
+    _heard(self, sent_ms, now_ms, silence_ms)
+    self.confirmed_ms = now_ms
+
+
+_heard = Contact.heard
+
+
 def _patches(mutant: Mutant) -> Iterator[tuple[object, str, Callable[..., Any]]]:
     match mutant:
         case Mutant.INCARNATION_IGNORED:
@@ -101,6 +112,10 @@ def _patches(mutant: Mutant) -> Iterator[tuple[object, str, Callable[..., Any]]]
             yield handover, "hand_over", _blind_hand_over
         case Mutant.OLD_RECORD_OBEYED:
             yield Local, "latest", lambda _self, view, partition: view.partitions.get(partition)
+        case Mutant.SILENCE_NOT_CONFIRMED:
+            yield Contact, "heard", _always_heard
+        case Mutant.ABSENCE_COUNTED_BEFORE_RETURN:
+            yield Contact, "began", lambda _self, _now_ms: None
         case Mutant.IN_SYNC_BY_NODE:
             # Every copy of a node has the same name, for ever.
             for module in (actuator, agent):

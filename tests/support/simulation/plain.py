@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import simulated_store
+import watched_etcd
 from shoal_coordinator.registry import apply
 from shoal_coordinator.registry.operations import election, members, nodes, partitions
 
 _KINDS = ("partition", "registration", "member", "config", "leader")
-_USERS: tuple[ModuleType, ...] = (apply, election, members, nodes, partitions, simulated_store)
+_USERS: tuple[ModuleType, ...] = (apply, election, members, nodes, partitions, watched_etcd)
 
 
 class PlainRecords:

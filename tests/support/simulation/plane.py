@@ -33,10 +33,13 @@ class Watcher(Protocol):
 class SimulatedPlane:
     """One run's. ``serving`` has the epoch of each partition that is open as primary."""
 
-    def __init__(self, host: Host, partitions: int, log_bytes: int, watcher: Watcher) -> None:
+    def __init__(
+        self, host: Host, node: str, partitions: int, log_bytes: int, watcher: Watcher
+    ) -> None:
         self.host = host
         keeps_ids = watcher.mutant is Mutant.IN_SYNC_BY_NODE
-        self.copies = SimulatedCopies(host.name, partitions, log_bytes, keeps_ids=keeps_ids)
+        self.copies = SimulatedCopies(node, partitions, log_bytes, keeps_ids=keeps_ids)
+        self.is_ready = False
         self.serving: dict[int, int] = {}
         self.frozen: set[int] = set()
         self.sealed: set[int] = set()
@@ -107,7 +110,8 @@ class SimulatedPlane:
         self.serving.pop(partition, None)
         self.frozen.discard(partition)
         self.sealed.discard(partition)
-        self.copies.follow(partition, primary if address else "", epoch, copy_id)
+        # Streams go to addresses. Nobody's: its primary is not there.
+        self.copies.follow(partition, address, epoch, copy_id)
         self._watcher.changed_roles(self)
 
     def close_partition(self, partition: int) -> None:
@@ -175,7 +179,7 @@ class SimulatedPlane:
         self._watcher.may_acknowledge(partition)
 
     def set_ready(self, ready: bool) -> None:
-        """Nobody asks."""
+        self.is_ready = ready
 
     def set_snapshot_rate(self, bytes_per_second: int) -> None:
         """Chunks come as fast as the world lets them."""

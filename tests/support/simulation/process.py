@@ -26,7 +26,6 @@ from shoal_node.fence import Fence
 from shoal_node.membership import MembershipPorts
 from shoal_node.policy import Policy
 from shoal_node.timing import Timing
-from simulated_store import KEYS
 from simulation.coroutines import Asyncio, Sleep, Task
 from simulation.etcd import Connection, SimulatedEtcd, Upkeep, Watch
 from simulation.events import SECOND_US, Events
@@ -34,6 +33,7 @@ from simulation.host import Host
 from simulation.mutants import Mutant, guards_kept, replaced
 from simulation.plane import SimulatedPlane
 from simulation.streams import SimulatedPeers, Streams
+from watched_etcd import KEYS
 
 if TYPE_CHECKING:
     from simulation.cluster import Cluster
@@ -74,12 +74,17 @@ class Process(Host):
         node: NodeId,
         rng: random.Random,
         log_bytes: int,
+        mark: str | None = None,
     ) -> None:
-        super().__init__(terrain.events, node, rng)
+        """``mark``: of a listener that the node did not have before."""
+        super().__init__(terrain.events, node if mark is None else f"{node}@{mark}", rng)
         self.node = node
-        self.incarnation = Incarnation(f"mark{node}-{rng.getrandbits(64):016x}")
+        self.incarnation = Incarnation(f"{mark or f'mark{node}'}-{rng.getrandbits(64):016x}")
         self.run = str(self.incarnation)
-        self.plane = SimulatedPlane(self, terrain.config.partition_count, log_bytes, cluster)
+        self.began_us = terrain.events.now_us
+        self.wedged_until_us = 0
+        """Its data path answers no probe."""
+        self.plane = SimulatedPlane(self, node, terrain.config.partition_count, log_bytes, cluster)
         self.is_stopping = False
         self.upkeeps: list[Upkeep] = []
         self._cluster = cluster
@@ -112,7 +117,7 @@ class Process(Host):
             return await done if isinstance(done, Coroutine) else done
 
         registration = NodeRegistration(
-            self.node, self.node, "", 100, self.incarnation, "0", "http://localhost"
+            self.node, self.name, "", 100, self.incarnation, "0", "http://localhost"
         )
         connection = Connection(
             etcd,
@@ -130,7 +135,12 @@ class Process(Host):
             fence.begin = begin_lifted  # type: ignore[method-assign]
         ports = AgentPorts(
             MembershipPorts(
-                cast("Store", connection), KEYS, lambda: True, make_upkeep, self.now_ns, offload
+                cast("Store", connection),
+                KEYS,
+                lambda: self.events.now_us >= self.wedged_until_us,
+                make_upkeep,
+                self.now_ns,
+                offload,
             ),
             cast("DataPlanePort", self.plane),
             fence,
@@ -143,9 +153,11 @@ class Process(Host):
     # What lets the agent take its turn.
 
     def _saw(self, view: ClusterView) -> None:
-        self.agent._view = view
-        self.agent._first_view.set()
-        self._rung()
+        Task.running_host = self
+        try:
+            self.agent._saw(view)
+        except Exception as error:  # noqa: BLE001  as the task that follows etcd would end
+            self._failed(error)
 
     def _rung(self) -> None:
         if not self._is_turn_due:
@@ -202,6 +214,15 @@ class Process(Host):
         if not self._is_look_due:
             self._look()
         self.after(_LOOK_US, self._look_now_and_then)
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether its key stands in etcd."""
+        return self._terrain.etcd.incarnation_of(self.node) == self.incarnation
+
+    def heal(self) -> None:
+        super().heal()
+        self.wedged_until_us = 0
 
     # Its end.
 

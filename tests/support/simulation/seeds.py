@@ -14,7 +14,6 @@ import structlog
 
 from shoal_coordinator.registry.records import Unclean
 from simulation.cluster import STEPS, simulate
-from simulation.harms import HARMS
 from simulation.mutants import Mutant
 
 _CHUNK_SEEDS = 25
@@ -99,7 +98,8 @@ def _run_chunk(chunk: tuple[int, int]) -> Ran:
 class Telling:
     """What a mutant is looked for with: what brings it out most."""
 
-    harms: dict[str, int] = field(default_factory=lambda: HARMS)
+    harms: dict[str, int] | None = None
+    """None: what the seed says."""
     seeds_max: int = 300
     unclean: Unclean | None = None
 
@@ -115,6 +115,8 @@ TELLING: dict[Mutant, Telling] = {
     Mutant.THAWED_BLINDLY: _SLOW_MOVES,
     Mutant.OUTSIDERS_TAKE_OVER: Telling(unclean=Unclean.KEEP),
     Mutant.CLEARED_TOO_SOON: Telling(unclean=Unclean.CLEAR),
+    Mutant.SILENCE_NOT_CONFIRMED: Telling({"deaf": 1}),
+    Mutant.ABSENCE_COUNTED_BEFORE_RETURN: Telling({"etcd away": 1, "crash": 1}),
 }
 
 
