@@ -19,6 +19,7 @@ Invariants: ``missing_since_ms`` holds exactly the expected nodes that are not l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shoal_coordinator.registry.records import MemberState, NodeId
@@ -35,16 +36,21 @@ class Absence:
     held_until_ms: dict[NodeId, int] = field(default_factory=dict)
     """Until when nothing may be taken over from a node."""
     _seen: set[NodeId] = field(default_factory=set)
+    _missing: frozenset[NodeId] = frozenset()
+    """Of the newest view, with how many nodes live there that count."""
+    _live_count: int = 0
+    _looked_at: tuple[Mapping[NodeId, object], Mapping[NodeId, object]] | None = None
+    """The parts of the view from which these two come: views share what did not change."""
 
     def saw(self, view: ClusterView, now_ms: int, hold_ms: int, contact_since_ms: int = 0) -> None:
         """Take note of who is in ``view`` and who should be and is not."""
-        live = {node for node, it in view.nodes.items() if it.registration.weight > 0}
-        proxies = view.nodes.keys() - live
-        self._seen |= live
-        expected = (self._seen | _members(view)) - _departed(view) - proxies
+        self._look(view)
+        if not self._missing:
+            self.missing_since_ms, self.held_until_ms = {}, {}
+            return
         self.missing_since_ms = {
             node: max(self.missing_since_ms.get(node, now_ms), contact_since_ms)
-            for node in expected - live
+            for node in self._missing
         }
         lately = {
             node: since_ms + hold_ms
@@ -54,8 +60,20 @@ class Absence:
         self.held_until_ms = {
             node: until_ms
             for node, until_ms in lately.items()
-            if node in self.held_until_ms or _is_mass_loss(len(lately), len(live))
+            if node in self.held_until_ms or _is_mass_loss(len(lately), self._live_count)
         }
+
+    def _look(self, view: ClusterView) -> None:
+        known = self._looked_at
+        if known is not None and known[0] is view.nodes and known[1] is view.members:
+            return
+        self._looked_at = view.nodes, view.members
+        live = {node for node, it in view.nodes.items() if it.registration.weight > 0}
+        proxies = view.nodes.keys() - live
+        self._seen |= live
+        expected = (self._seen | _members(view)) - _departed(view) - proxies
+        self._missing = frozenset(expected - live)
+        self._live_count = len(live)
 
 
 def _is_mass_loss(lost: int, left: int) -> bool:

@@ -60,6 +60,8 @@ from shoal_node.takeover import take_partitions_over
 
 _log = structlog.get_logger(__name__)
 
+_ROUTINE = (InstallTopology, LookAgain, RequireCopies)
+"""Actions that are no news to whoever reads the log."""
 _READINESS_POLL_MS = 200
 """How often a node that is not ready looks whether its lease has been renewed."""
 
@@ -252,7 +254,7 @@ class Agent:
 
     def _lease_left_ms(self) -> int:
         """How long the fence lets requests through if the lease is not renewed; 0: it does not."""
-        left_ns = self.fence.times().deadline_ns - self._world.clock_ns()
+        left_ns = self.fence.deadline_ns - self._world.clock_ns()
         return max(0, -(-left_ns // 1_000_000))
 
     def _turn(self, view: ClusterView) -> None:
@@ -299,8 +301,10 @@ class Agent:
         )
 
     def _perform(self, view: ClusterView, action: Action, now_ms: int) -> None:
-        is_routine = isinstance(action, InstallTopology | LookAgain | RequireCopies)
-        (_log.debug if is_routine else _log.info)(str(action))
+        if isinstance(action, _ROUTINE):
+            _log.debug("%s", action)
+        else:
+            _log.info(str(action))
         match action:
             case Rejoin(why=why):
                 self._membership.lose(why)

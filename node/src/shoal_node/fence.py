@@ -95,6 +95,11 @@ class Fence:
             if lease is None or lease == self._lease:
                 self._drop()
 
+    @property
+    def deadline_ns(self) -> int:
+        """Of the lease that is followed; 0: there is none, or the fence has fallen."""
+        return self._deadline_ns
+
     def times(self) -> LeaseTimes:
         with self._lock:
             return LeaseTimes(self._deadline_ns, self._renewed_ns, tuple(self._sent_ns))

@@ -19,6 +19,16 @@ def wanted_holders(view: ClusterView, record: PartitionRecord) -> frozenset[Node
     return frozenset((*planned, *record.replicas, *next_one))
 
 
+def is_wanted(view: ClusterView, record: PartitionRecord, node: NodeId) -> bool:
+    """Whether it is one of them."""
+    assert view.config is not None
+    return (
+        node in record.preference[: 1 + view.config.replica_count]
+        or node in record.replicas
+        or node == record.handoff_to
+    )
+
+
 def holder(view: ClusterView, copy: Copy) -> LiveNode | None:
     """The node that has this copy, if it lives in the run in which the copy began."""
     live = view.nodes.get(copy.node)

@@ -21,7 +21,7 @@ from dataclasses import replace
 from shoal_coordinator.registry.records import Copy, CopyId, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 from shoal_node.actions import ChangeAsPrimary, LookAgain, RequireCopies
-from shoal_node.holders import holder, wanted_holders
+from shoal_node.holders import holder, is_wanted, wanted_holders
 from shoal_node.local import Joining, Local
 from shoal_node.policy import Policy
 
@@ -114,13 +114,13 @@ def _comers(view: ClusterView, local: Local, held: HeldPartition, policy: Policy
     if told is None or told.role != "primary":
         return
     named = {copy.node for copy in held.record.in_sync}
-    wanted = wanted_holders(view, held.record)
     for follower in told.followers:
+        if not follower.is_streaming or follower.node in named:
+            continue
         copy = Copy(NodeId(follower.node), CopyId(follower.copy_id))
         live = holder(view, copy)
         if (
-            follower.is_streaming
-            and copy.node in wanted - named
+            is_wanted(view, held.record, copy.node)
             and live is not None
             and not live.registration.leaving
             and (follower.acked_seq >= told.head_seq or 0 < follower.lag_ms <= policy.near_ms)
@@ -153,11 +153,11 @@ def _why_out(
     trouble = _trouble(local, record.partition, copy, now_ms, policy)
     if trouble is not None:
         return trouble
-    wanted = wanted_holders(view, record)
+    if is_wanted(view, record, copy.node):
+        return None
     named = {other.node for other in record.in_sync}
-    if copy.node not in wanted and not (wanted & view.nodes.keys()) - named:
-        return "nobody wants it there"
-    return None
+    is_any_missing = bool((wanted_holders(view, record) & view.nodes.keys()) - named)
+    return None if is_any_missing else "nobody wants it there"
 
 
 def _trouble(

@@ -15,7 +15,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from shoal_coordinator.registry.port import ABSENT, Revision
@@ -118,6 +118,9 @@ class Local:
     """When this process was registered again, after it had lost a registration."""
     absence: Absence = field(default_factory=Absence)
     hearing: Hearing = field(default_factory=Hearing)
+    _seen: ClusterView | None = None
+    _vacant: list[HeldPartition] = field(default_factory=list)
+    """Without a primary that lives, in the newest view."""
 
     # What a view says.
 
@@ -127,18 +130,22 @@ class Local:
         ``hold_ms``: for how long a mass loss holds take-overs back.
         """
         self.absence.saw(view, now_ms, hold_ms, self.contact.since_ms)
-        self.written = {
-            partition: held
-            for partition, held in self.written.items()
-            if view.revision < held.mod_revision
+        if self.written:
+            self.written = {
+                partition: held
+                for partition, held in self.written.items()
+                if view.revision < held.mod_revision
+            }
+        if view is not self._seen:
+            self._seen = view
+            self._vacant = [
+                held for held in view.partitions.values() if not view.primary_is_live(held.record)
+            ]
+        self.vacancies = vacancies = {
+            held.record.partition: self._vacancy(held, now_ms) for held in self._vacant
         }
-        vacancies: dict[PartitionId, Vacancy] = {}
-        for partition, held in view.partitions.items():
-            if view.primary_is_live(held.record):
-                continue
-            vacancies[partition] = self._vacancy(held, now_ms)
-        self.vacancies = vacancies
-        self.hearing.keep_only({partition: it.epoch for partition, it in vacancies.items()})
+        if self.hearing.answers:
+            self.hearing.keep_only({partition: it.epoch for partition, it in vacancies.items()})
 
     def _vacancy(self, held: HeldPartition, now_ms: int) -> Vacancy:
         record = held.record
@@ -167,6 +174,22 @@ class Local:
             and record.primary_incarnation == self.incarnation
         )
 
+    def owned(
+        self, view: ClusterView, only: Collection[PartitionId] | None = None
+    ) -> list[HeldPartition]:
+        """The newest records that give a partition to this incarnation, in order.
+
+        ``only``: of these partitions.
+        """
+        if only is None and not self.written:
+            owned = [held for held in view.partitions.values() if self.owns(held)]
+        else:
+            partitions = view.partitions.keys() | self.written.keys() if only is None else only
+            newest = (self.latest(view, it) for it in partitions)
+            owned = [held for held in newest if held is not None and self.owns(held)]
+        owned.sort(key=lambda held: held.record.partition)
+        return owned
+
     def is_busy(self, partition: PartitionId) -> bool:
         """Whether a write of its record is on its way, or may be."""
         return (
@@ -186,8 +209,10 @@ class Local:
         told = self.observed.get(partition)
         if told is None or told.role != "primary":
             return None
-        wanted = (copy.node, copy.copy_id)
-        return next((it for it in told.followers if (it.node, it.copy_id) == wanted), None)
+        for it in told.followers:
+            if it.copy_id == copy.copy_id and it.node == copy.node:
+                return it
+        return None
 
     # What the data plane tells.
 

@@ -28,7 +28,7 @@ from shoal_node.actions import (
     PromotePartition,
     RequireCopies,
 )
-from shoal_node.holders import wanted_holders
+from shoal_node.holders import is_wanted
 from shoal_node.local import Following, Local, Required
 
 
@@ -105,9 +105,10 @@ def _instead(
 
 
 def _is_kept(view: ClusterView, local: Local, partition: PartitionId, held: HeldPartition) -> bool:
-    if not view.primary_is_live(held.record) or local.own_copy(partition) in held.record.in_sync:
+    record = held.record
+    if not local.stopping and is_wanted(view, record, local.node):
         return True
-    return not local.stopping and local.node in wanted_holders(view, held.record)
+    return not view.primary_is_live(record) or local.own_copy(partition) in record.in_sync
 
 
 def _follow(view: ClusterView, held: HeldPartition) -> FollowPartition:
@@ -126,11 +127,8 @@ def servings(
     For a node whose registration stands: only then it is certain that the record in
     the view is as new as what this node wrote itself. ``only``: of these partitions.
     """
-    partitions = view.partitions.keys() | local.written.keys() if only is None else only
-    for partition in sorted(partitions):
-        held = local.latest(view, partition)
-        if held is None or not local.owns(held):
-            continue
+    for held in local.owned(view, only):
+        partition = held.record.partition
         if local.serving.get(partition) == held.record.epoch:
             is_settled = partition not in local.changing and partition not in local.joining
             if is_settled and _names_own_copy(local, held):
@@ -173,8 +171,10 @@ def _required(held: HeldPartition) -> tuple[tuple[Copy, ...], int]:
 def lost_copies(view: ClusterView, local: Local) -> Iterator[HeldPartition]:
     """Records that name a copy of this incarnation which is not there: it cannot serve."""
     for partition in view.partitions:
+        if partition in local.serving:
+            continue
         held = local.latest(view, partition)
-        if held is None or not local.owns(held) or partition in local.serving:
+        if held is None or not local.owns(held):
             continue
         assert held.record.primary is not None
         copy_id = held.record.primary.copy_id
@@ -203,11 +203,17 @@ def followings(
         known = local.following.get(partition)
         if partition in local.serving or (known is None and not may_begin):
             continue
-        if not _is_kept(view, local, partition, held):
+        if known is not None and _is_newest(known, view, held):
             continue
-        follow = _follow(view, held)
-        if known is None or (
-            follow.epoch >= known.epoch
-            and known != Following(follow.primary, follow.address, follow.epoch)
-        ):
-            yield follow
+        if _is_kept(view, local, partition, held):
+            yield _follow(view, held)
+
+
+def _is_newest(known: Following, view: ClusterView, held: HeldPartition) -> bool:
+    """Whether a copy follows already whom the record names, who lives, or someone newer."""
+    record = held.record
+    assert record.primary is not None
+    if known.epoch != record.epoch:
+        return known.epoch > record.epoch
+    node = record.primary.node
+    return known.primary == node and known.address == view.nodes[node].registration.address

@@ -25,6 +25,8 @@ _PAUSE_US = 30_000
 _ANSWER_US = 3 * SECOND_US
 _RESEND_US = 700_000
 _ATTEMPTS_MAX = 6
+_KINDS = ("set", "set by primary", "delete", "swap", "count", "read", "burst")
+_CUMULATED = tuple(itertools.accumulate((12, 5, 3, 3, 4, 5, 1)))
 _KEYS = tuple(b"s%d" % number for number in range(4))
 """Written IN_SYNC only."""
 _KEYS_BY_PRIMARY = tuple(b"p%d" % number for number in range(3))
@@ -77,8 +79,7 @@ class Clients:
         process = self._cluster.server(partition)
         if process is None:
             return
-        kinds = ("set", "set", "set by primary", "delete", "swap", "count", "read", "burst")
-        kind = rng.choices(kinds, (6, 6, 5, 3, 3, 4, 5, 1))[0]
+        kind = rng.choices(_KINDS, cum_weights=_CUMULATED)[0]
         if kind == "count":
             self._count(partition, process)
             return
@@ -193,9 +194,10 @@ class Clients:
         if not waiting:
             return
         now_us = self._cluster.events.now_us
+        is_confirmed = process.plane.confirmations()
         left: list[_Answer] = []
         for it in waiting:
-            confirmed = process.plane.is_confirmed(it.partition, it.epoch, it.seq)
+            confirmed = is_confirmed(it.partition, it.epoch, it.seq)
             if confirmed:
                 self._answered(process, it)
             elif confirmed is not None and now_us < it.until_us:

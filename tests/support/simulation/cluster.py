@@ -84,6 +84,7 @@ class Cluster:
         self.is_over = False
         self._opened: set[tuple[int, int]] = set()
         self._impostors: list[Process] = []
+        self._live: list[Process] | None = None
 
     def begin(self, harms: dict[str, int] | None) -> None:
         """Found it and start everything. ``harms``: done to it, instead of what is drawn."""
@@ -108,6 +109,7 @@ class Cluster:
         )
         self._found()
         self.processes = {node: self._start(node) for node in self.nodes}
+        self.came_or_went()
         self.coordinator = Coordinator("c0", self.etcd, self._random(), self.ttl)
         self.clients = Clients(self, self._random(), self.promises)
         self.harms = Harms(self, self._random(), drawn(rng) if harms is None else harms)
@@ -138,9 +140,17 @@ class Cluster:
     def start_impostor(self, node: NodeId) -> None:
         """Another process under this node's id, elsewhere."""
         self._impostors.append(self._start(node, f"elsewhere{len(self._impostors)}"))
+        self.came_or_went()
 
     def live(self) -> list[Process]:
-        return [it for it in (*self.processes.values(), *self._impostors) if it.is_alive]
+        """Those that run, impostors last. Not to be changed."""
+        if self._live is None:
+            every = (*self.processes.values(), *self._impostors)
+            self._live = [it for it in every if it.is_alive]
+        return self._live
+
+    def came_or_went(self) -> None:
+        self._live = None
 
     def registered(self) -> list[Process]:
         return [it for it in self.live() if it.is_registered]
@@ -154,6 +164,7 @@ class Cluster:
     def _restart(self, node: NodeId) -> None:
         if not self.processes[node].is_alive and not self.is_over:
             self.processes[node] = self._start(node)
+            self.came_or_went()
 
     def restart_coordinator(self) -> None:
         self.coordinator.crash()
@@ -181,7 +192,10 @@ class Cluster:
 
     def server(self, partition: int) -> Process | None:
         """Who would answer a write now."""
-        return next((it for it in self.live() if not it.plane.refuses(partition)), None)
+        for process in self.live():
+            if not process.plane.refuses(partition):
+                return process
+        return None
 
     def named(self, partition: int) -> list[Process]:
         """Those whose very copy the record names as in sync."""

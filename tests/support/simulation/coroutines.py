@@ -7,7 +7,7 @@ looks for work: what is awaited says when the operation goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from simulation.events import SECOND_US
 from simulation.host import Host
@@ -24,8 +24,8 @@ class Awaited(Protocol):
 class Task:
     """One operation of a process. It ends with the process, wherever it is."""
 
-    current: ClassVar[Task]
-    running_host: ClassVar[Host]
+    current: ClassVar[Task] = cast("Task", None)
+    running_host: ClassVar[Host] = cast("Host", None)
     """On whose behalf something runs now: whose a new task is."""
 
     def __init__(self, host: Host, work: Coroutine[Any, Any, Any]) -> None:
@@ -43,7 +43,7 @@ class Task:
         if turn != self._turn or self._is_done:
             return
         self._turn += 1
-        before = getattr(Task, "current", self), getattr(Task, "running_host", self.host)
+        before = Task.current, Task.running_host
         Task.current, Task.running_host = self, self.host
         try:
             wanted = self._work.send(value) if error is None else self._work.throw(error)

@@ -224,7 +224,8 @@ class Keeper(Host):
 
     @property
     def paused_until_us(self) -> int:
-        return max(self._host.paused_until_us, self.stalled_until_us)
+        paused_us, stalled_us = self._host.paused_until_us, self.stalled_until_us
+        return max(stalled_us, paused_us)
 
     @paused_until_us.setter
     def paused_until_us(self, until_us: int) -> None:

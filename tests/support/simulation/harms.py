@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -68,14 +69,14 @@ class Harms:
         self._cluster = cluster
         self._rng = rng
         self._kinds = list(harms)
-        self._weights = list(harms.values())
+        self._cumulated = list(itertools.accumulate(harms.values()))
         cluster.events.after(_PAUSE_US, WORLD, self._next)
 
     def _next(self) -> None:
         if self.is_over:
             return
         self._cluster.events.after(self._rng.expovariate(1) * _PAUSE_US, WORLD, self._next)
-        kind = self._rng.choices(self._kinds, self._weights)[0]
+        kind = self._rng.choices(self._kinds, cum_weights=self._cumulated)[0]
         self._cluster.did(kind)
         self._do(kind)
 

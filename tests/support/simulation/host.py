@@ -38,10 +38,10 @@ class Host:
         return int(self.events.now_us * self._rate) + self._offset_us
 
     def now_ns(self) -> int:
-        return self.now_us() * 1_000
+        return (int(self.events.now_us * self._rate) + self._offset_us) * 1_000
 
     def now_ms(self) -> int:
-        return self.now_us() // 1_000
+        return (int(self.events.now_us * self._rate) + self._offset_us) // 1_000
 
     def after(self, delay_us: float, work: Callable[..., object], *args: object) -> None:
         """Later, by its own clock."""

@@ -5,7 +5,7 @@ A ``DataPlanePort``. What takes time, draining, is awaited by whoever has it don
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from shoal_coordinator.registry.view import ClusterView
@@ -16,6 +16,7 @@ from simulation.host import Host
 from simulation.mutants import Mutant
 
 _DRAIN_POLL_US = 5_000
+_NOTHING = -1
 
 
 class Watcher(Protocol):
@@ -59,19 +60,29 @@ class SimulatedPlane:
             or self.host.now_ns() >= self.deadline_ns
         )
 
-    def is_confirmed(self, partition: int, epoch: int, seq: int) -> bool | None:
-        """Whether a write may be acknowledged IN_SYNC now; None: never, by this node."""
+    def confirmations(self) -> Callable[[int, int, int], bool | None]:
+        """Tells of (partition, epoch, sequence), at this very moment, whether that write may
+        be acknowledged IN_SYNC; None: never, by this node."""
+        is_fenced = self.host.now_ns() >= self.deadline_ns
+        confirmed: dict[int, int] = {}
+        """Up to where, by partition: many wait for the same."""
+
+        def is_confirmed(partition: int, epoch: int, seq: int) -> bool | None:
+            if self._mutant is Mutant.NO_CHECK_AT_ANSWER:
+                return self.copies.committed(partition) >= seq
+            if is_fenced or self.serving.get(partition) != epoch or partition in self.sealed:
+                return None
+            if partition not in confirmed:
+                confirmed[partition] = self._confirmed(partition)
+            return confirmed[partition] >= seq
+
+        return is_confirmed
+
+    def _confirmed(self, partition: int) -> int:
         copies = self.copies
-        if self._mutant is Mutant.NO_CHECK_AT_ANSWER:
-            return copies.committed(partition) >= seq
-        if self.serving.get(partition) != epoch or partition in self.sealed:
-            return None
-        if self.host.now_ns() >= self.deadline_ns:
-            return None
         if self._mutant is Mutant.ACKNOWLEDGED_BY_ANY_COPY and self.required.get(partition):
-            acked = [copies.acked(partition, it) or 0 for it in self.required[partition]]
-            return max(acked) >= seq
-        return copies.committed(partition) >= seq and copies.has_min_in_sync(partition)
+            return max(copies.acked(partition, it) or 0 for it in self.required[partition])
+        return copies.committed(partition) if copies.has_min_in_sync(partition) else _NOTHING
 
     # The port.
 

@@ -230,6 +230,7 @@ class Process(Host):
         """Die at once: what was sent is still on its way."""
         if self.is_alive:
             self.is_alive = False
+            self._cluster.came_or_went()
             self._watch.stop()
             self._terrain.streams.ended(self)
 

@@ -174,18 +174,15 @@ class Promises:
         found = process.plane.copies.find(partition, key, process.now_ms())
         version, is_gone = self._told[partition].floors[key]
         if found is None:
-            removed = self._told[partition].removed.get(key, (0, 0))
-            holds = is_gone or removed > version
-            self.expect(holds, f"partition {partition}: {what} without {key!r} of {version}")
-        elif is_gone:
-            self.expect(
-                found[1] > version,
-                f"partition {partition}: {what} with {key!r} of {found[1]}, deleted at {version}",
+            if not is_gone and self._told[partition].removed.get(key, (0, 0)) <= version:
+                self._broken.append(f"partition {partition}: {what} without {key!r} of {version}")
+        elif is_gone and found[1] <= version:
+            self._broken.append(
+                f"partition {partition}: {what} with {key!r} of {found[1]}, deleted at {version}"
             )
-        else:
-            self.expect(
-                found[1] >= version,
-                f"partition {partition}: {what} with {key!r} of {found[1]}, not {version}",
+        elif found[1] < version:
+            self._broken.append(
+                f"partition {partition}: {what} with {key!r} of {found[1]}, not {version}"
             )
 
     def expect(self, holds: bool, what: str) -> None:

@@ -159,8 +159,8 @@ class Streams:
         return self._rng.uniform(100, 2_000)
 
     def _cut_us(self, sender: str, receiver: str) -> int:
-        until_us = self.cut_until_us.get((sender, receiver), 0)
-        return max(0, until_us - self._events.now_us)
+        left_us = self.cut_until_us.get((sender, receiver), 0) - self._events.now_us
+        return max(0, left_us)
 
     # Ending them.
 

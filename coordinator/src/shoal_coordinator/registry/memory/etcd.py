@@ -64,6 +64,8 @@ class MemoryEtcd:
         self._items: dict[str, Item] = {}
         self._history: list[Events] = []
         self._leases: dict[LeaseId, _LeaseState] = {}
+        self._none_ends_before_ns = 0
+        """No lease ends before this. One that is renewed ends later than it would have."""
         self._last_lease = 0
         self._listeners: list[Callable[[], None]] = []
 
@@ -146,6 +148,7 @@ class MemoryEtcd:
             lease = LeaseId(self._last_lease)
             deadline_ns = self._clock_ns() + ttl_seconds * NANOSECONDS
             self._leases[lease] = _LeaseState(ttl_seconds, deadline_ns)
+            self._none_ends_before_ns = min(self._none_ends_before_ns, deadline_ns)
             return Lease(lease, ttl_seconds)
 
     def keep_alive(self, lease: LeaseId) -> int:
@@ -207,8 +210,12 @@ class MemoryEtcd:
 
     def _expire(self) -> None:
         now_ns = self._clock_ns()
+        if now_ns < self._none_ends_before_ns:
+            return
         for lease in [id_ for id_, state in self._leases.items() if state.deadline_ns <= now_ns]:
             self._end_lease(lease)
+        deadlines_ns = (state.deadline_ns for state in self._leases.values())
+        self._none_ends_before_ns = min(deadlines_ns, default=now_ns)
 
     def _end_lease(self, lease: LeaseId) -> None:
         state = self._leases.pop(lease, None)

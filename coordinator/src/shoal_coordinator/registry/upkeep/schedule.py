@@ -72,7 +72,9 @@ class Schedule:
     def renewed(self, sent_ns: int, ttl_seconds: int) -> Schedule:
         """After a renewal sent at ``sent_ns``. The deadline never falls."""
         fresh = Schedule.granted(self.settings, sent_ns, ttl_seconds)
-        return replace(fresh, deadline_ns=max(self.deadline_ns, fresh.deadline_ns))
+        if fresh.deadline_ns >= self.deadline_ns:
+            return fresh
+        return replace(fresh, deadline_ns=self.deadline_ns)
 
     def failed(self, now_ns: int) -> Schedule:
         """After a renewal whose answer did not come."""
