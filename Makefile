@@ -64,8 +64,8 @@ test-contract: setup ## a running cluster, seen by a client that knows only prot
 test-cluster: setup ## real processes, real kills
 	$(BIN)/pytest tests/cluster
 
-soak: setup ## faults at random against real processes: make soak MINUTES=120 [SEED=7]
-	$(BIN)/python -m tools.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),$(shell date +%s))
+soak: setup ## 10,000 simulated clusters, then faults at random against real processes: make soak MINUTES=120 [SEED=7]
+	$(BIN)/python -m tools.soak --simulated $(or $(SIMULATED),10000) --minutes $(or $(MINUTES),60) --seed $(or $(SEED),$(shell date +%s))
 
 check: setup ## formatters, linters, types, import rules, protos
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tools.soak.campaign import Round, chosen
@@ -17,6 +18,7 @@ from tools.soak.nemeses import NEMESES, Struck
 from tools.soak.network import Address
 from tools.soak.proxies import Proxies
 from tools.soak.report import Setting, as_json, is_good, of_all, of_round
+from tools.soak.simulated import Simulated, simulate
 
 from cluster_views import CONFIG
 from shoal_coordinator.registry.port import LeaseId, Revision
@@ -68,6 +70,22 @@ def test_a_report_says_what_was_done_and_found() -> None:
     assert "killed a; a was gone" in of_round(ROUND)
     told = as_json(SETTING, [ROUND])
     assert (told["good"], told["operations"], told["faults"]) == (True, 2000, {"kill": 1})
+
+
+def test_simulated_clusters_are_run_and_counted(tmp_path: Path) -> None:
+    simulated = simulate(5, 2, tmp_path / "told.json", cores=1)
+    assert (simulated.seeds, simulated.broken, simulated.is_good) == (2, {}, True)
+    assert simulated.steps > 2 * 1_000
+    assert "2 simulated clusters from seed 5" in of_all(SETTING, [ROUND], simulated)
+    assert as_json(SETTING, [ROUND], simulated)["simulated"]["seeds"] == 2
+
+
+def test_a_simulated_cluster_that_broke_something_is_not_good() -> None:
+    simulated = Simulated(5, 25, 50_000, 1.0, {7: ["two acknowledged"]})
+    assert not is_good([ROUND], simulated)
+    told = of_all(SETTING, [ROUND], simulated)
+    assert "SEED 7: two acknowledged" in told
+    assert "NOT GOOD" in told
 
 
 def test_the_seed_decides_the_faults() -> None:

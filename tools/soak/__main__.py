@@ -1,11 +1,13 @@
-"""``make soak``: faults at random against real processes, for as long as asked.
+"""``make soak``: faults at random against real processes, for as long as asked; before that
+against simulated clusters, where their number is given.
 
-    python -m tools.soak --minutes 60 --seed 7
+    python -m tools.soak --minutes 60 --seed 7 --simulated 10000
     python -m tools.soak --only pause --rounds 3 --proxies
     python -m tools.soak --sequence mute isolate
     python -m tools.soak --judge build/soak/round-4.jsonl
 
-Exits with 1 when a round was void, broken, undecided, or held an anomaly.
+Exits with 1 when a simulated seed broke something, or a round was void, broken, undecided,
+or held an anomaly.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from tools.soak.namespaces import Namespaces, are_allowed, inside
 from tools.soak.nemeses import NEMESES, OF_SEVERAL_ETCDS
 from tools.soak.network import Network
 from tools.soak.proxies import Proxies
+from tools.soak.simulated import Simulated, simulate
 
 _INSIDE = "--inside"
 
@@ -62,13 +65,23 @@ def main() -> None:
         shape.lease_ttl_seconds,
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
+    simulated = _simulate(arguments)
     with TemporaryDirectory(prefix="shoal-soak-") as temporary:
         logs = Path(temporary) if arguments.logs is None else arguments.logs
         rounds = _soak(Cluster(shape, network, logs), arguments, rng)
-    told = report.as_json(setting, rounds)
+    told = report.as_json(setting, rounds, simulated)
     (arguments.out / "soak.json").write_text(json.dumps(told, indent=1, default=str) + "\n")
-    print(report.of_all(setting, rounds))
-    sys.exit(0 if report.is_good(rounds) else 1)
+    print(report.of_all(setting, rounds, simulated))
+    sys.exit(0 if report.is_good(rounds, simulated) else 1)
+
+
+def _simulate(arguments: argparse.Namespace) -> Simulated | None:
+    """The simulated seeds, if any are asked for. Which ones the soak's seed says."""
+    if not arguments.simulated:
+        return None
+    first = random.Random(f"simulated {arguments.seed}").randrange(1 << 31)
+    print(f"simulating {arguments.simulated} clusters from seed {first}", flush=True)
+    return simulate(first, arguments.simulated, arguments.out / "simulated.json")
 
 
 def _judge(path: Path) -> int:
@@ -113,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--simulated", type=int, default=0, help="simulate so many clusters before")
     parser.add_argument("--rounds", type=int, default=1 << 31, help="end after so many")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--nodes", type=int, default=4)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tools.soak.campaign import Round
+from tools.soak.simulated import Simulated
 
 _ANOMALIES_SHOWN = 5
 
@@ -24,10 +25,13 @@ class Setting:
     lease_ttl_seconds: int
 
 
-def as_json(setting: Setting, rounds: Sequence[Round]) -> dict[str, Any]:
+def as_json(
+    setting: Setting, rounds: Sequence[Round], simulated: Simulated | None = None
+) -> dict[str, Any]:
     return {
         **asdict(setting),
-        "good": is_good(rounds),
+        "good": is_good(rounds, simulated),
+        "simulated": None if simulated is None else asdict(simulated),
         "rounds": [
             {**asdict(one), "good": one.is_good, "anomalies": list(map(str, one.judged.anomalies))}
             for one in rounds
@@ -42,9 +46,19 @@ def as_json(setting: Setting, rounds: Sequence[Round]) -> dict[str, Any]:
     }
 
 
-def is_good(rounds: Sequence[Round]) -> bool:
-    """A soak without a round has shown nothing."""
-    return bool(rounds) and all(one.is_good for one in rounds)
+def is_good(rounds: Sequence[Round], simulated: Simulated | None = None) -> bool:
+    """A soak without a round has shown nothing. ``simulated``: None where none was asked for."""
+    is_sound = simulated is None or simulated.is_good
+    return is_sound and bool(rounds) and all(one.is_good for one in rounds)
+
+
+def of_simulated(it: Simulated) -> str:
+    lines = [
+        f"{it.seeds} simulated clusters from seed {it.first}, {it.steps} steps in "
+        f"{it.seconds:.0f} s: {len(it.broken)} broke something"
+    ]
+    lines += [f"  SEED {seed}: {found[0]}" for seed, found in it.broken.items()]
+    return "\n".join(lines)
 
 
 def of_round(one: Round) -> str:
@@ -71,12 +85,13 @@ def of_round(one: Round) -> str:
     return "\n".join(lines)
 
 
-def of_all(setting: Setting, rounds: Sequence[Round]) -> str:
-    told = as_json(setting, rounds)
+def of_all(setting: Setting, rounds: Sequence[Round], simulated: Simulated | None = None) -> str:
+    told = as_json(setting, rounds, simulated)
     faults = ", ".join(f"{count} x {name}" for name, count in sorted(_faults(rounds).items()))
     verdict = "nothing wrong" if told["good"] else "NOT GOOD"
+    before = "" if simulated is None else of_simulated(simulated) + "\n"
     return (
-        f"soak over {setting.network}, seed {setting.seed}: {len(rounds)} rounds, "
+        f"{before}soak over {setting.network}, seed {setting.seed}: {len(rounds)} rounds, "
         f"{told['operations']} operations checked, {told['promotions']} promotions; "
         f"faults: {faults or 'none'}; {told['anomalies']} anomalies, "
         f"{told['undecided']} undecided, {told['void']} void, {told['broken']} broken: {verdict}"

@@ -1,11 +1,13 @@
 """One seed again: ``cd tests/support && python -m simulation SEED [MUTANT]``; or many,
-``python -m simulation --seeds 10000 --cores 2 [--first N]``.
+``python -m simulation --seeds 10000 --cores 2 [--first N] [--json FILE]``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+from pathlib import Path
 
 from simulation.cluster import simulate
 from simulation.mutants import Mutant
@@ -19,10 +21,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path, help="write what became of many seeds there")
     asked = parser.parse_args()
     if asked.seed is None:
         ran = run_seeds(asked.first, asked.seeds, asked.cores)
         print(ran)
+        if asked.json is not None:
+            asked.json.write_text(json.dumps(ran.as_json(), indent=1) + "\n")
         return 1 if ran.broken else 0
     mutant = Mutant[asked.mutant]
     telling = TELLING[mutant]

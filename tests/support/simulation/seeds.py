@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -37,6 +38,16 @@ class Ran:
         self.virtual_seconds += other.virtual_seconds
         self.counts.update(other.counts)
         self.broken.update(other.broken)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "seeds": self.seeds,
+            "steps": self.steps,
+            "wall_seconds": self.wall_seconds,
+            "virtual_seconds": self.virtual_seconds,
+            "counts": dict(self.counts),
+            "broken": self.broken,
+        }
 
     def __str__(self) -> str:
         rate = self.steps / self.wall_seconds if self.wall_seconds else 0.0
