@@ -18,6 +18,7 @@ from tools.setup.places import REPOSITORY
 
 SOURCES = ("Cargo.toml", "Cargo.lock", "protos", "node", "fuzz", "bench")
 RUN_SECONDS_MAX = 900
+BUILD_SECONDS_MAX = 3600
 
 
 def main() -> None:
@@ -74,7 +75,7 @@ def cargo(mutant: Mutant, copy: Path, *words: str) -> subprocess.CompletedProces
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=RUN_SECONDS_MAX,
+        timeout=BUILD_SECONDS_MAX if words else RUN_SECONDS_MAX,
         check=False,
     )
 

@@ -35,10 +35,10 @@ MUTANTS = (
         "node/engine/src/memory.rs",
         """        self.used_bytes
             .fetch_update(Relaxed, Relaxed, |used| {
-                used.checked_add(bytes).filter(|&sum| sum <= self.max_bytes)
+                used.checked_add(bytes).filter(|&sum| sum <= max_bytes)
             })
             .is_ok()""",
-        """        let fits = self.used_bytes.load(Relaxed) + bytes <= self.max_bytes;
+        """        let fits = self.used_bytes.load(Relaxed) + bytes <= max_bytes;
         if fits {
             self.used_bytes.fetch_add(bytes, Relaxed);
         }
@@ -49,9 +49,8 @@ MUTANTS = (
         ENGINE,
         "who_is_below_its_share_is_served",
         "node/engine/src/fairness.rs",
-        "for at in (0..count).map(|step| first.wrapping_add(step) % count) {",
-        "let _ = first;\n        for _ in 0..count {\n"
-        "            let at = self.hand.fetch_add(1, Relaxed) % count;",
+        "let at = first.wrapping_add(looked_at) % count;",
+        "let at = self.hand.fetch_add(1, Relaxed) % count;",
     ),
     Mutant(
         "the own lock is held while another is taken",
@@ -63,12 +62,12 @@ MUTANTS = (
         """            if !search.find""",
     ),
     Mutant(
-        "a closed partition's memory stays published",
+        "a closed partition's memory is not given back",
         ENGINE,
         "a_close_leaves_nothing_behind",
         "node/engine/src/engine.rs",
-        "        place.held_bytes.store(0, Relaxed);\n",
-        "",
+        "        drop(closed);\n",
+        "        std::mem::forget(closed);\n",
     ),
     Mutant(
         "a request looks first and enters then",
@@ -100,10 +99,10 @@ MUTANTS = (
         SERVER,
         "who_waits_is_woken_by_a_thaw",
         "node/server/src/ownership.rs",
-        """        place.state.fetch_and(!FROZEN, Ordering::SeqCst);
+        """        place.state.fetch_and(!(FROZEN | SEALED), Ordering::SeqCst);
         place.changed.notify_waiters();""",
         """        place.changed.notify_waiters();
-        place.state.fetch_and(!FROZEN, Ordering::SeqCst);""",
+        place.state.fetch_and(!(FROZEN | SEALED), Ordering::SeqCst);""",
     ),
     Mutant(
         "a write is not checked again",
