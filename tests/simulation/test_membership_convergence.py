@@ -20,8 +20,8 @@ from membership_model import (
     World,
     step_of,
 )
-from shoal_coordinator.placement.place import place
 from shoal_coordinator.placement.ring import RingMember
+from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.registry.apply import view_of
 from shoal_coordinator.registry.codec import decode_partition
 from shoal_coordinator.registry.memory import MemoryEtcd, MemoryStore
@@ -109,7 +109,7 @@ class Simulation:
         ring = [RingMember(n.id, n.weight, n.zone) for n in self.nodes.values()]
         if len(view.partitions) != CONFIG.partition_count:
             return f"{len(view.partitions)} partitions are planned"
-        for wanted in place(ring, CONFIG.partition_count, CONFIG.replica_count).partitions:
+        for wanted in wanted_next(view, CONFIG, tuple(ring)).partitions:
             record = view.partitions[wanted.partition].record
             if not view.primary_is_live(record):
                 return f"partition {wanted.partition} is not served: {record}"

@@ -11,9 +11,9 @@ import random
 from dataclasses import dataclass, field, replace
 
 from shoal_coordinator.election.act import Actor, LeadershipLost
-from shoal_coordinator.placement.place import place
 from shoal_coordinator.planning.decide import decide
 from shoal_coordinator.planning.memory import NOTHING, Memory, observe
+from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.apply import view_of
 from shoal_coordinator.registry.keys import Keys
@@ -229,8 +229,7 @@ class ModelCoordinator(Process):
         assert view.config is not None
         now = self.world.loop.time()
         self.memory = observe(view, self.memory, SETTINGS, now)
-        config = view.config
-        wanted = place(self.memory.ring or (), config.partition_count, config.replica_count)
+        wanted = wanted_next(view, view.config, self.memory.ring or ())
         decision = decide(view, self.memory, wanted, SETTINGS, now)
         self.memory = decision.memory
         self.sentences += map(str, decision.actions)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cluster_views import live
-from shoal_coordinator.placement.place import place
 from shoal_coordinator.planning.actions import Action, AdmitMember, RefreshMember
 from shoal_coordinator.planning.decide import Decision, decide
 from shoal_coordinator.planning.memory import NOTHING, Memory, observe
+from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.port import Revision
 from shoal_coordinator.registry.records import (
@@ -129,11 +129,7 @@ class Story:
     def _decide(self, now: float) -> Decision:
         self.memory = observe(self.view, self.memory, self.settings, now)
         assert self.view.config is not None
-        wanted = place(
-            self.memory.ring or (),
-            self.view.config.partition_count,
-            self.view.config.replica_count,
-        )
+        wanted = wanted_next(self.view, self.view.config, self.memory.ring or ())
         decision = decide(self.view, self.memory, wanted, self.settings, now)
         self.memory, self.waiting = decision.memory, decision.waiting
         return decision

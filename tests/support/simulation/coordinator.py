@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from functools import cache
 from typing import cast
 
-from shoal_coordinator.placement.place import place
 from shoal_coordinator.planning.actions import AdmitMember, PartitionAction, RefreshMember
 from shoal_coordinator.planning.decide import decide
 from shoal_coordinator.planning.memory import NOTHING, Memory, observe
+from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.operations import (
     Elected,
@@ -39,7 +38,6 @@ SETTINGS = PlanSettings(
     flap_max_seconds=1.0,
 )
 _TICK_US = 400_000
-_placed = cache(place)
 
 
 class Coordinator(Host):
@@ -103,8 +101,7 @@ class Coordinator(Host):
         now = self.now_us() / SECOND_US
         self._memory = observe(view, self._memory, SETTINGS, now)
         assert view.config is not None
-        config = view.config
-        wanted = _placed(self._memory.ring or (), config.partition_count, config.replica_count)
+        wanted = wanted_next(view, view.config, self._memory.ring or ())
         decision = decide(view, self._memory, wanted, SETTINGS, now)
         self._memory = decision.memory
         planned: list[PlannedRecord] = []

@@ -13,10 +13,11 @@ import structlog
 
 from shoal_coordinator.election.act import Actor
 from shoal_coordinator.election.latest import LatestView
-from shoal_coordinator.placement.place import Placement, place
+from shoal_coordinator.placement.place import Placement
 from shoal_coordinator.placement.ring import RingMember
 from shoal_coordinator.planning.decide import Decision, decide
 from shoal_coordinator.planning.memory import NOTHING, Memory, observe
+from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.port import Revision
 from shoal_coordinator.registry.view import ClusterView
@@ -51,8 +52,10 @@ class Planner:
         ring = self._memory.ring or ()
         key = (ring, view.config.partition_count, view.config.replica_count)
         if self._placed is None or self._placed[0] != key:
+            # Kept while the members stay: records approach it a few moves at a time.
             # Seconds for the largest clusters: not in the event loop's thread.
-            self._placed = (key, await asyncio.to_thread(place, *key))
+            placed = await asyncio.to_thread(wanted_next, view, view.config, ring)
+            self._placed = (key, placed)
         return self._placed[1]
 
 

@@ -13,8 +13,9 @@ What it guarantees, and ``tests/coordinator/placement`` holds:
   where the partition is not on it. What is on the new member is at most its bound.
 - The same members give the same placement, in whatever order, process or release.
 
-Non-goal: knowing what was placed before. Wanting less movement than a pure function
-can give is the planner's matter.
+Non-goal: knowing what was placed before. A pure function of the members moves more than
+need be; ``wanted.py`` makes the next placement out of the last, and asks this one only
+for a cluster that has none.
 """
 
 from __future__ import annotations

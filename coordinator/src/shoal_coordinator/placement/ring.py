@@ -92,4 +92,6 @@ class Walk:
 
     def near(self, place: int) -> tuple[int, int] | None:
         """As ``at``, but None past the first ``NEAR`` members, too: bounds time and memory."""
+        if place < len(self._met):
+            return self._met[place] if place < NEAR else None
         return self.at(place) if place < NEAR else None

@@ -35,14 +35,21 @@ class Zones:
             most += 1
         return most
 
+    def copies_range(self, copies: int) -> tuple[list[int], list[int]]:
+        """Return, by zone, how many of a partition's copies it has at least and at most."""
+        level = self.most_copies(copies)
+        most = [min(size, level) for size in self._sizes]
+        if sum(most) == copies:
+            return most, most
+        return [min(size, level - 1) for size in self._sizes], most
+
     def closed_to(self, holders: Iterable[int]) -> set[int]:
         """Return the zones that may not take the next copy, given who has one."""
-        counts: dict[int, int] = {}
-        for member in holders:
-            zone = self.of[member]
-            counts[zone] = counts.get(zone, 0) + 1
-        if len(counts) < len(self._sizes):
-            return set(counts)
+        of = self.of
+        in_zones = [of[member] for member in holders]
+        if len(zones := set(in_zones)) < len(self._sizes):
+            return zones
+        counts = {zone: in_zones.count(zone) for zone in zones}
         with_room = [z for z, size in enumerate(self._sizes) if counts[z] < size]
         least = min((counts[z] for z in with_room), default=0)
         return {z for z in counts if counts[z] != least or counts[z] >= self._sizes[z]}
