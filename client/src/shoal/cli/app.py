@@ -13,6 +13,9 @@ COMMANDS = {
     "status": LazyCommand(
         "shoal.cli.commands.status:status", "Show nodes, partitions, and what is not served."
     ),
+    "ring": LazyCommand(
+        "shoal.cli.commands.ring:ring", "Show who holds how many partitions, and where a key is."
+    ),
     "config": LazyCommand(
         "shoal.cli.commands.config:config", "Show or change the cluster's configuration."
     ),

@@ -171,3 +171,94 @@ class UpdateConfigResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateConfigResponse: _TypeAlias = UpdateConfigResponse  # noqa: Y015
+
+@_typing.final
+class ExplainRingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLOT_FIELD_NUMBER: _builtins.int
+    slot: _builtins.int
+    def __init__(
+        self,
+        *,
+        slot: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["slot", b"slot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainRingRequest: _TypeAlias = ExplainRingRequest  # noqa: Y015
+
+@_typing.final
+class ExplainRingResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """etcd's revision at which all of this was true."""
+    slot: _builtins.int
+    partition: _builtins.int
+    point: _builtins.int
+    """Where on the ring the partition stands."""
+    @_builtins.property
+    def record(self) -> _registry_pb2.PartitionRecord:
+        """What stands in the registry; left out where nothing is planned yet."""
+
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___RingToken]:
+        """The first token of each of some nodes, as the walk from the point meets them. The
+        placement of a new cluster goes by them.
+        """
+
+    @_builtins.property
+    def why(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sentences: what is not as it should be, or not as the tokens say. Empty: all is."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        slot: _builtins.int = ...,
+        record: _registry_pb2.PartitionRecord | None = ...,
+        partition: _builtins.int = ...,
+        point: _builtins.int = ...,
+        tokens: _abc.Iterable[Global___RingToken] | None = ...,
+        why: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partition", b"partition", "point", b"point", "record", b"record", "revision", b"revision", "slot", b"slot", "tokens", b"tokens", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainRingResponse: _TypeAlias = ExplainRingResponse  # noqa: Y015
+
+@_typing.final
+class RingToken(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    point: _builtins.int
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        point: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "point", b"point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RingToken: _TypeAlias = RingToken  # noqa: Y015

@@ -45,6 +45,11 @@ class AdminStub:
                 request_serializer=shoal_dot_v1_dot_admin__pb2.UpdateConfigRequest.SerializeToString,
                 response_deserializer=shoal_dot_v1_dot_admin__pb2.UpdateConfigResponse.FromString,
                 _registered_method=True)
+        self.ExplainRing = channel.unary_unary(
+                '/shoal.v1.Admin/ExplainRing',
+                request_serializer=shoal_dot_v1_dot_admin__pb2.ExplainRingRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_admin__pb2.ExplainRingResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
@@ -66,6 +71,13 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainRing(self, request, context):
+        """ExplainRing tells where a slot belongs, who has it, and why these differ if they do.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +90,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.UpdateConfig,
                     request_deserializer=shoal_dot_v1_dot_admin__pb2.UpdateConfigRequest.FromString,
                     response_serializer=shoal_dot_v1_dot_admin__pb2.UpdateConfigResponse.SerializeToString,
+            ),
+            'ExplainRing': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainRing,
+                    request_deserializer=shoal_dot_v1_dot_admin__pb2.ExplainRingRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_admin__pb2.ExplainRingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +152,33 @@ class Admin:
             '/shoal.v1.Admin/UpdateConfig',
             shoal_dot_v1_dot_admin__pb2.UpdateConfigRequest.SerializeToString,
             shoal_dot_v1_dot_admin__pb2.UpdateConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainRing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Admin/ExplainRing',
+            shoal_dot_v1_dot_admin__pb2.ExplainRingRequest.SerializeToString,
+            shoal_dot_v1_dot_admin__pb2.ExplainRingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class AdminStub:
     """UpdateConfig changes what can be changed of a running cluster. It compares and swaps
     the configuration, so any coordinator can be asked.
     """
+    ExplainRing: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ExplainRingRequest, _admin_pb2.ExplainRingResponse]
+    """ExplainRing tells where a slot belongs, who has it, and why these differ if they do."""
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
@@ -51,6 +53,8 @@ class AdminAsyncStub(AdminStub):
     """UpdateConfig changes what can be changed of a running cluster. It compares and swaps
     the configuration, so any coordinator can be asked.
     """
+    ExplainRing: _aio.UnaryUnaryMultiCallable[_admin_pb2.ExplainRingRequest, _admin_pb2.ExplainRingResponse]  # type: ignore[assignment]
+    """ExplainRing tells where a slot belongs, who has it, and why these differ if they do."""
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
     """Admin is served by every coordinator."""
@@ -72,5 +76,13 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         """UpdateConfig changes what can be changed of a running cluster. It compares and swaps
         the configuration, so any coordinator can be asked.
         """
+
+    @_abc_1.abstractmethod
+    def ExplainRing(
+        self,
+        request: _admin_pb2.ExplainRingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ExplainRingResponse, _abc.Awaitable[_admin_pb2.ExplainRingResponse]]:
+        """ExplainRing tells where a slot belongs, who has it, and why these differ if they do."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

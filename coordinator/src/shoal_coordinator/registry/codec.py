@@ -192,17 +192,19 @@ def decode_member(key: str, value: bytes) -> Member:
 
 
 def encode_partition(record: PartitionRecord) -> bytes:
-    return _to_bytes(
-        pb.PartitionRecord(
-            partition=record.partition,
-            epoch=record.epoch,
-            primary=None if record.primary is None else _copy_to_pb(record.primary),
-            primary_incarnation=record.primary_incarnation or "",
-            replicas=record.replicas,
-            in_sync=[_copy_to_pb(copy) for copy in record.in_sync],
-            preference=record.preference,
-            handoff_to=record.handoff_to or "",
-        )
+    return _to_bytes(partition_to_pb(record))
+
+
+def partition_to_pb(record: PartitionRecord) -> pb.PartitionRecord:
+    return pb.PartitionRecord(
+        partition=record.partition,
+        epoch=record.epoch,
+        primary=None if record.primary is None else _copy_to_pb(record.primary),
+        primary_incarnation=record.primary_incarnation or "",
+        replicas=record.replicas,
+        in_sync=[_copy_to_pb(copy) for copy in record.in_sync],
+        preference=record.preference,
+        handoff_to=record.handoff_to or "",
     )
 
 

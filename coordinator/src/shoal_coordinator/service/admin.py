@@ -4,6 +4,7 @@ changes by compare-and-swap.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -25,6 +26,7 @@ from shoal_coordinator.registry.codec import (
 from shoal_coordinator.registry.port import OutcomeUnknown, StoreError
 from shoal_coordinator.registry.records import ClusterConfig, Eviction, Unclean
 from shoal_coordinator.registry.view import ClusterView
+from shoal_coordinator.service.explain import SLOT_COUNT, explained
 from shoal_coordinator.service.status import status_of
 
 ConfigChanger = Callable[
@@ -89,6 +91,22 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             f"{config.snapshot_bytes_per_second or 'any number of'} bytes a second"
         )
         return admin_pb2.UpdateConfigResponse(config=config_to_pb(config))
+
+    async def ExplainRing(  # noqa: N802  gRPC's name
+        self,
+        request: admin_pb2.ExplainRingRequest,
+        context: grpc.aio.ServicerContext[
+            admin_pb2.ExplainRingRequest, admin_pb2.ExplainRingResponse
+        ],
+    ) -> admin_pb2.ExplainRingResponse:
+        view = self._view()
+        if view is None or view.config is None:
+            await _refuse_unready(context)
+        if request.slot >= SLOT_COUNT:
+            sentence = f"slots are 0 to {SLOT_COUNT - 1}"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
+        # The ring of a large cluster has many tokens to sort.
+        return await asyncio.to_thread(explained, view, view.config, request.slot)
 
 
 async def _refuse_unknown(context: grpc.aio.ServicerContext[Any, Any], name: str) -> NoReturn:
