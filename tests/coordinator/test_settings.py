@@ -86,7 +86,6 @@ def test_addresses_are_read_and_written() -> None:
     [
         {"settle_seconds": 6.0},
         {"down_grace_seconds": 1.0},
-        {"handoffs_in_flight_max": 0},
         {"flap_base_seconds": 0.0},
     ],
 )

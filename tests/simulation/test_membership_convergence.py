@@ -14,7 +14,6 @@ import pytest
 
 from membership_model import (
     KEYS,
-    SETTINGS,
     ModelCoordinator,
     ModelNode,
     World,
@@ -27,14 +26,24 @@ from shoal_coordinator.registry.codec import decode_partition
 from shoal_coordinator.registry.memory import MemoryEtcd, MemoryStore
 from shoal_coordinator.registry.operations import create_config
 from shoal_coordinator.registry.port import Changed, Revision
-from shoal_coordinator.registry.records import ClusterConfig, NodeId, PartitionRecord
+from shoal_coordinator.registry.records import (
+    ClusterConfig,
+    NodeId,
+    PartitionRecord,
+    RebalancePolicy,
+)
 from shoal_coordinator.registry.view import ClusterView
 from virtual_time import VirtualLoop, run_virtually
 
 NAMED_SEED = os.environ.get("SHOAL_SIMULATION_SEED")
 SEEDS = range(25) if NAMED_SEED is None else [int(NAMED_SEED)]
 CONFIG = ClusterConfig(
-    partition_count=16, replica_count=1, lease_ttl_seconds=2, bootstrap_nodes=2, cluster_id="sim"
+    partition_count=16,
+    replica_count=1,
+    lease_ttl_seconds=2,
+    bootstrap_nodes=2,
+    cluster_id="sim",
+    rebalance=RebalancePolicy(moves_max=4),
 )
 TICK_SECONDS = 0.1
 FAULTY_SECONDS = 40.0
@@ -145,7 +154,7 @@ def check_history(history: list[PartitionRecord]) -> None:
             assert (record.epoch == before.epoch) == (record.primary == before.primary)
         last[record.partition] = record
         moving = sum(1 for standing in last.values() if standing.handoff_to is not None)
-        assert moving <= SETTINGS.handoffs_in_flight_max, "too many handoffs at a time"
+        assert moving <= CONFIG.rebalance.moves_max, "too many handoffs at a time"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

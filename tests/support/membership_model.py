@@ -16,6 +16,7 @@ from shoal_coordinator.planning.memory import NOTHING, Memory, observe
 from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.apply import view_of
+from shoal_coordinator.registry.copy_ids import new_copy_id
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import CommitFault, MemoryEtcd, MemoryStore
 from shoal_coordinator.registry.operations import (
@@ -24,6 +25,7 @@ from shoal_coordinator.registry.operations import (
     Registered,
     Won,
     campaign,
+    change_as_primary,
     hand_over,
     register_node,
     take_over,
@@ -38,7 +40,6 @@ from shoal_coordinator.registry.port import (
 from shoal_coordinator.registry.records import (
     CoordinatorLeader,
     Copy,
-    CopyId,
     Epoch,
     Incarnation,
     NodeId,
@@ -59,7 +60,6 @@ SETTINGS = PlanSettings(
     settle_seconds=0.5,
     down_grace_seconds=8.0,
     handoff_settle_seconds=2.0,
-    handoffs_in_flight_max=4,
     handoff_round_seconds=0.5,
     handoff_timeout_seconds=6.0,
     flap_window_seconds=30.0,
@@ -159,6 +159,11 @@ class ModelNode(Process):
         record = held.record
         if record.primary_incarnation == self.incarnation:
             self.opened[record.partition] = record.epoch
+            if self._in_sync(view, record, mine) != record.in_sync:
+                new = replace(record, in_sync=self._in_sync(view, record, mine))
+                self.world.draw_fault(self.store)
+                await change_as_primary(self.store, KEYS, held, new, mine)
+                return
             target = None if record.handoff_to is None else view.nodes.get(record.handoff_to)
             if target is not None and target.registration.id != self.id:
                 self.world.draw_fault(self.store)
@@ -184,14 +189,27 @@ class ModelNode(Process):
         others = sorted(set(view.nodes) - set(owners))
         return [*owners, *others][:1] == [self.id] or self.world.rng.random() < 0.1
 
+    def _in_sync(
+        self, view: ClusterView, record: PartitionRecord, mine: LiveNode
+    ) -> tuple[Copy, ...]:
+        """Whoever is wanted and lives has a copy at once."""
+        wanted = record.preference[: 1 + len(record.replicas)]
+        others = sorted({*wanted, record.handoff_to or self.id} & view.nodes.keys() - {self.id})
+        return (self._copy(mine), *(self._copy(view.nodes[node]) for node in others))
+
+    def _copy(self, node: LiveNode) -> Copy:
+        """Its only one in this run."""
+        registration = node.registration
+        return Copy(registration.id, new_copy_id(registration.incarnation, "1"))
+
     def _succeeded(self, record: PartitionRecord, primary: LiveNode) -> PartitionRecord:
-        copy = Copy(primary.registration.id, CopyId(self.world.name("copy")))
+        copy = self._copy(primary)
         return replace(
             record,
             epoch=Epoch(record.epoch + 1),
             primary=copy,
             primary_incarnation=primary.registration.incarnation,
-            in_sync=(copy,),
+            in_sync=(copy, *(it for it in record.in_sync if it.node != copy.node)),
             handoff_to=None if record.handoff_to == copy.node else record.handoff_to,
         )
 

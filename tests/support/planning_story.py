@@ -66,7 +66,7 @@ class Story:
     def taken(self, partition: int, node: str) -> None:
         """A node takes a partition over, or is handed it."""
         record = self.record(partition)
-        copy = Copy(NodeId(node), CopyId(f"copy-{record.epoch + 1}"))
+        copy = self._copy(node)
         handed = record.handoff_to == node
         self._put(
             replace(
@@ -78,6 +78,22 @@ class Story:
                 handoff_to=None if handed else record.handoff_to,
             )
         )
+
+    def caught_up(self) -> None:
+        """Every live node that is wanted to have a copy has one in sync, and nobody else."""
+        for partition, held in sorted(self.view.partitions.items()):
+            record = held.record
+            if record.primary is None:
+                continue
+            wanted = record.preference[: 1 + len(record.replicas)]
+            others = [n for n in wanted if n in self.view.nodes and n != record.primary.node]
+            in_sync = (record.primary, *map(self._copy, others))
+            if in_sync != record.in_sync:
+                self._put(replace(self.record(partition), in_sync=in_sync))
+
+    def _copy(self, node: str) -> Copy:
+        """Its only one in this run."""
+        return Copy(NodeId(node), CopyId(f"run{self._runs[node]}-{node}"))
 
     def taken_as_wanted(self) -> None:
         """Every partition is taken by the first live node of its list."""
@@ -124,6 +140,7 @@ class Story:
                     self.taken(partition, held.record.handoff_to)
             self.at(now - 100 + step * 0.5)
             self.taken_as_wanted()
+            self.caught_up()
         self.at(now)
 
     def _decide(self, now: float) -> Decision:

@@ -22,6 +22,8 @@ from shoal_coordinator.registry.records import (
     NodeRegistration,
     PartitionId,
     PartitionRecord,
+    RebalanceMode,
+    RebalancePolicy,
     Unclean,
 )
 
@@ -123,6 +125,26 @@ def test_the_rate_of_snapshots_is_kept() -> None:
 def test_an_unknown_choice_is_not_taken_for_another() -> None:
     with pytest.raises(codec.RecordCorrupt, match="unclean is none of those known"):
         codec.decode_config("k", b'{"partition_count":256,"unclean":99}')
+
+
+@pytest.mark.parametrize("mode", list(RebalanceMode))
+def test_how_partitions_move_is_kept(mode: RebalanceMode) -> None:
+    policy = RebalancePolicy(mode, 1, 2, 3, 4, 1439, 1440, 5, abort_on_lost_node=True)
+    config = ClusterConfig(256, 1, 3, 3, "5f0c", rebalance=policy)
+    assert codec.decode_config("k", codec.encode_config(config)) == config
+
+
+@pytest.mark.parametrize(
+    "value", ['{"mode":99}', '{"window_from_minute":1440}', '{"window_minutes":1441}']
+)
+def test_a_policy_of_moves_that_makes_no_sense_is_refused(value: str) -> None:
+    with pytest.raises(codec.RecordCorrupt, match="rebalance"):
+        codec.decode_config("k", f'{{"partition_count":256,"rebalance":{value}}}'.encode())
+
+
+def test_a_limit_of_0_is_the_usual_one() -> None:
+    config = codec.decode_config("k", b'{"partition_count":256,"rebalance":{"moves_max":2}}')
+    assert config.rebalance == RebalancePolicy(moves_max=2)
 
 
 def test_a_configuration_from_before_there_was_a_choice_is_s3fifo() -> None:

@@ -81,6 +81,31 @@ UNCLEAN_POLICY_REFUSE: UncleanPolicy.ValueType  # 3
 """Nobody takes over: it waits for a copy in sync to come back, or for another policy."""
 Global___UncleanPolicy: _TypeAlias = UncleanPolicy  # noqa: Y015
 
+class _RebalanceMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RebalanceModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RebalanceMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REBALANCE_MODE_UNSPECIFIED: _RebalanceMode.ValueType  # 0
+    """Running."""
+    REBALANCE_MODE_RUNNING: _RebalanceMode.ValueType  # 1
+    REBALANCE_MODE_PAUSED: _RebalanceMode.ValueType  # 2
+    """No move begins; those under way end."""
+    REBALANCE_MODE_CANCELLED: _RebalanceMode.ValueType  # 3
+    """No move begins, and those under way are taken back."""
+
+class RebalanceMode(_RebalanceMode, metaclass=_RebalanceModeEnumTypeWrapper): ...
+
+REBALANCE_MODE_UNSPECIFIED: RebalanceMode.ValueType  # 0
+"""Running."""
+REBALANCE_MODE_RUNNING: RebalanceMode.ValueType  # 1
+REBALANCE_MODE_PAUSED: RebalanceMode.ValueType  # 2
+"""No move begins; those under way end."""
+REBALANCE_MODE_CANCELLED: RebalanceMode.ValueType  # 3
+"""No move begins, and those under way are taken back."""
+Global___RebalanceMode: _TypeAlias = RebalanceMode  # noqa: Y015
+
 class _MemberState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -114,7 +139,8 @@ Global___MemberState: _TypeAlias = MemberState  # noqa: Y015
 @_typing.final
 class ClusterConfig(_message.Message):
     """ClusterConfig stands under config. Written when the cluster is created; afterwards
-    only eviction, unclean and the rate of snapshots change, by compare-and-swap.
+    only eviction, unclean, the rate of snapshots and rebalance change, by
+    compare-and-swap.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -128,6 +154,7 @@ class ClusterConfig(_message.Message):
     MIN_IN_SYNC_FIELD_NUMBER: _builtins.int
     UNCLEAN_FIELD_NUMBER: _builtins.int
     SNAPSHOT_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    REBALANCE_FIELD_NUMBER: _builtins.int
     partition_count: _builtins.int
     replica_count: _builtins.int
     """Copies besides the primary."""
@@ -150,6 +177,8 @@ class ClusterConfig(_message.Message):
     """How fast a node sends snapshots, all of them together. 0: no bound. Nodes follow a
     change while they run.
     """
+    @_builtins.property
+    def rebalance(self) -> Global___RebalancePolicy: ...
     def __init__(
         self,
         *,
@@ -162,14 +191,70 @@ class ClusterConfig(_message.Message):
         min_in_sync: _builtins.int = ...,
         unclean: Global___UncleanPolicy.ValueType = ...,
         snapshot_bytes_per_second: _builtins.int = ...,
+        rebalance: Global___RebalancePolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rebalance", b"rebalance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "replica_count", b"replica_count", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "rebalance", b"rebalance", "replica_count", b"replica_count", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClusterConfig: _TypeAlias = ClusterConfig  # noqa: Y015
+
+@_typing.final
+class RebalancePolicy(_message.Message):
+    """RebalancePolicy says how many partitions move at a time, and when. 0 of a limit: the
+    default. Failovers and repairs go on whatever it says.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    MOVES_MAX_FIELD_NUMBER: _builtins.int
+    MOVES_PER_NODE_MAX_FIELD_NUMBER: _builtins.int
+    MOVES_PER_ZONE_PAIR_MAX_FIELD_NUMBER: _builtins.int
+    REPAIRS_MAX_FIELD_NUMBER: _builtins.int
+    WINDOW_FROM_MINUTE_FIELD_NUMBER: _builtins.int
+    WINDOW_MINUTES_FIELD_NUMBER: _builtins.int
+    BELOW_MAX_FIELD_NUMBER: _builtins.int
+    ABORT_ON_LOST_NODE_FIELD_NUMBER: _builtins.int
+    mode: Global___RebalanceMode.ValueType
+    moves_max: _builtins.int
+    moves_per_node_max: _builtins.int
+    """From one node, or to one."""
+    moves_per_zone_pair_max: _builtins.int
+    """From one zone to one zone."""
+    repairs_max: _builtins.int
+    """Partitions at a time that are given a copy they lack."""
+    window_from_minute: _builtins.int
+    """Minute of the day, in UTC, from which moves may begin, and for how many minutes. 0
+    minutes: at any time.
+    """
+    window_minutes: _builtins.int
+    below_max: _builtins.int
+    """Moves begin while at most so many partitions have too few copies in sync."""
+    abort_on_lost_node: _builtins.bool
+    """Moves under way are taken back while a member is down."""
+    def __init__(
+        self,
+        *,
+        mode: Global___RebalanceMode.ValueType = ...,
+        moves_max: _builtins.int = ...,
+        moves_per_node_max: _builtins.int = ...,
+        moves_per_zone_pair_max: _builtins.int = ...,
+        repairs_max: _builtins.int = ...,
+        window_from_minute: _builtins.int = ...,
+        window_minutes: _builtins.int = ...,
+        below_max: _builtins.int = ...,
+        abort_on_lost_node: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort_on_lost_node", b"abort_on_lost_node", "below_max", b"below_max", "mode", b"mode", "moves_max", b"moves_max", "moves_per_node_max", b"moves_per_node_max", "moves_per_zone_pair_max", b"moves_per_zone_pair_max", "repairs_max", b"repairs_max", "window_from_minute", b"window_from_minute", "window_minutes", b"window_minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebalancePolicy: _TypeAlias = RebalancePolicy  # noqa: Y015
 
 @_typing.final
 class NodeRegistration(_message.Message):

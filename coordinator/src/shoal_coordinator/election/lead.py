@@ -7,6 +7,7 @@ nothing is done twice.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -20,6 +21,7 @@ from shoal_coordinator.planning.memory import NOTHING, Memory, observe
 from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.port import Revision
+from shoal_coordinator.registry.records import MINUTES_A_DAY
 from shoal_coordinator.registry.view import ClusterView
 
 _log = structlog.get_logger(__name__)
@@ -32,9 +34,16 @@ _CATCH_UP_SECONDS = 2.0
 class Planner:
     """``decide`` with its memory, and with the last placement kept for reuse."""
 
-    def __init__(self, settings: PlanSettings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: PlanSettings,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``clock`` never falls; ``wall_clock`` tells UTC. Both in seconds."""
         self._settings = settings
         self._clock = clock
+        self._wall_clock = wall_clock
         self._memory: Memory = NOTHING
         self._placed: tuple[tuple[tuple[RingMember, ...], int, int], Placement] | None = None
 
@@ -42,7 +51,8 @@ class Planner:
         now = self._clock()
         self._memory = observe(view, self._memory, self._settings, now)
         wanted = await self._wanted(view)
-        decision = decide(view, self._memory, wanted, self._settings, now)
+        minute = int(self._wall_clock() // 60) % MINUTES_A_DAY
+        decision = decide(view, self._memory, wanted, self._settings, now, minute)
         self._memory = decision.memory
         return decision
 

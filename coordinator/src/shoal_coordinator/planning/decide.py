@@ -1,13 +1,14 @@
 """``decide``: what to do about a view. Pure.
 
-In this order: members, first records, withdrawn handoffs, changed preferences, new
-handoffs. The last wait until everything before them is done. Decided again from
-every view, so whatever is lost on the way is decided anew; each write compares the
-revision that it was decided by, so what is outdated cannot win.
+In this order: members, first records, withdrawn handoffs, changed preferences that cost
+nothing, repairs, moves. The last wait until everything before them is done. Decided
+again from every view, so whatever is lost on the way is decided anew; each write compares
+the revision that it was decided by, so what is outdated cannot win.
 
 A move carries its data: the target follows because the record names it, gets in sync,
 and is handed the partition. That costs a copy of it, so moves begin only once the ring
-has been steady for a while, only to nodes that have been, and a few at a time.
+has been steady for a while, only to nodes that have been, a few at a time, and where
+nothing more urgent is under way (``moves.py``, ``permission.py``).
 """
 
 from __future__ import annotations
@@ -21,20 +22,26 @@ from shoal_coordinator.planning.actions import (
     Action,
     AdmitMember,
     ClearHandoff,
-    MarkHandoff,
     PartitionAction,
     PlanPartition,
     RefreshMember,
-    UpdatePreference,
 )
+from shoal_coordinator.planning.flights import Flight
 from shoal_coordinator.planning.memory import Memory
+from shoal_coordinator.planning.moves import (
+    Traffic,
+    copies_to_make,
+    free_updates,
+    hand_overs,
+    taken_back,
+)
+from shoal_coordinator.planning.permission import Verdict
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.records import (
     UNTAKEN,
     ClusterConfig,
     Member,
     MemberState,
-    NodeId,
     PartitionId,
     PartitionRecord,
 )
@@ -51,11 +58,17 @@ class Decision:
 
 
 def decide(
-    view: ClusterView, memory: Memory, wanted: Placement, settings: PlanSettings, now: float
+    view: ClusterView,
+    memory: Memory,
+    wanted: Placement,
+    settings: PlanSettings,
+    now: float,
+    utc_minute: int = 0,
 ) -> Decision:
     """Decide by a memory that has observed this very view.
 
-    ``wanted`` is the placement of ``memory.ring``. ``now`` as for ``observe``.
+    ``wanted`` is the placement of ``memory.ring``. ``now`` as for ``observe``;
+    ``utc_minute`` is that of the day, for a policy that has a window.
     """
     assert memory.ring is not None, "observe the view first"
     if view.config is None:
@@ -65,17 +78,21 @@ def decide(
         # The ring is about to change with them.
         return Decision(members, memory)
     assert len(wanted.partitions) == view.config.partition_count
+    traffic = Traffic.of(view, wanted, view.config.rebalance, utc_minute)
     waiting = _why_not_yet(view, view.config, memory, settings, now)
     if waiting is not None:
-        return Decision(tuple(_withdrawn(view, memory, settings, now)), memory, waiting)
-    plans = _plans(view, memory, wanted, settings, now)
+        withdrawn = tuple(_withdrawn(view, memory, settings, traffic, now))
+        return Decision(withdrawn, memory, waiting)
+    plans = _plans(view, memory, wanted, settings, traffic, now)
     actions = tuple(islice(plans, settings.writes_per_round_max))
     if actions:
         return Decision(actions, memory)
-    handoffs = tuple(_handoffs(view, memory, settings, now))
-    if handoffs:
-        return Decision(handoffs, replace(memory, round_began=now))
-    return Decision((), memory)
+    begun = _begun(view, memory, wanted, settings, traffic, now)
+    if any(not it.is_repair and it.partition not in traffic.flights for it, _ in begun):
+        memory = replace(memory, round_began=now)
+    actions = tuple(action for _, action in begun)
+    is_held_up = not actions and _has_moves(view, wanted, traffic)
+    return Decision(actions, memory, traffic.permission.why or None if is_held_up else None)
 
 
 def _members(view: ClusterView) -> Iterator[Action]:
@@ -107,7 +124,12 @@ def _why_not_yet(
 
 
 def _plans(
-    view: ClusterView, memory: Memory, wanted: Placement, settings: PlanSettings, now: float
+    view: ClusterView,
+    memory: Memory,
+    wanted: Placement,
+    settings: PlanSettings,
+    traffic: Traffic,
+    now: float,
 ) -> Iterator[PartitionAction]:
     for place in wanted.partitions:
         if place.partition not in view.partitions:
@@ -123,23 +145,25 @@ def _plans(
                 )
             )
     withdrawn = {
-        action.held.record.partition: action for action in _withdrawn(view, memory, settings, now)
+        action.held.record.partition: action
+        for action in _withdrawn(view, memory, settings, traffic, now)
     }
     yield from withdrawn.values()
-    for place in wanted.partitions:
-        held = view.partitions.get(place.partition)
-        if held is None or place.partition in withdrawn:
-            continue
-        if (held.record.preference, held.record.replicas) != (place.preference, place.replicas):
-            yield UpdatePreference(held, place.preference, place.replicas)
+    written = {*withdrawn}
+    for update in (*taken_back(view, traffic), *free_updates(view, wanted)):
+        if update.held.record.partition not in written:
+            written.add(update.held.record.partition)
+            yield update
 
 
 def _withdrawn(
-    view: ClusterView, memory: Memory, settings: PlanSettings, now: float
+    view: ClusterView, memory: Memory, settings: PlanSettings, traffic: Traffic, now: float
 ) -> Iterator[ClearHandoff]:
     for partition in sorted(memory.handoffs):
         held = view.partitions[partition]
         why = _why_withdrawn(view, memory, partition, held, settings, now)
+        if why is None and traffic.permission.verdict is Verdict.TAKE_BACK:
+            why = traffic.permission.why
         if why is not None:
             yield ClearHandoff(held, why)
 
@@ -167,37 +191,54 @@ def _why_withdrawn(
     return None
 
 
-def _handoffs(
-    view: ClusterView, memory: Memory, settings: PlanSettings, now: float
-) -> Iterator[MarkHandoff]:
-    """Begin moves, where all records say what the ring wants."""
+def _begun(
+    view: ClusterView,
+    memory: Memory,
+    wanted: Placement,
+    settings: PlanSettings,
+    traffic: Traffic,
+    now: float,
+) -> list[tuple[Flight, PartitionAction]]:
+    """Repairs, then moves, as far as there is room."""
+    budget = traffic.budget(view)
+    copies = [*copies_to_make(view, wanted, traffic)]
+    repairs: list[tuple[Flight, PartitionAction]] = [
+        (flight, update)
+        for flight, update in copies
+        if flight.is_repair and _are_up(view, flight) and budget.admit(flight)
+    ]
+    if repairs:
+        return repairs[: settings.writes_per_round_max]
     if now - memory.ring_since < settings.handoff_settle_seconds:
-        return
-    if now - memory.round_began < settings.handoff_round_seconds:
-        return
-    free = settings.handoffs_in_flight_max - len(memory.handoffs)
-    yield from islice(_misplaced(view, memory, settings, now), max(free, 0))
-
-
-def _misplaced(
-    view: ClusterView, memory: Memory, settings: PlanSettings, now: float
-) -> Iterator[MarkHandoff]:
+        return []
+    if traffic.permission.verdict is not Verdict.BEGIN:
+        return []
     steady = {
         node
         for node, presence in memory.presences.items()
         if presence.is_steady(settings, now, settings.handoff_settle_seconds)
     }
-    for _, held in sorted(view.partitions.items()):
-        target = _target_of(view, held.record)
-        if target in steady:
-            yield MarkHandoff(held, target)
+    is_new_round = now - memory.round_began >= settings.handoff_round_seconds
+    copied = {flight.partition for flight, _ in copies}
+    moves: list[tuple[Flight, PartitionAction]] = [
+        *(it for it in copies if not it[0].is_repair),
+        *(it for it in hand_overs(view, wanted, traffic) if it[0].partition not in copied),
+    ]
+    return [
+        (flight, action)
+        for flight, action in moves
+        if steady.issuperset(flight.targets)
+        and (is_new_round or flight.partition in traffic.flights)
+        and budget.admit(flight)
+    ]
 
 
-def _target_of(view: ClusterView, record: PartitionRecord) -> NodeId | None:
-    """To whom the partition's live primary shall hand it, if to anybody."""
-    if record.handoff_to is not None or record.primary is None or not record.preference:
-        return None
-    wanted = record.preference[0]
-    if record.primary.node == wanted or not view.primary_is_live(record):
-        return None
-    return wanted
+def _has_moves(view: ClusterView, wanted: Placement, traffic: Traffic) -> bool:
+    waiting = (*copies_to_make(view, wanted, traffic), *hand_overs(view, wanted, traffic))
+    return any(not flight.is_repair for flight, _ in waiting)
+
+
+def _are_up(view: ClusterView, flight: Flight) -> bool:
+    return all(
+        node in view.nodes and not view.nodes[node].registration.leaving for node in flight.targets
+    )

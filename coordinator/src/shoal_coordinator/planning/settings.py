@@ -15,8 +15,6 @@ class PlanSettings:
     """A node that is down keeps its place for so long: it may come back."""
     handoff_settle_seconds: float = 5.0
     """The ring, and the target, must be steady for so long before partitions move."""
-    handoffs_in_flight_max: int = 8
-    """In the whole cluster, and also the number that is begun in one round."""
     handoff_round_seconds: float = 1.0
     """A round at a time, so that copies on their way do not crowd out requests."""
     handoff_timeout_seconds: float = 30.0
@@ -33,7 +31,7 @@ class PlanSettings:
             raise ValueError("handoff_settle_seconds must not be below settle_seconds")
         if self.down_grace_seconds < self.handoff_settle_seconds:
             raise ValueError("down_grace_seconds must not be below handoff_settle_seconds")
-        if self.handoffs_in_flight_max < 1 or self.writes_per_round_max < 1:
-            raise ValueError("at least one handoff and one write must be allowed at a time")
+        if self.writes_per_round_max < 1:
+            raise ValueError("at least one write must be allowed at a time")
         if not 0 < self.flap_base_seconds <= self.flap_max_seconds:
             raise ValueError("flap_base_seconds must be positive and at most flap_max_seconds")

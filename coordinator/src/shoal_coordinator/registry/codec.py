@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 
 from shoal.v1 import registry_pb2 as pb
 from shoal_coordinator.registry.records import (
+    MINUTES_A_DAY,
     UNTAKEN,
     ClusterConfig,
     CoordinatorLeader,
@@ -33,6 +34,8 @@ from shoal_coordinator.registry.records import (
     NodeRegistration,
     PartitionId,
     PartitionRecord,
+    RebalanceMode,
+    RebalancePolicy,
     Unclean,
 )
 
@@ -59,6 +62,17 @@ _UNCLEAN_TO_PB = {
 }
 _UNCLEAN_FROM_PB = {wire: unclean for unclean, wire in _UNCLEAN_TO_PB.items()}
 _EVICTION_FROM_PB = {wire: eviction for eviction, wire in _EVICTION_TO_PB.items()}
+
+
+_MODE_TO_PB = {
+    RebalanceMode.RUNNING: pb.REBALANCE_MODE_RUNNING,
+    RebalanceMode.PAUSED: pb.REBALANCE_MODE_PAUSED,
+    RebalanceMode.CANCELLED: pb.REBALANCE_MODE_CANCELLED,
+}
+_MODE_FROM_PB = {
+    pb.REBALANCE_MODE_UNSPECIFIED: RebalanceMode.RUNNING,
+    **{wire: mode for mode, wire in _MODE_TO_PB.items()},
+}
 
 
 class RecordCorrupt(ValueError):
@@ -105,6 +119,44 @@ def config_to_pb(config: ClusterConfig) -> pb.ClusterConfig:
         min_in_sync=config.min_in_sync,
         unclean=_UNCLEAN_TO_PB[config.unclean],
         snapshot_bytes_per_second=config.snapshot_bytes_per_second,
+        rebalance=_rebalance_to_pb(config.rebalance),
+    )
+
+
+def _rebalance_to_pb(policy: RebalancePolicy) -> pb.RebalancePolicy | None:
+    """Left out where it is the usual one, which a newer release may change."""
+    if policy == RebalancePolicy():
+        return None
+    return pb.RebalancePolicy(
+        mode=_MODE_TO_PB[policy.mode],
+        moves_max=policy.moves_max,
+        moves_per_node_max=policy.moves_per_node_max,
+        moves_per_zone_pair_max=policy.moves_per_zone_pair_max,
+        repairs_max=policy.repairs_max,
+        window_from_minute=policy.window_from_minute,
+        window_minutes=policy.window_minutes,
+        below_max=policy.below_max,
+        abort_on_lost_node=policy.abort_on_lost_node,
+    )
+
+
+def _rebalance_from_pb(key: str, message: pb.RebalancePolicy) -> RebalancePolicy:
+    mode = _MODE_FROM_PB.get(message.mode)
+    if mode is None:
+        raise RecordCorrupt(key, "rebalance.mode is none of those known")
+    if max(message.window_from_minute + 1, message.window_minutes) > MINUTES_A_DAY:
+        raise RecordCorrupt(key, "rebalance's window is not within a day")
+    usual = RebalancePolicy()
+    return RebalancePolicy(
+        mode=mode,
+        moves_max=message.moves_max or usual.moves_max,
+        moves_per_node_max=message.moves_per_node_max or usual.moves_per_node_max,
+        moves_per_zone_pair_max=message.moves_per_zone_pair_max or usual.moves_per_zone_pair_max,
+        repairs_max=message.repairs_max or usual.repairs_max,
+        window_from_minute=message.window_from_minute,
+        window_minutes=message.window_minutes,
+        below_max=message.below_max,
+        abort_on_lost_node=message.abort_on_lost_node,
     )
 
 
@@ -128,6 +180,7 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
         min_in_sync=message.min_in_sync or 1,
         unclean=unclean or Unclean.CLEAR,
         snapshot_bytes_per_second=message.snapshot_bytes_per_second,
+        rebalance=_rebalance_from_pb(key, message.rebalance),
     )
 
 

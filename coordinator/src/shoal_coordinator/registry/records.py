@@ -58,10 +58,54 @@ class Unclean(StrEnum):
     """Nobody takes it over: it waits for a copy in sync to come back, or another policy."""
 
 
+class RebalanceMode(StrEnum):
+    """Whether partitions move to where they are wanted. Failovers and repairs always go on."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    """No move begins; those under way end."""
+    CANCELLED = "cancelled"
+    """No move begins, and those under way are taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebalancePolicy:
+    """How much moves at a time, and when. A move is one partition on its way."""
+
+    mode: RebalanceMode = RebalanceMode.RUNNING
+    moves_max: int = 8
+    """In the whole cluster."""
+    moves_per_node_max: int = 8
+    """From one node, or to one."""
+    moves_per_zone_pair_max: int = 8
+    """From one zone to one zone."""
+    repairs_max: int = 64
+    """Partitions at a time that are given a copy they lack."""
+    window_from_minute: int = 0
+    """Of the day, in UTC: when moves may begin."""
+    window_minutes: int = 0
+    """For so long. 0: at any time."""
+    below_max: int = 0
+    """Moves begin while at most so many partitions have too few copies in sync."""
+    abort_on_lost_node: bool = False
+    """Moves under way are taken back while a member is down."""
+
+    def __post_init__(self) -> None:
+        limits = (self.moves_max, self.moves_per_node_max, self.moves_per_zone_pair_max)
+        assert min(*limits, self.repairs_max) > 0, "mode pauses moves, not a limit of 0"
+        assert 0 <= self.window_from_minute < MINUTES_A_DAY
+        assert 0 <= self.window_minutes <= MINUTES_A_DAY
+        assert self.below_max >= 0
+
+
+MINUTES_A_DAY = 24 * 60
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """Written when the cluster is created; of a running one ``eviction``, ``unclean`` and the
-    rate of snapshots change."""
+    """Written when the cluster is created; of a running one ``eviction``, ``unclean``, the
+    rate of snapshots and ``rebalance`` change.
+    """
 
     partition_count: int
     replica_count: int
@@ -74,6 +118,7 @@ class ClusterConfig:
     unclean: Unclean = Unclean.CLEAR
     snapshot_bytes_per_second: int = 0
     """How fast a node sends snapshots, all of them together; 0: no bound."""
+    rebalance: RebalancePolicy = RebalancePolicy()
 
 
 @dataclass(frozen=True, slots=True)

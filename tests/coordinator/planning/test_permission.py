@@ -1,0 +1,56 @@
+"""When moves may begin, and when those under way are taken back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoal_coordinator.planning.permission import Health, Verdict, is_open, permission
+from shoal_coordinator.registry.records import NodeId, PartitionId, RebalanceMode, RebalancePolicy
+
+WELL = Health(frozenset(), ())
+ILL = Health(frozenset({PartitionId(3)}), (NodeId("b"),))
+
+
+@pytest.mark.parametrize(
+    ("policy", "health", "verdict", "why"),
+    [
+        (RebalancePolicy(), WELL, Verdict.BEGIN, ""),
+        (RebalancePolicy(), ILL, Verdict.HOLD, "1 partitions have too few copies"),
+        (RebalancePolicy(below_max=1), ILL, Verdict.BEGIN, ""),
+        (RebalancePolicy(abort_on_lost_node=True), ILL, Verdict.TAKE_BACK, "node b is down"),
+        (
+            RebalancePolicy(RebalanceMode.PAUSED),
+            WELL,
+            Verdict.HOLD,
+            "the rebalance is paused",
+        ),
+        (
+            RebalancePolicy(RebalanceMode.CANCELLED),
+            WELL,
+            Verdict.TAKE_BACK,
+            "the rebalance is cancelled",
+        ),
+        (
+            RebalancePolicy(window_from_minute=60, window_minutes=30),
+            WELL,
+            Verdict.HOLD,
+            "it is not the time of day for moves",
+        ),
+    ],
+)
+def test_what_is_permitted(
+    policy: RebalancePolicy, health: Health, verdict: Verdict, why: str
+) -> None:
+    told = permission(policy, health, 0)
+    assert (told.verdict, told.why) == (verdict, why)
+
+
+@given(start=st.integers(0, 1439), minutes=st.integers(1, 1440))
+def test_a_window_is_open_for_its_minutes_and_may_pass_midnight(start: int, minutes: int) -> None:
+    policy = RebalancePolicy(window_from_minute=start, window_minutes=minutes)
+    is_open_at = [is_open(policy, minute) for minute in range(1440)]
+    assert sum(is_open_at) == minutes
+    assert is_open_at[start]
+    assert is_open_at[(start + minutes - 1) % 1440]
