@@ -145,7 +145,7 @@ def test_a_copy_that_is_there_anyway_is_taken_instead_of_a_new_one() -> None:
     before = wanted(NOTHING, members[:3], 32, 1)
     underway = wanted(before, members, 32, 1)
     in_sync = {PartitionId(p): nodes for p, nodes in enumerate(held(before))}
-    back = wanted(underway, members[:3], 32, 1, in_sync=in_sync)
+    back = wanted(underway, members[:3], 32, 1, in_sync=in_sync.__getitem__)
     assert moves(before, underway) > 8, "void"
     assert moves(before, back) <= 1
     check(back, members[:3], 1)

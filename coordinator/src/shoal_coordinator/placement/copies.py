@@ -18,7 +18,7 @@ above a bound to below one serves both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heapreplace
 
 from shoal_coordinator.placement.chains import give_by_chain, relieve_by_chain
@@ -34,12 +34,12 @@ _ZONES_COMPARED = 8
 def settle_copies(
     standing: Standing,
     limits: Limits,
-    elsewhere: Sequence[Sequence[int]] | None,
+    elsewhere: Callable[[int], Sequence[int]],
     sizes: Sequence[int] | None,
 ) -> None:
     """Move copies until the limits hold, or nothing brings them nearer.
 
-    ``elsewhere``: by partition, members with a copy in sync that is not a wanted one.
+    ``elsewhere``: members with a copy of a partition in sync, wanted or not.
     """
     settling = _Settling(standing, limits, elsewhere, sizes)
     settling.drop_surplus()
@@ -54,7 +54,7 @@ class _Settling:
         self,
         standing: Standing,
         limits: Limits,
-        elsewhere: Sequence[Sequence[int]] | None,
+        elsewhere: Callable[[int], Sequence[int]],
         sizes: Sequence[int] | None,
     ) -> None:
         self._standing = standing
@@ -94,10 +94,9 @@ class _Settling:
 
     def _taker_of(self, partition: int, by_zone: Sequence[ByLoad]) -> int | None:
         standing = self._standing
-        if self._elsewhere is not None:
-            for member in self._elsewhere[partition]:
-                if self._has_room(member) and standing.may_hold(partition, member):
-                    return member
+        for member in self._elsewhere(partition):
+            if self._has_room(member) and standing.may_hold(partition, member):
+                return member
         holders = standing.holders[partition]
         zones = standing.open_zones(partition)
         each = _TAKERS_COMPARED if len(zones) <= _ZONES_COMPARED else 1

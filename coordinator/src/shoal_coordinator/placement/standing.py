@@ -148,6 +148,8 @@ class Standing:
         """
         members, of = self.holders[partition], self.zones.of
         zone_count = len(self._most)
+        if zone_count == 1:
+            return members if len(members) > self.copies else ()
         in_zones = {of[member] for member in members}
         if zone_count >= self.copies >= len(members) == len(in_zones):
             return ()

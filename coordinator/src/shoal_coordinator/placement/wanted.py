@@ -23,7 +23,7 @@ same view gives the same plan, and of two views only the newer one's plan can be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from shoal_coordinator.placement.copies import settle_copies
 from shoal_coordinator.placement.limits import limits_of
@@ -42,13 +42,13 @@ def wanted(
     partition_count: int,
     replica_count: int,
     *,
-    in_sync: Mapping[PartitionId, Sequence[NodeId]] | None = None,
+    in_sync: Callable[[PartitionId], Iterable[NodeId]] | None = None,
     sizes: Sequence[int] | None = None,
 ) -> Placement:
     """Return where all partitions should be, keeping of ``before`` what can be kept.
 
     ``before``: one entry a partition, with an empty preference where nothing is planned
-    yet; all empty: the answer is ``place``'s. ``in_sync``: nodes that hold a copy in sync,
+    yet; all empty: it begins with ``place``'s. ``in_sync``: nodes that hold a copy in sync,
     wanted there or not; one that lacks a copy is placed where one is. ``sizes``: bytes by
     partition, where they are known; otherwise all count the same.
     """
@@ -65,7 +65,11 @@ def wanted(
     limits = limits_of(zones, [member.weight for member in ring], partition_count, replica_count)
     holders = [_numbers(_holders(placed), numbers) for placed in before.partitions]
     standing = Standing(zones, holders, replica_count + 1)
-    elsewhere = None if in_sync is None else _elsewhere(in_sync, numbers, partition_count)
+
+    def elsewhere(partition: int) -> list[int]:
+        nodes = () if in_sync is None else in_sync(PartitionId(partition))
+        return _numbers(nodes, numbers)
+
     settle_copies(standing, limits, elsewhere, sizes)
     firsts = [placed.preference[:1] for placed in before.partitions]
     primacy = Primacy(
@@ -96,15 +100,6 @@ def _numbers(nodes: Iterable[NodeId], numbers: Mapping[NodeId, int]) -> list[int
 
 def _holders(placed: PlacedPartition) -> tuple[NodeId, ...]:
     return placed.preference[: 1 + len(placed.replicas)]
-
-
-def _elsewhere(
-    in_sync: Mapping[PartitionId, Sequence[NodeId]],
-    numbers: Mapping[NodeId, int],
-    partition_count: int,
-) -> list[list[int]]:
-    nobody: tuple[NodeId, ...] = ()
-    return [_numbers(in_sync.get(PartitionId(p), nobody), numbers) for p in range(partition_count)]
 
 
 def _placed(

@@ -150,7 +150,7 @@ def _plans(
     }
     yield from withdrawn.values()
     written = {*withdrawn}
-    for update in (*taken_back(view, traffic), *free_updates(view, wanted)):
+    for update in (*taken_back(view, traffic), *free_updates(view, wanted, traffic)):
         if update.held.record.partition not in written:
             written.add(update.held.record.partition)
             yield update

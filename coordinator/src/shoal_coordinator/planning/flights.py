@@ -11,11 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from shoal_coordinator.placement.place import Placement
-from shoal_coordinator.registry.copy_ids import is_of
+from shoal_coordinator.registry.copy_ids import mark_of
 from shoal_coordinator.registry.records import (
     NodeId,
     PartitionId,
-    PartitionRecord,
     RebalancePolicy,
 )
 from shoal_coordinator.registry.view import ClusterView
@@ -31,28 +30,42 @@ class Flight:
     is_repair: bool
 
 
-def nodes_in_sync(view: ClusterView, record: PartitionRecord) -> frozenset[NodeId]:
-    """Nodes that live in the run in which their copy in sync began."""
-    return frozenset(
-        copy.node
-        for copy in record.in_sync
-        if copy.node in view.nodes
-        and is_of(copy.copy_id, view.nodes[copy.node].registration.incarnation)
-    )
+def all_in_sync(view: ClusterView) -> dict[PartitionId, frozenset[NodeId]]:
+    """By partition: the nodes that live in the run in which their copy in sync began."""
+    begins = {
+        node: f"{mark_of(live.registration.incarnation)}-" for node, live in view.nodes.items()
+    }
+    nobodys = "-"
+    return {
+        partition: frozenset(
+            copy.node
+            for copy in held.record.in_sync
+            if copy.copy_id.startswith(begins.get(copy.node, nobodys))
+        )
+        for partition, held in view.partitions.items()
+    }
 
 
 def in_flight(
-    view: ClusterView, wanted: Placement, below: Collection[PartitionId]
+    view: ClusterView,
+    wanted: Placement,
+    there_of: Mapping[PartitionId, frozenset[NodeId]],
+    below: Collection[PartitionId],
 ) -> tuple[Flight, ...]:
-    """Return what is on its way by what the records say, ordered by partition."""
+    """Return what is on its way by what the records say, ordered by partition.
+
+    ``there_of``: as ``all_in_sync``.
+    """
     flights = []
     for place in wanted.partitions:
         held = view.partitions.get(place.partition)
         if held is None or held.record.primary is None:
             continue
         record, source = held.record, held.record.primary.node
-        there = nodes_in_sync(view, record)
+        there = there_of[place.partition]
         copies = record.preference[: 1 + len(record.replicas)]
+        if record.handoff_to is None and there.issuperset(copies):
+            continue
         targets = {node for node in copies if node in view.nodes and node not in there}
         if record.handoff_to is not None:
             targets.add(record.handoff_to)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from shoal_coordinator.placement.place import PlacedPartition, Placement
 from shoal_coordinator.planning.actions import MarkHandoff, UpdatePreference
-from shoal_coordinator.planning.flights import Budget, Flight, in_flight, nodes_in_sync
+from shoal_coordinator.planning.flights import Budget, Flight, all_in_sync, in_flight
 from shoal_coordinator.planning.permission import Health, Permission, Verdict, health_of, permission
 from shoal_coordinator.registry.records import NodeId, PartitionId, RebalancePolicy
 from shoal_coordinator.registry.view import ClusterView, HeldPartition
@@ -24,6 +24,8 @@ class Traffic:
     """What moves, and what may."""
 
     policy: RebalancePolicy
+    there_of: Mapping[PartitionId, frozenset[NodeId]]
+    """By partition, the nodes with a copy in sync."""
     health: Health
     flights: Mapping[PartitionId, Flight]
     permission: Permission
@@ -32,9 +34,10 @@ class Traffic:
     def of(
         cls, view: ClusterView, wanted: Placement, policy: RebalancePolicy, utc_minute: int
     ) -> Traffic:
-        health = health_of(view, wanted)
-        flights = {it.partition: it for it in in_flight(view, wanted, health.below)}
-        return cls(policy, health, flights, permission(policy, health, utc_minute))
+        there_of = all_in_sync(view)
+        health = health_of(view, wanted, there_of)
+        flights = {it.partition: it for it in in_flight(view, wanted, there_of, health.below)}
+        return cls(policy, there_of, health, flights, permission(policy, health, utc_minute))
 
     def budget(self, view: ClusterView) -> Budget:
         zone_of = {member.id: member.zone for member in view.members.values()}
@@ -45,22 +48,24 @@ def differs(held: HeldPartition, place: PlacedPartition) -> bool:
     return (held.record.preference, held.record.replicas) != (place.preference, place.replicas)
 
 
-def new_copies(view: ClusterView, held: HeldPartition, place: PlacedPartition) -> list[NodeId]:
+def new_copies(held: HeldPartition, place: PlacedPartition, traffic: Traffic) -> list[NodeId]:
     """Nodes that would begin to follow if the record were written as it is wanted."""
     record = held.record
     if record.primary is None:
         return []
-    there = nodes_in_sync(view, record)
+    there = traffic.there_of[place.partition]
     following = record.preference[: 1 + len(record.replicas)]
     wanted = place.preference[: 1 + len(place.replicas)]
     return [node for node in wanted if node not in there and node not in following]
 
 
-def free_updates(view: ClusterView, wanted: Placement) -> Iterator[UpdatePreference]:
+def free_updates(
+    view: ClusterView, wanted: Placement, traffic: Traffic
+) -> Iterator[UpdatePreference]:
     """Records whose new order asks for no new copy."""
     for place in wanted.partitions:
         held = view.partitions.get(place.partition)
-        if held is not None and differs(held, place) and not new_copies(view, held, place):
+        if held is not None and differs(held, place) and not new_copies(held, place, traffic):
             yield UpdatePreference(held, place.preference, place.replicas)
 
 
@@ -73,7 +78,7 @@ def copies_to_make(
         held = view.partitions.get(place.partition)
         if held is None or held.record.primary is None or not differs(held, place):
             continue
-        targets = new_copies(view, held, place)
+        targets = new_copies(held, place, traffic)
         if targets:
             is_repair = place.partition in traffic.health.below
             source = held.record.primary.node
@@ -109,7 +114,7 @@ def taken_back(view: ClusterView, traffic: Traffic) -> Iterator[UpdatePreference
         held = view.partitions[partition]
         record = held.record
         copies = 1 + len(record.replicas)
-        there = nodes_in_sync(view, record)
+        there = traffic.there_of[partition]
         assert record.primary is not None
         if flight.is_repair or record.primary.node not in there or len(there) < copies:
             continue

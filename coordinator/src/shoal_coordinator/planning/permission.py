@@ -6,11 +6,11 @@ moves: while partitions lack copies, no move begins.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from shoal_coordinator.placement.place import Placement
-from shoal_coordinator.planning.flights import nodes_in_sync
 from shoal_coordinator.registry.records import (
     MINUTES_A_DAY,
     MemberState,
@@ -47,12 +47,15 @@ class Health:
     """Members that take partitions and are down, ordered."""
 
 
-def health_of(view: ClusterView, wanted: Placement) -> Health:
+def health_of(
+    view: ClusterView, wanted: Placement, there_of: Mapping[PartitionId, frozenset[NodeId]]
+) -> Health:
+    """``there_of``: by partition, the nodes with a copy in sync."""
     below = frozenset(
         place.partition
         for place in wanted.partitions
-        if (held := view.partitions.get(place.partition)) is not None
-        and len(nodes_in_sync(view, held.record)) < 1 + len(place.replicas)
+        if (there := there_of.get(place.partition)) is not None
+        and len(there) < 1 + len(place.replicas)
     )
     lost = sorted(
         member.id

@@ -9,7 +9,7 @@ from __future__ import annotations
 from shoal_coordinator.placement.place import PlacedPartition, Placement
 from shoal_coordinator.placement.ring import RingMember
 from shoal_coordinator.placement.wanted import wanted
-from shoal_coordinator.registry.records import ClusterConfig, PartitionId
+from shoal_coordinator.registry.records import ClusterConfig, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView
 
 
@@ -31,9 +31,10 @@ def wanted_next(
     view: ClusterView, config: ClusterConfig, ring: tuple[RingMember, ...]
 ) -> Placement:
     """Return what is wanted once these are the ring's members."""
-    in_sync = {
-        partition: tuple(copy.node for copy in held.record.in_sync)
-        for partition, held in view.partitions.items()
-    }
+
+    def in_sync(partition: PartitionId) -> tuple[NodeId, ...]:
+        held = view.partitions.get(partition)
+        return () if held is None else tuple(copy.node for copy in held.record.in_sync)
+
     count = config.partition_count
     return wanted(recorded(view, count), ring, count, config.replica_count, in_sync=in_sync)

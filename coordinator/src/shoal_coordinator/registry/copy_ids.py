@@ -19,14 +19,15 @@ _MARK_LENGTH = 8
 
 def new_copy_id(incarnation: Incarnation, token: str) -> CopyId:
     """``token`` is random, and new every time."""
-    return CopyId(f"{_mark(incarnation)}-{token}")
+    return CopyId(f"{mark_of(incarnation)}-{token}")
 
 
 def is_of(copy_id: CopyId, incarnation: Incarnation) -> bool:
     """Whether a copy began in this very run of its node."""
-    return copy_id.startswith(f"{_mark(incarnation)}-")
+    return copy_id.startswith(f"{mark_of(incarnation)}-")
 
 
-def _mark(incarnation: Incarnation) -> str:
+def mark_of(incarnation: Incarnation) -> str:
+    """What the ids of its copies begin with, before a dash."""
     _, dash, random_part = incarnation.partition("-")
     return (random_part if dash else incarnation)[:_MARK_LENGTH]
