@@ -1,7 +1,7 @@
 """A ring that changes and changes, often before the last change is carried out.
 
 Small in ``make test``. All of it: ``SHOAL_CHANGES=1000 SHOAL_RING=1000x16384 pytest
-tests/coordinator/placement/test_many_changes.py``, about a quarter of an hour.
+tests/coordinator/placement/test_many_changes.py``; it takes long.
 """
 
 from __future__ import annotations
