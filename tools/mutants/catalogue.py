@@ -152,4 +152,28 @@ MUTANTS = (
         "        taken.fetch_add(1, Ordering::Relaxed);\n"
         "        had_place.then_some(permit)",
     ),
+    Mutant(
+        "a delete leaves the fill token good",
+        ENGINE,
+        "a_delete_voids_the_token_and_the_next_in_line_loads",
+        "node/engine/src/operations/delete.rs",
+        "        self.value_went(key, now);\n",
+        "",
+    ),
+    Mutant(
+        "who leaves keeps what it was just given",
+        ENGINE,
+        "who_leaves_takes_no_turn_with_it",
+        "node/engine/src/fills/parting.rs",
+        "if leases.get(key).is_some_and(untaken) {",
+        "if leases.get(key).is_some_and(untaken) && waited {",
+    ),
+    Mutant(
+        "a value that came wakes nobody",
+        ENGINE,
+        "one_loads_and_everyone_is_woken",
+        "node/engine/src/fills/leases.rs",
+        "parted.woken.lists.push(waiters);",
+        "drop(waiters);",
+    ),
 )

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::eviction::{NOBODY, Order, POLICY_BYTES_MAX, QUEUES, Stamp};
 use crate::fairness::MayEvict;
+use crate::fills::{Crowd, FillToken, NEVER_MS};
 use crate::index::Keyed;
 use crate::memory::Account;
 use crate::operations::Stop;
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(crate) births: AtomicUsize,
     /// Of a partition's log, in bytes; 0: the engine says.
     pub(crate) log_limit: AtomicUsize,
+    pub(crate) crowd: Arc<Crowd>,
     keyed: Keyed,
 }
 
@@ -57,6 +59,8 @@ pub(crate) struct Place {
     pub(crate) follows: AtomicU32,
     /// When the fronts of its queues came, as of then.
     pub(crate) oldest: [AtomicUsize; QUEUES],
+    /// When the first of its fill leases ends, or before.
+    pub(crate) fill_end: AtomicUsize,
 }
 
 pub(crate) struct State {
@@ -85,6 +89,7 @@ impl Engine {
             hand: AtomicUsize::new(0),
             births: AtomicUsize::new(0),
             log_limit: AtomicUsize::new(0),
+            crowd: Arc::default(),
             keyed: Keyed::new(settings.hash_seed),
             settings,
         }
@@ -126,13 +131,17 @@ impl Engine {
     pub fn close(&self, partition: u32) -> bool {
         let place = self.place(partition);
         let mut state = place.state.lock();
-        let Some(closed) = state.open.take() else {
+        let Some(mut closed) = state.open.take() else {
             return false;
         };
         state.retired += closed.tally;
+        closed.end_fills();
         place.publish_closed();
         self.open_count.fetch_sub(1, Relaxed);
         drop(state);
+        if let Some(woken) = closed.woken.take() {
+            woken.wake();
+        }
         drop(closed);
         true
     }
@@ -224,20 +233,37 @@ impl Engine {
         request: Option<RequestId<'_>>,
         now: Now,
     ) -> Result<Once<SetOutcome>, Refused> {
-        let Some(id) = request else {
+        if request.is_none() {
             return self.set(partition, key, write, now).map(Once::fresh);
-        };
+        }
+        self.set_with(partition, key, write, request, None, now)
+    }
+
+    /// Once, where there is an id; with a token, only where that is good.
+    pub(crate) fn set_with(
+        &self,
+        partition: u32,
+        key: &[u8],
+        write: Write<'_>,
+        request: Option<RequestId<'_>>,
+        token: Option<FillToken>,
+        now: Now,
+    ) -> Result<Once<SetOutcome>, Refused> {
         if write.value.len() > self.settings.value_bytes_max {
             return Err(Refused::ValueTooLarge);
         }
         self.write(partition, key, now, |open, may_evict| {
             let now_ms = open.own_time_ms(now);
-            if let Some(came) = open.came_to(id, Aim::new(key, false), now_ms) {
+            let aim = || Aim::new(key, false);
+            if let Some(came) = request.and_then(|id| open.came_to(id, aim(), now_ms)) {
                 let outcome = SetOutcome::Applied(open.version_of(came.seq));
                 return Ok(Once {
                     outcome,
                     repeated: true,
                 });
+            }
+            if token.is_some_and(|token| !open.is_good(key, token, now)) {
+                return Err(Refused::TokenVoid.into());
             }
             let outcome = open.set(key, &write, request, now, may_evict)?;
             Ok(Once::fresh(outcome))
@@ -385,7 +411,7 @@ impl Engine {
         &self.places[partition as usize]
     }
 
-    fn write<R>(
+    pub(crate) fn write<R>(
         &self,
         partition: u32,
         key: &[u8],
@@ -409,12 +435,19 @@ impl Engine {
             open.leaves_ahead = search.leaves_ahead();
             let result = operation(open, search.may_evict());
             place.publish(open);
+            if open.fills.is_some() || open.woken.is_some() {
+                self.publish_fills(place, open);
+                let woken = open.woken.take();
+                drop(state);
+                woken.into_iter().for_each(|woken| woken.wake());
+            } else {
+                drop(state);
+            }
             let (why, bytes) = match result {
                 Ok(done) => return Ok(done),
                 Err(Stop::Refused(refused)) => return Err(refused),
                 Err(Stop::Short { why, bytes }) => (why, bytes),
             };
-            drop(state);
             if !search.find(why, bytes, now) {
                 if let Some(open) = &mut place.state.lock().open {
                     open.tally.memory_full += 1;
@@ -436,6 +469,7 @@ impl Place {
             held_bytes: AtomicUsize::new(0),
             follows: AtomicU32::new(0),
             oldest: std::array::from_fn(|_| AtomicUsize::new(NOBODY)),
+            fill_end: AtomicUsize::new(NEVER_MS as usize),
         }
     }
 

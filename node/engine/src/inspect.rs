@@ -71,6 +71,8 @@ pub struct MemoryByKind {
     pub policy_bytes: u64,
     /// The log for followers, and requests that are remembered.
     pub replication_bytes: u64,
+    /// Keys that are being loaded, and callers that wait for them.
+    pub fills_bytes: u64,
     /// Tables of segments, and what the allocator rounds up.
     pub allocation_bytes: u64,
     /// A place for each partition, open or not.
@@ -79,7 +81,7 @@ pub struct MemoryByKind {
 
 impl MemoryByKind {
     /// Every kind by its name.
-    pub fn kinds(&self) -> [(&'static str, u64); 10] {
+    pub fn kinds(&self) -> [(&'static str, u64); 11] {
         [
             ("keys_and_values", self.payload_bytes),
             ("entry_overhead", self.overhead_bytes),
@@ -89,6 +91,7 @@ impl MemoryByKind {
             ("expiry", self.expiry_bytes),
             ("policy", self.policy_bytes),
             ("replication", self.replication_bytes),
+            ("fills", self.fills_bytes),
             ("allocation", self.allocation_bytes),
             ("fixed", self.fixed_bytes),
         ]
@@ -171,6 +174,7 @@ impl Partition {
             expiry_bytes: wheel.map_or(0, |wheel| allocated(size_of_val(wheel)) as u64),
             policy_bytes: self.policy.charged_bytes() as u64,
             replication_bytes: self.replication_bytes() as u64,
+            fills_bytes: self.fills_bytes() as u64,
             allocation_bytes: 0,
             fixed_bytes: 0,
         };
@@ -190,6 +194,7 @@ impl AddAssign for MemoryByKind {
         self.expiry_bytes += other.expiry_bytes;
         self.policy_bytes += other.policy_bytes;
         self.replication_bytes += other.replication_bytes;
+        self.fills_bytes += other.fills_bytes;
         self.allocation_bytes += other.allocation_bytes;
         self.fixed_bytes += other.fixed_bytes;
     }

@@ -16,6 +16,7 @@
 //! - **Operations** ([`mod@operations`]) are what callers ask for; **room**
 //!   ([`mod@room`]) is what they need first; **fairness** ([`mod@fairness`]) decides whose
 //!   entries go for it. The [`Engine`] is the surface.
+//! - **Fills** ([`mod@fills`]) decide who loads a key that many miss at once.
 //! - **Replication** ([`mod@replication`]) makes a partition the same on several nodes.
 //! - **Inspect** ([`mod@inspect`]) tells partition by partition what is there;
 //!   **switch** ([`mod@switch`]) changes the policy of a running engine.
@@ -45,6 +46,8 @@
 //!             4 KiB), holes of up to 1/12 once entries left; 32 a segment
 //! policy      s3fifo 2 an entry once it evicts; the others nothing
 //! wheel       1.9 KiB a partition that ever held an entry that expires
+//! fills       about 0.7 KiB and the key for each key that is being loaded, and 80 for each
+//!             caller that waits for it
 //! fixed       about 1 KiB a partition, open or not
 //! ```
 //!
@@ -63,7 +66,7 @@
 //! # Non-goals
 //!
 //! Ownership and leases (the server), streams and acknowledgements (`shoal-replication`),
-//! tags and fills (later, on top of the same entries), persistence.
+//! tags (later, on top of the same entries), persistence.
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
@@ -72,6 +75,7 @@ mod entry;
 mod eviction;
 mod expiry;
 mod fairness;
+mod fills;
 mod handle;
 mod heap;
 mod index;
@@ -94,6 +98,7 @@ mod validate;
 mod work;
 
 pub use engine::Engine;
+pub use fills::{FillAsk, FillBounds, FillCounts, FillToken, Filled, Full, Turn};
 pub use inspect::{Inspection, MemoryByKind, PartitionStats};
 pub use refused::{AlreadyOpen, ApplyError, NotOpen, NotPromotable, ReadError, Refused};
 pub use replication::{

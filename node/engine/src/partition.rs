@@ -26,6 +26,7 @@ use std::sync::Arc;
 use crate::entry::{self, DEADLINE_LIMIT_MS, Draft, Links};
 use crate::eviction::{self, Due, NOBODY_YET, Order, Policy};
 use crate::expiry::Wheel;
+use crate::fills::{Leases, Woken};
 use crate::handle::Handle;
 use crate::heap::{Heap, LARGE_FROM_BYTES};
 use crate::index::{Index, Keyed};
@@ -51,6 +52,10 @@ pub(crate) struct Partition {
     pub(crate) recent: Recent,
     pub(crate) restore: Option<Restore>,
     pub(crate) share: Option<Share>,
+    /// None: nobody loads anything.
+    pub(crate) fills: Option<Box<Leases>>,
+    /// Whom to wake once the lock is released.
+    pub(crate) woken: Option<Box<Woken>>,
     /// No other partition of this engine has had it.
     pub(crate) life: u64,
     pub(crate) entries: usize,
@@ -117,6 +122,8 @@ impl Partition {
             recent: Recent::default(),
             restore: None,
             share: None,
+            fills: None,
+            woken: None,
             life,
             entries: 0,
             payload_bytes: 0,

@@ -7,6 +7,7 @@
 //! ├── NotAnInteger, Overflow            incr
 //! ├── KeyEmpty, KeyTooLong              every write
 //! ├── ValueTooLarge                     set
+//! ├── TokenVoid                         fill
 //! └── MemoryFull  nothing more can be evicted, or the policy is `none`
 //! NotPromotable   promote: closed, half restored, or under an epoch that is over
 //! ReadError       read_log, read_snapshot: not primary here, or begin anew
@@ -40,6 +41,8 @@ pub enum Refused {
     KeyTooLong,
     /// The value is larger than the settings allow.
     ValueTooLarge,
+    /// The key was written since the token was given, or its time is over.
+    TokenVoid,
 }
 
 /// Why a copy was not made primary.
@@ -111,6 +114,9 @@ impl fmt::Display for Refused {
             Refused::KeyEmpty => "The key is empty; give at least one byte.",
             Refused::KeyTooLong => "The key is too long; hash it to a shorter one.",
             Refused::ValueTooLarge => "The value is too large; split it over several keys.",
+            Refused::TokenVoid => {
+                "The fill token is void; what was loaded may be old, so read the key again."
+            }
         })
     }
 }

@@ -72,6 +72,9 @@ impl Partition {
             log.validate(self.sequence)?;
         }
         self.recent.validate(self.sequence)?;
+        if let Some(leases) = &self.fills {
+            leases.validate()?;
+        }
         self.lineage
             .validate(self.sequence, self.role == Role::Primary)
     }
@@ -85,6 +88,7 @@ impl Partition {
             + self.index.charged_bytes()
             + self.policy.charged_bytes()
             + self.replication_bytes()
+            + self.fills_bytes()
             + wheel;
         let held = self.ledger.held_bytes();
         if charged != held {

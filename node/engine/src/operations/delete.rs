@@ -14,6 +14,7 @@ impl Partition {
             self.give_back_waste();
         }
         let seq = self.number_delete(key);
+        self.value_went(key, now);
         Deleted {
             existed: standing.is_some(),
             version: self.version_of(seq),

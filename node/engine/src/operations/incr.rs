@@ -60,6 +60,7 @@ impl Partition {
             }
         }
         let seq = self.number_put(&draft, request.map(|id| (id, Some(value))), now_ms);
+        self.value_came(key);
         Ok(Incremented {
             value,
             version: self.version_of(seq),

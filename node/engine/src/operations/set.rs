@@ -52,6 +52,7 @@ impl Partition {
             self.store(hash, &draft, standing);
         }
         let seq = self.number_put(&draft, request.map(|id| (id, None)), now_ms);
+        self.value_came(key);
         Ok(SetOutcome::Applied(self.version_of(seq)))
     }
 

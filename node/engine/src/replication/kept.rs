@@ -127,7 +127,8 @@ impl Partition {
         })
     }
 
-    fn ready_or_shed(
+    /// Has something made ready that the account must have room for.
+    pub(crate) fn ready_or_shed(
         &mut self,
         now_ms: u64,
         may_evict: MayEvict<'_>,

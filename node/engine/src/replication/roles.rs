@@ -49,7 +49,11 @@ impl Engine {
         debug_assert!(begun, "epoch and sequence rise");
         open.epoch = epoch;
         open.role = Role::Primary;
+        open.end_fills();
         place.publish(open);
+        let woken = open.woken.take();
+        drop(state);
+        woken.into_iter().for_each(|woken| woken.wake());
         Ok(position)
     }
 
@@ -80,9 +84,14 @@ impl Engine {
         if open.role == Role::Primary {
             open.role = Role::Follower;
             open.lineage.cut(open.sequence);
+            open.end_fills();
             place.publish(open);
         }
-        Ok(open.position())
+        let position = open.position();
+        let woken = open.woken.take();
+        drop(state);
+        woken.into_iter().for_each(|woken| woken.wake());
+        Ok(position)
     }
 
     /// Makes a follower's copy empty, at no position. False: it is not open as a follower.
