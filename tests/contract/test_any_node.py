@@ -199,10 +199,8 @@ def test_incr_refuses_what_is_no_integer_and_what_overflows(stub: CacheStub) -> 
 @pytest.mark.parametrize(
     ("method", "request_message", "field"),
     [
-        ("Get", pb.GetRequest(key=b"k", fill=pb.Fill(lease_ms=1000)), "fill"),
         ("Set", pb.SetRequest(key=b"k", value=b"v", fresh_ms=5), "fresh_ms"),
         ("Set", pb.SetRequest(key=b"k", value=b"v", tags=["t"]), "tags"),
-        ("Set", pb.SetRequest(key=b"k", value=b"v", fill_token=b"t"), "fill_token"),
     ],
 )
 def test_what_is_not_served_yet_says_so(
@@ -213,6 +211,38 @@ def test_what_is_not_served_yet_says_so(
     code, reason, metadata = reason_of(caught.value)
     assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED")
     assert metadata["field"] == field
+
+
+def test_of_two_who_miss_at_once_one_loads_and_the_other_waits(
+    stub: CacheStub, channels: list[grpc.Channel]
+) -> None:
+    key = fresh_key()
+    asked = pb.GetRequest(key=key, fill=pb.Fill(lease_ms=60_000, wait_ms=60_000))
+    first = stub.Get(asked, timeout=DEADLINE_SECONDS)
+    assert first.status == pb.MISS
+    assert first.fill_token
+    others = [CacheStub(channel).Get.future(asked, timeout=60) for channel in channels]
+    at_once = pb.GetRequest(key=key, fill=pb.Fill())
+    assert not stub.Get(at_once, timeout=DEADLINE_SECONDS).fill_token
+    fill = pb.SetRequest(key=key, value=b"v", fill_token=first.fill_token)
+    assert stub.Set(fill, timeout=DEADLINE_SECONDS).applied
+    assert [other.result().value for other in others] == [b"v"] * 3
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Set(fill, timeout=DEADLINE_SECONDS)
+    assert reason_of(caught.value)[:2] == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "FILL_TOKEN_VOID",
+    )
+
+
+def test_a_fill_token_is_given_back(stub: CacheStub) -> None:
+    key = fresh_key()
+    asked = pb.GetRequest(key=key, fill=pb.Fill(lease_ms=60_000))
+    token = stub.Get(asked, timeout=DEADLINE_SECONDS).fill_token
+    release = pb.ReleaseFillRequest(key=key, fill_token=token)
+    assert stub.ReleaseFill(release, timeout=DEADLINE_SECONDS).released
+    assert not stub.ReleaseFill(release, timeout=DEADLINE_SECONDS).released
+    assert stub.Get(asked, timeout=DEADLINE_SECONDS).fill_token not in (b"", token)
 
 
 def test_a_request_with_an_id_counts_once_whichever_node_is_asked(stub: CacheStub) -> None:

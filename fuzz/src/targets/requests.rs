@@ -53,6 +53,10 @@ fn settings() -> Settings {
 
 fn ask(service: &CacheService, method: Method, request: Bytes) {
     match method {
+        Method::Get if may_wait(&request) => {
+            // Nobody loads here: who waits gives up.
+            let _ = service.handle(method, request, None, &mut BytesMut::new());
+        }
         Method::Get => one::<v1::GetRequest, v1::GetResponse>(service, method, request),
         Method::Set => {
             one::<v1::SetRequest, v1::SetResponse>(service, method, request.clone());
@@ -60,6 +64,9 @@ fn ask(service: &CacheService, method: Method, request: Bytes) {
         }
         Method::Incr => one::<v1::IncrRequest, v1::IncrResponse>(service, method, request),
         Method::Touch => one::<v1::TouchRequest, v1::TouchResponse>(service, method, request),
+        Method::ReleaseFill => {
+            one::<v1::ReleaseFillRequest, v1::ReleaseFillResponse>(service, method, request);
+        }
         Method::Del => {
             let counts = |asked: &v1::DelRequest, told: &v1::DelResponse| {
                 assert!(told.deleted as usize <= asked.keys.len());
@@ -93,6 +100,12 @@ fn ask(service: &CacheService, method: Method, request: Bytes) {
             }
         }
     }
+}
+
+/// Whether it asks to wait for another's load.
+fn may_wait(request: &Bytes) -> bool {
+    let asked = v1::GetRequest::decode(request.clone());
+    asked.is_ok_and(|asked| asked.fill.is_some_and(|fill| fill.wait_ms > 0))
 }
 
 /// What was there before an answer is appended.

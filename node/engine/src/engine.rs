@@ -12,13 +12,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::eviction::{NOBODY, Order, POLICY_BYTES_MAX, QUEUES, Stamp};
 use crate::fairness::MayEvict;
-use crate::fills::{Crowd, FillToken, NEVER_MS};
+use crate::fills::{Crowd, NEVER_MS};
 use crate::index::Keyed;
 use crate::memory::Account;
 use crate::operations::Stop;
 use crate::partition::Partition;
 use crate::refused::{AlreadyOpen, NotOpen, Refused};
-use crate::replication::{Aim, Once, RequestId, Role};
+use crate::replication::Role;
 use crate::request::{
     Deleted, Entry, Increment, Incremented, KeyHash, Now, SetOutcome, Version, Write,
 };
@@ -223,53 +223,6 @@ impl Engine {
         })
     }
 
-    /// As [`Engine::set`], once: a request that was applied under this id is answered
-    /// with the version that it had.
-    pub fn set_once(
-        &self,
-        partition: u32,
-        key: &[u8],
-        write: Write<'_>,
-        request: Option<RequestId<'_>>,
-        now: Now,
-    ) -> Result<Once<SetOutcome>, Refused> {
-        if request.is_none() {
-            return self.set(partition, key, write, now).map(Once::fresh);
-        }
-        self.set_with(partition, key, write, request, None, now)
-    }
-
-    /// Once, where there is an id; with a token, only where that is good.
-    pub(crate) fn set_with(
-        &self,
-        partition: u32,
-        key: &[u8],
-        write: Write<'_>,
-        request: Option<RequestId<'_>>,
-        token: Option<FillToken>,
-        now: Now,
-    ) -> Result<Once<SetOutcome>, Refused> {
-        if write.value.len() > self.settings.value_bytes_max {
-            return Err(Refused::ValueTooLarge);
-        }
-        self.write(partition, key, now, |open, may_evict| {
-            let now_ms = open.own_time_ms(now);
-            let aim = || Aim::new(key, false);
-            if let Some(came) = request.and_then(|id| open.came_to(id, aim(), now_ms)) {
-                let outcome = SetOutcome::Applied(open.version_of(came.seq));
-                return Ok(Once {
-                    outcome,
-                    repeated: true,
-                });
-            }
-            if token.is_some_and(|token| !open.is_good(key, token, now)) {
-                return Err(Refused::TokenVoid.into());
-            }
-            let outcome = open.set(key, &write, request, now, may_evict)?;
-            Ok(Once::fresh(outcome))
-        })
-    }
-
     /// Removes a key. Takes a sequence whether or not it was there.
     pub fn delete(&self, partition: u32, key: &[u8], now: Now) -> Result<Deleted, Refused> {
         self.write(partition, key, now, |open, _| Ok(open.delete(key, now)))
@@ -285,35 +238,6 @@ impl Engine {
     ) -> Result<Incremented, Refused> {
         self.write(partition, key, now, |open, may_evict| {
             open.incr(key, &add, None, now, may_evict)
-        })
-    }
-
-    /// As [`Engine::incr`], once: a request that was applied under this id is answered
-    /// with the sum and the version that it had.
-    pub fn incr_once(
-        &self,
-        partition: u32,
-        key: &[u8],
-        add: Increment,
-        request: Option<RequestId<'_>>,
-        now: Now,
-    ) -> Result<Once<Incremented>, Refused> {
-        let Some(id) = request else {
-            return self.incr(partition, key, add, now).map(Once::fresh);
-        };
-        self.write(partition, key, now, |open, may_evict| {
-            let now_ms = open.own_time_ms(now);
-            if let Some(came) = open.came_to(id, Aim::new(key, true), now_ms)
-                && let Some(value) = came.number
-            {
-                let version = open.version_of(came.seq);
-                return Ok(Once {
-                    outcome: Incremented { value, version },
-                    repeated: true,
-                });
-            }
-            let outcome = open.incr(key, &add, request, now, may_evict)?;
-            Ok(Once::fresh(outcome))
         })
     }
 

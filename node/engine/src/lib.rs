@@ -83,6 +83,7 @@ mod inspect;
 mod limit;
 mod lists;
 mod memory;
+mod once;
 mod operations;
 mod partition;
 mod refused;

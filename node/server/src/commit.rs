@@ -11,7 +11,7 @@
 
 use shoal_replication::{Hub, Refusal, Reservation, TooFewCopies, Unmet};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::Failure;
 use crate::forward::Effect;
 use crate::introspection::quick_hash;
 use crate::node::{Fault, Node};
@@ -119,10 +119,7 @@ impl Node {
         if stands && self.ownership.served_epoch(partition) == Some(epoch) {
             return Ok(());
         }
-        Err(Failure::LeaseExpired(match effect {
-            Effect::Read => Outcome::NotApplied,
-            Effect::Write => Outcome::MaybeApplied,
-        }))
+        Err(Failure::LeaseExpired(effect.outcome()))
     }
 
     /// Wait for all of these at once. Returns those that were not confirmed, each with

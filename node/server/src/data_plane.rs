@@ -18,6 +18,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::clock::{Clock, SystemClock};
 use crate::expiry;
+use crate::fills;
 use crate::introspection::Snapshot;
 use crate::memory;
 use crate::node::Node;
@@ -42,6 +43,7 @@ struct Running {
     health: HealthReporter,
     server: JoinHandle<()>,
     expiry: JoinHandle<()>,
+    fills: JoinHandle<()>,
     tending: JoinHandle<()>,
 }
 
@@ -179,6 +181,7 @@ impl DataPlane {
                 transport::serve(listener, node, &standard).await;
             }),
             expiry: tokio::spawn(expiry::reclaim(self.node.clone())),
+            fills: tokio::spawn(fills::end_in_time(self.node.clone())),
             tending: tokio::spawn(replication::tend(self.node.clone())),
         });
         Ok(address)
@@ -291,6 +294,7 @@ impl DataPlane {
             mut health,
             mut server,
             expiry,
+            fills,
             tending,
         }) = running
         else {
@@ -308,6 +312,7 @@ impl DataPlane {
             let _ = server.await;
         }
         expiry.abort();
+        fills.abort();
         tending.abort();
     }
 

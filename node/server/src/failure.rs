@@ -5,6 +5,7 @@
 //!   the request is wrong   KeyEmpty KeyTooLong ValueTooLarge TtlNegative NotAnInteger Overflow
 //!                          Malformed BadCondition BatchTooLarge
 //!   somewhere else         Moved
+//!   too late               FillTokenVoid
 //!   not yet                NotServed
 //!   nobody can now         NoOwner LeaseExpired PartitionMoving ForwardFailed Stopping
 //!   the copies are short   TooFewCopies NotReplicated
@@ -65,6 +66,7 @@ pub enum Failure {
     BadCondition(&'static str),
     BatchTooLarge(String),
     Moved(Owner),
+    FillTokenVoid,
     NotServed {
         field: &'static str,
     },
@@ -126,6 +128,7 @@ impl Failure {
             Failure::BadCondition(_) => Reason::BadCondition,
             Failure::BatchTooLarge(_) => Reason::BatchTooLarge,
             Failure::Moved(_) => Reason::Moved,
+            Failure::FillTokenVoid => Reason::FillTokenVoid,
             Failure::NotServed { .. } => Reason::NotServed,
             Failure::NoOwner { .. } => Reason::NoOwner,
             Failure::LeaseExpired(_) => Reason::LeaseExpired,
@@ -334,6 +337,10 @@ impl fmt::Display for Failure {
                 f,
                 "partition {partition} has {copies} copies in sync and a write that waits for \
                  them needs {min}: try again later, ask for PRIMARY, or lower min_in_sync"
+            ),
+            Failure::FillTokenVoid => f.write_str(
+                "the fill token is void, because the key was written since it was given or its \
+                 time is over: read the key again, what was loaded may be old",
             ),
             Failure::Stopping => f.write_str("this node is stopping: ask another"),
             Failure::MemoryFull => f.write_str(

@@ -7,6 +7,7 @@
 //! transport    HTTP/2 and gRPC framing, health, reflection; knows no message
 //! service      one verb a file: bytes in, bytes or a failure out; knows no HTTP/2
 //! forward      what another node answers
+//! fills        who loads a key that many miss at once
 //! replication  who follows this node, and whom it follows
 //! routing      where a partition is: here, there, or nowhere for now
 //! node         the way to the engine: enter, check, evaluate, check again, answer
@@ -29,6 +30,7 @@ mod data_plane;
 mod expiry;
 pub mod failure;
 mod fence;
+mod fills;
 mod forward;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -6,7 +6,9 @@
 //! evaluate, check fence and epoch again, answer. Where the answer must not be given
 //! before other copies have confirmed a write, they say so by a [`Commit`].
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use shoal_engine::{Engine, NotOpen, Now, Position, Refused};
 use tokio::sync::watch;
@@ -16,13 +18,14 @@ use crate::commit::{Ack, Commit};
 use crate::counters::Counters;
 use crate::failure::{Failure, Outcome};
 use crate::fence::Fence;
+use crate::fills::Relay;
 use crate::forward::{Effect, Peers};
 use crate::introspection::{Introspection, span};
 use crate::ownership::{Ownership, State};
 use crate::replication::Replication;
 use crate::settings::{Limits, Settings};
 use crate::slot::partition_of;
-use crate::sync::AtomicUsize;
+use crate::sync::{AtomicU64, AtomicUsize};
 use crate::topology::Topology;
 
 /// The parts that every request shares.
@@ -41,8 +44,12 @@ pub struct Node {
     pub(crate) counters: Counters,
     pub(crate) introspection: Introspection,
     pub(crate) peers: Peers,
+    pub(crate) relay: Relay,
     pub(crate) parked: AtomicUsize,
     pub(crate) watchers: AtomicUsize,
+    /// The next number of a connection.
+    pub(crate) callers: AtomicU64,
+    secrets: Secrets,
     /// Bytes of requests and answers that connections hold.
     pub(crate) held_bytes: std::sync::atomic::AtomicUsize,
     /// Turns true once, when the node stops.
@@ -100,6 +107,13 @@ impl Moment {
     }
 }
 
+/// Numbers that nobody outside can guess, drawn one after the other.
+#[derive(Default)]
+struct Secrets {
+    keyed: RandomState,
+    drawn: AtomicU64,
+}
+
 /// Completes when the node stops.
 pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
@@ -128,12 +142,21 @@ impl Node {
             counters: Counters::default(),
             introspection: Introspection::default(),
             peers: Peers::new(&settings.limits),
+            relay: Relay::default(),
             limits: settings.limits,
             parked: AtomicUsize::new(0),
             watchers: AtomicUsize::new(0),
+            callers: AtomicU64::new(1),
+            secrets: Secrets::default(),
             held_bytes: std::sync::atomic::AtomicUsize::new(0),
             stopping: watch::Sender::new(false),
         }
+    }
+
+    /// What makes the next fill token known to its caller alone.
+    pub(crate) fn fill_secret(&self) -> u64 {
+        let drawn = self.secrets.drawn.fetch_add(1, Ordering::Relaxed);
+        self.secrets.keyed.hash_one(drawn)
     }
 
     pub(crate) fn partition_of(&self, key: &[u8]) -> u32 {
@@ -283,7 +306,7 @@ impl Node {
         }
     }
 
-    fn fault(&self, refused: Refused) -> Fault {
+    pub(crate) fn fault(&self, refused: Refused) -> Fault {
         Fault::Failed(match refused {
             Refused::NotOpen => return Fault::Elsewhere,
             Refused::NotAnInteger => Failure::NotAnInteger,
@@ -291,6 +314,7 @@ impl Node {
                 "the sum leaves the range of 64 bits: Set the key to a smaller number first".into(),
             ),
             Refused::MemoryFull => Failure::MemoryFull,
+            Refused::TokenVoid => Failure::FillTokenVoid,
             Refused::KeyEmpty => Failure::KeyEmpty,
             // Lengths were checked before; the engine has the last word.
             Refused::KeyTooLong => Failure::KeyTooLong {

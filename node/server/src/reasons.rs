@@ -68,6 +68,8 @@ reasons! {
     BatchTooLarge = "BATCH_TOO_LARGE" => InvalidArgument,
     /// Another node owns the partition; the metadata says which.
     Moved = "MOVED" => FailedPrecondition,
+    /// The key was written since the fill token was given, or the token's time is over.
+    FillTokenVoid = "FILL_TOKEN_VOID" => FailedPrecondition,
     /// The field or method is in the contract and not served yet.
     NotServed = "NOT_SERVED" => Unimplemented,
     /// Nobody serves the partition now.

@@ -67,6 +67,18 @@ pub struct Limits {
     /// How long a read waits for this copy to come as far as it asks. Beyond: it goes to
     /// the primary.
     pub at_least_wait: Duration,
+    /// Keys that are being loaded, of one partition. Beyond: `TOO_MANY_REQUESTS`.
+    pub fill_partition_leases_max: usize,
+    /// The same, of all partitions.
+    pub fill_leases_max: usize,
+    /// Callers that wait for another's load. Beyond: `TOO_MANY_REQUESTS`.
+    pub fill_waiters_max: usize,
+    /// How long one may load that does not say.
+    pub fill_lease_default: Duration,
+    /// The longest that one may load. Beyond: `OVERFLOW`.
+    pub fill_lease_max: Duration,
+    /// The longest that one may wait for that. Beyond: `OVERFLOW`.
+    pub fill_wait_max: Duration,
     /// Streams on which others follow this node. Beyond: `TOO_MANY_REQUESTS`.
     pub followers_max: usize,
     /// Bytes of one message to a follower, as a rule.
@@ -148,6 +160,12 @@ impl Default for Limits {
             owner_wait: Duration::from_millis(200),
             in_sync_wait: Duration::from_secs(10),
             at_least_wait: Duration::from_millis(50),
+            fill_partition_leases_max: 4096,
+            fill_leases_max: 65_536,
+            fill_waiters_max: 65_536,
+            fill_lease_default: Duration::from_secs(10),
+            fill_lease_max: Duration::from_secs(600),
+            fill_wait_max: Duration::from_secs(600),
             followers_max: 1024,
             follow_bytes: 256 * 1024,
             follow_pause_min: Duration::from_millis(20),

@@ -103,6 +103,15 @@ def _counters(snapshot: Snapshot) -> Iterator[Metric]:
         ("shoal_replication_applied_bytes", "Bytes applied as a follower.", "applied_bytes"),
     ):
         yield CounterMetricFamily(name, documentation, moved.get(key, 0))
+    for name, documentation, key in (
+        ("shoal_fill_given", "Fill tokens given for a miss.", "given"),
+        ("shoal_fill_passed", "Fill tokens passed on to one who waited.", "passed"),
+        ("shoal_fill_stored", "Values stored with a fill token.", "stored"),
+        ("shoal_fill_void", "Values refused for a void fill token.", "void"),
+        ("shoal_fill_waits_ran_out", "Waits for a load that ran out.", "ran_out"),
+        ("shoal_fill_turned_away", "Callers turned away at a bound of fills.", "full"),
+    ):
+        yield CounterMetricFamily(name, documentation, snapshot.fills.get(key, 0))
 
 
 def _gauges(snapshot: Snapshot, followed_partitions: int) -> Iterator[Metric]:
@@ -114,6 +123,8 @@ def _gauges(snapshot: Snapshot, followed_partitions: int) -> Iterator[Metric]:
             "Streams on which others follow this node.",
             snapshot.replication.get("streams", 0),
         ),
+        ("shoal_fill_leases", "Keys that are being loaded.", snapshot.fills.get("leases", 0)),
+        ("shoal_fill_waiters", "Callers that wait for that.", snapshot.fills.get("waiters", 0)),
         ("shoal_entries", "Entries held.", snapshot.entries),
         ("shoal_memory_bytes", "Bytes that the engine counts.", snapshot.memory_bytes),
         ("shoal_maxmemory_bytes", "Bytes that it may take.", snapshot.maxmemory_bytes),

@@ -149,6 +149,12 @@ class Snapshot:
     ``waits`` of answers for other copies, ``log_batches``, ``log_bytes``,
     ``snapshot_bytes`` and ``snapshots`` sent, ``applied_bytes`` as a follower.
     """
+    fills: Mapping[str, int] = field(default_factory=dict)
+    """``leases``, keys that are being loaded now, and ``waiters``, callers that wait for that
+    now; and since the start tokens ``given`` for a miss and ``passed`` on to one who waited,
+    values ``stored`` with one and refused because it was ``void``, waits that ``ran_out``, and
+    callers turned away because it was ``full``.
+    """
     hits: int = 0
     misses: int = 0
     evicted: int = 0

@@ -175,16 +175,32 @@ Global___Version: _TypeAlias = Version  # noqa: Y015
 
 @_typing.final
 class Fill(_message.Message):
-    """Fill asks that a miss be turned into an agreement about who loads."""
+    """Fill asks that a miss be turned into an agreement about who loads.
+
+    The first to miss is answered MISS with a fill_token: it loads the value and
+    stores it with that. Everyone else waits on the owner, without asking again,
+    and is answered
+      - HIT or ABSENT, once there is a value, whoever stored it;
+      - MISS with a fill_token, if it comes to be its turn: the token before was
+        given back, its time was over, its key was deleted, or whoever held it is
+        gone. Its connection's end counts as that;
+      - MISS without a token, once its own wait is over.
+    A copy that may answer the read (ANY) answers what it has; what it does not
+    have, the owner is asked for.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LEASE_MS_FIELD_NUMBER: _builtins.int
     WAIT_MS_FIELD_NUMBER: _builtins.int
     lease_ms: _builtins.int
-    """How long the token that a miss hands out is good for."""
+    """How long the token is good for. 0: 10 seconds; at most 10 minutes."""
     wait_ms: _builtins.int
-    """How long to wait for another caller's load."""
+    """How long to wait for another caller's load, at most 10 minutes and the
+    request's own deadline. 0: not at all, and then a MISS without a token says
+    that another loads. In Execute it must be 0: whoever waits there would hold
+    up the answers behind its own.
+    """
     def __init__(
         self,
         *,
@@ -315,7 +331,9 @@ class GetResponse(_message.Message):
     ttl_ms: _builtins.int
     """Remaining time to live. 0: the entry does not expire."""
     fill_token: _builtins.bytes
-    """Given to the caller who shall load the value."""
+    """Given to the caller who shall load the value, and then Set it with this, or
+    ReleaseFill it.
+    """
     near_ms: _builtins.int
     """For how long the caller may answer this key from its own memory."""
     maybe_stale: _builtins.bool
@@ -410,7 +428,11 @@ class SetRequest(_message.Message):
     ack: Global___Ack.ValueType
     """PRIMARY when left out; IN_SYNC with a condition."""
     fill_token: _builtins.bytes
-    """From the miss that this Set answers."""
+    """From the miss that this Set answers. Refused with FILL_TOKEN_VOID, and not
+    applied, where the key was written or deleted since, the token's time is
+    over, or the partition has another primary: what was loaded may be older
+    than what is there. Takes no condition beside it.
+    """
     request_id: _builtins.bytes
     """1 to 64 bytes. Makes a request that is repeated with the same id, within 10
     minutes, count once; it is answered as the first was.
@@ -771,6 +793,52 @@ class TouchResponse(_message.Message):
 Global___TouchResponse: _TypeAlias = TouchResponse  # noqa: Y015
 
 @_typing.final
+class ReleaseFillRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    FILL_TOKEN_FIELD_NUMBER: _builtins.int
+    ROUTED_FIELD_NUMBER: _builtins.int
+    key: _builtins.bytes
+    fill_token: _builtins.bytes
+    routed: _builtins.bool
+    """See GetRequest."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.bytes = ...,
+        fill_token: _builtins.bytes = ...,
+        routed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill_token", b"fill_token", "key", b"key", "routed", b"routed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseFillRequest: _TypeAlias = ReleaseFillRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseFillResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELEASED_FIELD_NUMBER: _builtins.int
+    released: _builtins.bool
+    """False where the token was void already."""
+    def __init__(
+        self,
+        *,
+        released: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["released", b"released"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseFillResponse: _TypeAlias = ReleaseFillResponse  # noqa: Y015
+
+@_typing.final
 class InvalidateTagRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -854,6 +922,7 @@ class Operation(_message.Message):
     DEL_FIELD_NUMBER: _builtins.int
     INCR_FIELD_NUMBER: _builtins.int
     TOUCH_FIELD_NUMBER: _builtins.int
+    RELEASE_FILL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def get(self) -> Global___GetRequest: ...
     @_builtins.property
@@ -862,6 +931,8 @@ class Operation(_message.Message):
     def incr(self) -> Global___IncrRequest: ...
     @_builtins.property
     def touch(self) -> Global___TouchRequest: ...
+    @_builtins.property
+    def release_fill(self) -> Global___ReleaseFillRequest: ...
     def __init__(
         self,
         *,
@@ -869,12 +940,13 @@ class Operation(_message.Message):
         set: Global___SetRequest | None = ...,
         incr: Global___IncrRequest | None = ...,
         touch: Global___TouchRequest | None = ...,
+        release_fill: Global___ReleaseFillRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["del", b"del", "get", b"get", "incr", b"incr", "operation", b"operation", "set", b"set", "touch", b"touch"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["del", b"del", "get", b"get", "incr", b"incr", "operation", b"operation", "release_fill", b"release_fill", "set", b"set", "touch", b"touch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["del", b"del", "get", b"get", "incr", b"incr", "operation", b"operation", "set", b"set", "touch", b"touch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["del", b"del", "get", b"get", "incr", b"incr", "operation", b"operation", "release_fill", b"release_fill", "set", b"set", "touch", b"touch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["get", "set", "del", "incr", "touch"]  # noqa: Y015
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["get", "set", "del", "incr", "touch", "release_fill"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
 
@@ -891,6 +963,7 @@ class Result(_message.Message):
     DEL_FIELD_NUMBER: _builtins.int
     INCR_FIELD_NUMBER: _builtins.int
     TOUCH_FIELD_NUMBER: _builtins.int
+    RELEASE_FILL_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def get(self) -> Global___GetResponse: ...
@@ -900,6 +973,8 @@ class Result(_message.Message):
     def incr(self) -> Global___IncrResponse: ...
     @_builtins.property
     def touch(self) -> Global___TouchResponse: ...
+    @_builtins.property
+    def release_fill(self) -> Global___ReleaseFillResponse: ...
     @_builtins.property
     def error(self) -> Global___KeyError:
         """The operation failed."""
@@ -911,13 +986,14 @@ class Result(_message.Message):
         set: Global___SetResponse | None = ...,
         incr: Global___IncrResponse | None = ...,
         touch: Global___TouchResponse | None = ...,
+        release_fill: Global___ReleaseFillResponse | None = ...,
         error: Global___KeyError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["del", b"del", "error", b"error", "get", b"get", "incr", b"incr", "result", b"result", "set", b"set", "touch", b"touch"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["del", b"del", "error", b"error", "get", b"get", "incr", b"incr", "release_fill", b"release_fill", "result", b"result", "set", b"set", "touch", b"touch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["del", b"del", "error", b"error", "get", b"get", "incr", b"incr", "result", b"result", "set", b"set", "touch", b"touch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["del", b"del", "error", b"error", "get", b"get", "incr", b"incr", "release_fill", b"release_fill", "result", b"result", "set", b"set", "touch", b"touch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["get", "set", "del", "incr", "touch", "error"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["get", "set", "del", "incr", "touch", "release_fill", "error"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 

@@ -70,6 +70,11 @@ class CacheStub:
                 request_serializer=shoal_dot_v1_dot_cache__pb2.TouchRequest.SerializeToString,
                 response_deserializer=shoal_dot_v1_dot_cache__pb2.TouchResponse.FromString,
                 _registered_method=True)
+        self.ReleaseFill = channel.unary_unary(
+                '/shoal.v1.Cache/ReleaseFill',
+                request_serializer=shoal_dot_v1_dot_cache__pb2.ReleaseFillRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_cache__pb2.ReleaseFillResponse.FromString,
+                _registered_method=True)
         self.InvalidateTag = channel.unary_unary(
                 '/shoal.v1.Cache/InvalidateTag',
                 request_serializer=shoal_dot_v1_dot_cache__pb2.InvalidateTagRequest.SerializeToString,
@@ -146,6 +151,14 @@ class CacheServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReleaseFill(self, request, context):
+        """ReleaseFill gives a fill token back, so that the next in line loads at once
+        instead of when its time is over: for a loader whose origin has failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def InvalidateTag(self, request, context):
         """InvalidateTag makes every entry that carries the tag, and was written
         before, invisible everywhere.
@@ -215,6 +228,11 @@ def add_CacheServicer_to_server(servicer, server):
                     servicer.Touch,
                     request_deserializer=shoal_dot_v1_dot_cache__pb2.TouchRequest.FromString,
                     response_serializer=shoal_dot_v1_dot_cache__pb2.TouchResponse.SerializeToString,
+            ),
+            'ReleaseFill': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseFill,
+                    request_deserializer=shoal_dot_v1_dot_cache__pb2.ReleaseFillRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_cache__pb2.ReleaseFillResponse.SerializeToString,
             ),
             'InvalidateTag': grpc.unary_unary_rpc_method_handler(
                     servicer.InvalidateTag,
@@ -427,6 +445,33 @@ class Cache:
             '/shoal.v1.Cache/Touch',
             shoal_dot_v1_dot_cache__pb2.TouchRequest.SerializeToString,
             shoal_dot_v1_dot_cache__pb2.TouchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseFill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Cache/ReleaseFill',
+            shoal_dot_v1_dot_cache__pb2.ReleaseFillRequest.SerializeToString,
+            shoal_dot_v1_dot_cache__pb2.ReleaseFillResponse.FromString,
             options,
             channel_credentials,
             insecure,

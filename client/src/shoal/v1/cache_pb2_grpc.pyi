@@ -64,6 +64,10 @@ class CacheStub:
     """
     Touch: _grpc.UnaryUnaryMultiCallable[_cache_pb2.TouchRequest, _cache_pb2.TouchResponse]
     """Touch gives a key a new time to live without reading or writing its value."""
+    ReleaseFill: _grpc.UnaryUnaryMultiCallable[_cache_pb2.ReleaseFillRequest, _cache_pb2.ReleaseFillResponse]
+    """ReleaseFill gives a fill token back, so that the next in line loads at once
+    instead of when its time is over: for a loader whose origin has failed.
+    """
     InvalidateTag: _grpc.UnaryUnaryMultiCallable[_cache_pb2.InvalidateTagRequest, _cache_pb2.InvalidateTagResponse]
     """InvalidateTag makes every entry that carries the tag, and was written
     before, invisible everywhere.
@@ -101,6 +105,10 @@ class CacheAsyncStub(CacheStub):
     """
     Touch: _aio.UnaryUnaryMultiCallable[_cache_pb2.TouchRequest, _cache_pb2.TouchResponse]  # type: ignore[assignment]
     """Touch gives a key a new time to live without reading or writing its value."""
+    ReleaseFill: _aio.UnaryUnaryMultiCallable[_cache_pb2.ReleaseFillRequest, _cache_pb2.ReleaseFillResponse]  # type: ignore[assignment]
+    """ReleaseFill gives a fill token back, so that the next in line loads at once
+    instead of when its time is over: for a loader whose origin has failed.
+    """
     InvalidateTag: _aio.UnaryUnaryMultiCallable[_cache_pb2.InvalidateTagRequest, _cache_pb2.InvalidateTagResponse]  # type: ignore[assignment]
     """InvalidateTag makes every entry that carries the tag, and was written
     before, invisible everywhere.
@@ -177,6 +185,16 @@ class CacheServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cache_pb2.TouchResponse, _abc.Awaitable[_cache_pb2.TouchResponse]]:
         """Touch gives a key a new time to live without reading or writing its value."""
+
+    @_abc_1.abstractmethod
+    def ReleaseFill(
+        self,
+        request: _cache_pb2.ReleaseFillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cache_pb2.ReleaseFillResponse, _abc.Awaitable[_cache_pb2.ReleaseFillResponse]]:
+        """ReleaseFill gives a fill token back, so that the next in line loads at once
+        instead of when its time is over: for a loader whose origin has failed.
+        """
 
     @_abc_1.abstractmethod
     def InvalidateTag(

@@ -31,8 +31,9 @@ use crate::transport::RawCodec;
 /// The connections to other nodes.
 pub(crate) struct Peers {
     limits: Limits,
-    links: Mutex<HashMap<String, Arc<Link>>>,
+    links: Mutex<HashMap<(String, bool), Arc<Link>>>,
     under_way: AtomicUsize,
+    waiting: AtomicUsize,
 }
 
 /// How a request travels.
@@ -42,6 +43,9 @@ pub(crate) enum Effect {
     Read,
     /// May have been applied once it was sent.
     Write,
+    /// As `Read`, and the other node may take its time: it has a connection and a bound of
+    /// its own, so that those who wait hold up nobody else.
+    Wait,
 }
 
 impl Peers {
@@ -50,6 +54,7 @@ impl Peers {
             limits: limits.clone(),
             links: Mutex::new(HashMap::new()),
             under_way: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -57,17 +62,33 @@ impl Peers {
     pub(crate) fn keep_only(&self, addresses: &HashSet<String>) {
         self.links
             .lock()
-            .retain(|address, _| addresses.contains(address));
+            .retain(|(address, _), _| addresses.contains(address));
     }
 
-    fn link(&self, address: &str) -> Arc<Link> {
+    fn link(&self, address: &str, effect: Effect) -> Arc<Link> {
         let mut links = self.links.lock();
-        if let Some(link) = links.get(address) {
-            return link.clone();
-        }
-        let link = Arc::new(Link::new(address.to_owned(), self.limits.clone()));
-        links.insert(address.to_owned(), link.clone());
-        link
+        let link = links.entry((address.to_owned(), effect == Effect::Wait));
+        let link = link.or_insert_with(|| {
+            let limits = self.limits.clone();
+            Arc::new(Link::new(address.to_owned(), limits))
+        });
+        link.clone()
+    }
+
+    /// The right to have one more under way.
+    pub(crate) fn permit(&self, effect: Effect) -> Result<Permit<'_>, Failure> {
+        let limits = &self.limits;
+        let (taken, max, what) = match effect {
+            Effect::Wait => (
+                &self.waiting,
+                limits.fill_waiters_max,
+                "callers that wait for a load",
+            ),
+            Effect::Read | Effect::Write => {
+                (&self.under_way, limits.forwards_max, "forwarded requests")
+            }
+        };
+        Permit::take(taken, max).ok_or(Failure::TooManyRequests { what })
     }
 }
 
@@ -81,18 +102,18 @@ pub(crate) async fn call(
     context: Context,
 ) -> Result<Bytes, Failure> {
     let peers = &node.peers;
-    let _permit = Permit::take(&peers.under_way, peers.limits.forwards_max).ok_or(
-        Failure::TooManyRequests {
-            what: "forwarded requests",
-        },
-    )?;
+    // Who waits has one for all of its wait.
+    let _permit = match effect {
+        Effect::Wait => None,
+        Effect::Read | Effect::Write => Some(peers.permit(effect)?),
+    };
     let left = context
         .remaining(node)
         .ok_or(Failure::DeadlineExceeded(Outcome::NotApplied))?;
     node.counters.forwarded();
     let mut sent = false;
     let answer = tokio::time::timeout(left, async {
-        let link = peers.link(&owner.node.address);
+        let link = peers.link(&owner.node.address, effect);
         let fail = |outcome| Failure::ForwardFailed {
             peer: owner.node.id.clone(),
             outcome,
@@ -160,7 +181,7 @@ impl Effect {
     /// What a lost answer means.
     pub(crate) fn outcome(self) -> Outcome {
         match self {
-            Effect::Read => Outcome::NotApplied,
+            Effect::Read | Effect::Wait => Outcome::NotApplied,
             Effect::Write => Outcome::MaybeApplied,
         }
     }

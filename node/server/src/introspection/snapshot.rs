@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub memory: Vec<(&'static str, u64)>,
     /// What replication has moved, and who follows.
     pub replication: Vec<(&'static str, u64)>,
+    /// Fill leases: what there is, and what was counted.
+    pub fills: Vec<(&'static str, u64)>,
     /// Partitions served here.
     pub partitions: Vec<PartitionStats>,
     /// The slow log.
@@ -112,6 +114,7 @@ impl Snapshot {
             durations: durations(node),
             memory,
             replication: node.replication.told(node),
+            fills: fills(node),
             partitions: engine.partitions,
             slow: slow_requests(node),
             hot: hot_keys(node),
@@ -150,6 +153,20 @@ fn durations(node: &Node) -> Vec<MethodDurations> {
             }
         })
         .collect()
+}
+
+fn fills(node: &Node) -> Vec<(&'static str, u64)> {
+    let counts = node.engine.fill_counts();
+    vec![
+        ("leases", counts.leases),
+        ("waiters", counts.waiters),
+        ("given", counts.given),
+        ("passed", counts.passed),
+        ("stored", counts.stored),
+        ("void", counts.void),
+        ("ran_out", counts.ran_out),
+        ("full", counts.full),
+    ]
 }
 
 fn slow_requests(node: &Node) -> SlowTold {

@@ -250,7 +250,7 @@ impl Batch {
 
 /// Write one answer as this kind of response holds it.
 fn put(node: &Node, kind: Kind, outcome: Result<v1::result::Result, Failure>, out: &mut BytesMut) {
-    use v1::result::Result::{Del, Error, Get, Incr, Set, Touch};
+    use v1::result::Result::{Del, Error, Get, Incr, ReleaseFill, Set, Touch};
     let result = outcome.unwrap_or_else(|failure| {
         node.counters.failure(&failure);
         Error(told(&failure))
@@ -280,6 +280,7 @@ fn put(node: &Node, kind: Kind, outcome: Result<v1::result::Result, Failure>, ou
         (Kind::Execute, Del(message)) => Frame::Result(3).put(&message, out),
         (Kind::Execute, Incr(message)) => Frame::Result(4).put(&message, out),
         (Kind::Execute, Touch(message)) => Frame::Result(5).put(&message, out),
+        (Kind::Execute, ReleaseFill(message)) => Frame::Result(6).put(&message, out),
         (Kind::Execute, Error(message)) => Frame::Result(15).put(&message, out),
     }
 }

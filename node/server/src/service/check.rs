@@ -1,6 +1,8 @@
 //! What is checked of every request before anything is done for it.
 
-use shoal_engine::{Condition, Position, RequestId};
+use std::time::Duration;
+
+use shoal_engine::{Condition, FillToken, Position, RequestId};
 use shoal_protos::v1;
 
 use crate::commit::Ack;
@@ -64,6 +66,38 @@ pub(super) fn reader(read: i32, at_least: Option<v1::Version>) -> Result<Reader,
         }),
         Err(_) => Err(unknown("read", read)),
     }
+}
+
+/// How long to load, and how long to wait for another who does.
+pub(super) fn fill(node: &Node, fill: v1::Fill) -> Result<(Duration, Duration), Failure> {
+    let limits = &node.limits;
+    let lease = match time(fill.lease_ms, "fill.lease_ms", limits.fill_lease_max)? {
+        Duration::ZERO => limits.fill_lease_default,
+        lease => lease,
+    };
+    let wait = time(fill.wait_ms, "fill.wait_ms", limits.fill_wait_max)?;
+    Ok((lease, wait))
+}
+
+fn time(ms: i64, field: &'static str, max: Duration) -> Result<Duration, Failure> {
+    match u64::try_from(ms).map(Duration::from_millis) {
+        Err(_) => Err(Failure::TtlNegative { field, ms }),
+        Ok(time) if time > max => Err(Failure::Overflow(format!(
+            "{field} is {ms} and may be {}: ask again where it takes longer",
+            max.as_millis()
+        ))),
+        Ok(time) => Ok(time),
+    }
+}
+
+/// The token that a miss was answered with; empty: none. What no node gives is as good as
+/// one that is void.
+pub(super) fn fill_token(token: &[u8]) -> Result<Option<FillToken>, Failure> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let token = FillToken::from_bytes(token).ok_or(Failure::FillTokenVoid)?;
+    Ok(Some(token))
 }
 
 /// The id by which a repeated request is known; empty: it has none.

@@ -57,7 +57,7 @@ pub(super) fn handle(
     let mut operations = asked.operations;
     let mut ahead = Ahead::default();
     for at in 0..operations.len() {
-        use v1::operation::Operation::{Del, Get, Incr, Set, Touch};
+        use v1::operation::Operation::{Del, Get, Incr, ReleaseFill, Set, Touch};
         ahead.of(node, at, |at| key(operations.get(at)?));
         let partition = ahead.partition(at);
         match operations[at].operation.take() {
@@ -66,6 +66,7 @@ pub(super) fn handle(
             Some(Del(asked)) => batch.add_del(asked),
             Some(Incr(asked)) => batch.add(asked, partition),
             Some(Touch(asked)) => batch.add(asked, partition),
+            Some(ReleaseFill(asked)) => batch.add(asked, partition),
             None => batch.add_failure(Failure::Malformed(
                 "the operation is empty, or one that this release does not know".into(),
             )),
@@ -76,12 +77,13 @@ pub(super) fn handle(
 
 /// The one key that an operation is about.
 fn key(operation: &v1::Operation) -> Option<&[u8]> {
-    use v1::operation::Operation::{Del, Get, Incr, Set, Touch};
+    use v1::operation::Operation::{Del, Get, Incr, ReleaseFill, Set, Touch};
     match operation.operation.as_ref()? {
         Get(asked) => Some(&asked.key),
         Set(asked) => Some(&asked.key),
         Incr(asked) => Some(&asked.key),
         Touch(asked) => Some(&asked.key),
+        ReleaseFill(asked) => Some(&asked.key),
         Del(_) => None,
     }
 }

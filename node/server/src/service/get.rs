@@ -8,18 +8,23 @@
 //! A miss that another copy may answer tells how far this copy was: so a session that saw
 //! a delete here does not see the value again there.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
+use prost::Message;
 use shoal_engine::Entry;
 use shoal_protos::v1;
 
 use crate::commit::Commit;
 use crate::failure::{Failure, Outcome};
+use crate::fills::Caller;
 use crate::forward::Effect;
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Moment, Node, Reader};
 use crate::service::operation::{Operation, Piece};
 use crate::service::wire::{Found, Frame};
-use crate::service::{Method, check};
+use crate::service::{Begun, Method, check, fill, malformed, single};
 
 impl Operation for v1::GetRequest {
     type Response = v1::GetResponse;
@@ -39,7 +44,15 @@ impl Operation for v1::GetRequest {
     fn check(&self, node: &Node) -> Result<(), Failure> {
         check::key(node, &self.key)?;
         check::reader(self.read, self.at_least)?;
-        check::not_served("fill", self.fill.is_some())
+        // A fill of its own is answered by `fill`.
+        match self.fill {
+            None => Ok(()),
+            Some(_) => Err(Failure::Malformed(
+                "fill stands in an Execute, whose answers keep their order, so that whoever \
+                 waits would hold up the others: ask by a Get of its own"
+                    .into(),
+            )),
+        }
     }
 
     fn evaluate(
@@ -72,6 +85,50 @@ impl Operation for v1::GetRequest {
         }
         Ok(read.commit)
     }
+}
+
+/// Answer a Get that came alone.
+pub(super) fn handle(
+    caller: &Arc<Caller>,
+    request: Bytes,
+    timeout: Option<Duration>,
+    out: &mut BytesMut,
+) -> Begun {
+    let Ok(asked) = v1::GetRequest::decode(request.clone()) else {
+        return Begun::Done(Err(malformed(Method::Get.name())));
+    };
+    match asked.fill {
+        None => single::decoded(&caller.node, &asked, &request, timeout, out),
+        Some(fill) => fill::handle(caller, asked, fill, timeout, out),
+    }
+}
+
+/// Answer from whatever copy is here, which may be stale. False: it has no value.
+pub(super) fn answer_found(
+    asked: &v1::GetRequest,
+    node: &Node,
+    partition: u32,
+    out: &mut BytesMut,
+) -> Result<bool, Fault> {
+    let read = read(asked, node, partition, |found| found.put(Frame::Bare, out))?;
+    Ok(read.found.is_some())
+}
+
+/// What a primary says that has no value.
+pub(super) fn miss(asked: &v1::GetRequest, node: &Node, partition: u32) -> v1::GetResponse {
+    let is_any = asked.read == v1::ReadMode::Any as i32;
+    let tells_position = is_any || asked.at_least.is_some();
+    let miss = Miss {
+        maybe_stale: false,
+        version: tells_position.then(|| position(node, partition)).flatten(),
+    };
+    miss.response()
+}
+
+/// Whether it asks for a version of a later epoch than this node knows.
+pub(super) fn asks_for_later(asked: &v1::GetRequest, node: &Node, partition: u32) -> bool {
+    let asks = |at_least| is_later(node, partition, at_least);
+    asked.at_least.is_some_and(asks)
 }
 
 impl From<v1::GetRequest> for Piece {
@@ -135,19 +192,23 @@ fn read<R>(
     // After the read: whatever it saw is in there.
     let tells_position = reader != Reader::Primary || asked.at_least.is_some();
     let is_miss = found.is_none() && tells_position;
-    let position = is_miss.then(|| node.engine.position(partition)).flatten();
-    let position = position.filter(|position| position.epoch != 0);
     let miss = Miss {
         maybe_stale,
-        version: position.map(|position| v1::Version {
-            epoch: position.epoch,
-            seq: position.seq,
-        }),
+        version: is_miss.then(|| position(node, partition)).flatten(),
     };
     Ok(Read {
         found,
         miss,
         commit,
+    })
+}
+
+/// How far the copy is.
+fn position(node: &Node, partition: u32) -> Option<v1::Version> {
+    let position = node.engine.position(partition)?;
+    (position.epoch != 0).then_some(v1::Version {
+        epoch: position.epoch,
+        seq: position.seq,
     })
 }
 
@@ -157,7 +218,7 @@ fn is_later(node: &Node, partition: u32, version: v1::Version) -> bool {
     own.is_none_or(|own| own < version.epoch)
 }
 
-fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
+pub(super) fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
     match (entry.absent, stale) {
         (true, _) => Seen::Absent,
         (false, true) => Seen::Stale,
@@ -165,7 +226,7 @@ fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
     }
 }
 
-fn found(entry: Entry<'_>, moment: Moment) -> Found<'_> {
+pub(super) fn found(entry: Entry<'_>, moment: Moment) -> Found<'_> {
     Found {
         status: match (entry.absent, moment.fenced) {
             (true, _) => v1::Status::Absent,

@@ -11,6 +11,7 @@ pub enum Method {
     MGet,
     MSet,
     Touch,
+    ReleaseFill,
     InvalidateTag,
     Execute,
     WatchTopology,
@@ -61,7 +62,8 @@ macro_rules! paths {
 
 impl Method {
     paths!(
-        Get Set Del Incr MGet MSet Touch InvalidateTag Execute WatchTopology WatchInvalidations
+        Get Set Del Incr MGet MSet Touch ReleaseFill InvalidateTag Execute WatchTopology
+            WatchInvalidations
     );
 
     /// Whether its requests are answered one by one, so that each has a duration.

@@ -6,6 +6,8 @@
 //!
 //! ```text
 //! one key      get set incr touch          through `single`
+//!              release_fill                likewise
+//!              get with a fill             `fill`
 //! many keys    mget mset del execute       through `batch`
 //! streams      execute, one message at a time; watch_topology, watch_invalidations
 //! not yet      invalidate_tag, watch_invalidations
@@ -18,6 +20,7 @@ mod batch;
 mod check;
 mod del;
 mod execute;
+mod fill;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod get;
@@ -28,6 +31,7 @@ mod method;
 mod mget;
 mod mset;
 mod operation;
+mod release_fill;
 mod resolve;
 mod set;
 mod single;
@@ -47,9 +51,11 @@ use futures_core::Stream;
 use shoal_protos::v1;
 
 pub use method::{Method, SERVICE, Shape};
+pub(crate) use release_fill::release_elsewhere;
 pub(crate) use subject::subject;
 
 use crate::failure::Failure;
+use crate::fills::Caller;
 use crate::introspection::span;
 use crate::node::Node;
 
@@ -77,17 +83,18 @@ pub enum Unanswered {
     Later(Later),
 }
 
-/// `shoal.v1.Cache`.
-#[derive(Clone)]
+/// `shoal.v1.Cache`, as one connection has it: what fills it holds ends with it.
 pub struct CacheService {
     node: Arc<Node>,
+    caller: Arc<Caller>,
 }
 
 impl CacheService {
     /// The service of a node.
     #[must_use]
     pub fn new(node: Arc<Node>) -> CacheService {
-        CacheService { node }
+        let caller = Caller::new(node.clone());
+        CacheService { node, caller }
     }
 
     /// Answer one request of a unary method: append the answer to `out`. `timeout` is
@@ -107,10 +114,13 @@ impl CacheService {
         span::begin();
         let asked = request.clone();
         let begun = match method {
-            Method::Get => single::handle::<v1::GetRequest>(node, request, timeout, out),
+            Method::Get => get::handle(&self.caller, request, timeout, out),
             Method::Set => single::handle::<v1::SetRequest>(node, request, timeout, out),
             Method::Incr => single::handle::<v1::IncrRequest>(node, request, timeout, out),
             Method::Touch => single::handle::<v1::TouchRequest>(node, request, timeout, out),
+            Method::ReleaseFill => {
+                single::handle::<v1::ReleaseFillRequest>(node, request, timeout, out)
+            }
             Method::Del => del::handle(node, request, timeout, out),
             Method::MGet => mget::handle(node, request, timeout, out),
             Method::MSet => mset::handle(node, request, timeout, out),

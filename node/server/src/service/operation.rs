@@ -65,12 +65,13 @@ pub(super) enum Piece {
     Del(Bytes, Ack),
     Incr(v1::IncrRequest),
     Touch(v1::TouchRequest),
+    ReleaseFill(v1::ReleaseFillRequest),
 }
 
 impl Piece {
     /// Do it here, if this node serves the partition.
     pub(super) fn evaluate(&self, node: &Node, partition: u32) -> Result<Evaluated, Fault> {
-        use v1::result::Result::{Del, Get, Incr, Set, Touch};
+        use v1::result::Result::{Del, Get, Incr, ReleaseFill, Set, Touch};
         fn done<R>(
             as_result: impl FnOnce(R) -> v1::result::Result,
             (response, commit): (R, Option<Commit>),
@@ -83,12 +84,13 @@ impl Piece {
             Piece::Del(key, ack) => done(Del, del::one(node, partition, key, *ack)?),
             Piece::Incr(asked) => done(Incr, asked.evaluate(node, partition)?),
             Piece::Touch(asked) => done(Touch, asked.evaluate(node, partition)?),
+            Piece::ReleaseFill(asked) => done(ReleaseFill, asked.evaluate(node, partition)?),
         })
     }
 
     /// As another node takes it.
     pub(super) fn to_operation(&self) -> v1::Operation {
-        use v1::operation::Operation::{Del, Get, Incr, Set, Touch};
+        use v1::operation::Operation::{Del, Get, Incr, ReleaseFill, Set, Touch};
         let operation = match self.clone() {
             Piece::Get(asked) => Get(asked),
             Piece::Set(asked) => Set(asked),
@@ -102,6 +104,7 @@ impl Piece {
             }),
             Piece::Incr(asked) => Incr(asked),
             Piece::Touch(asked) => Touch(asked),
+            Piece::ReleaseFill(asked) => ReleaseFill(asked),
         };
         v1::Operation {
             operation: Some(operation),
@@ -110,7 +113,7 @@ impl Piece {
 
     pub(super) fn effect(&self) -> Effect {
         match self {
-            Piece::Get(_) => Effect::Read,
+            Piece::Get(_) | Piece::ReleaseFill(_) => Effect::Read,
             _ => Effect::Write,
         }
     }

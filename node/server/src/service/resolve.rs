@@ -282,7 +282,7 @@ fn no_answer(owner: &Owner, effect: Effect) -> Failure {
 fn fail(pieces: Vec<(Place, Piece)>, failure: &Failure, done: &mut Vec<Resolved>) {
     for (place, piece) in pieces {
         let failure = match piece.effect() {
-            Effect::Read => failure.clone().with_outcome(Outcome::NotApplied),
+            Effect::Read | Effect::Wait => failure.clone().with_outcome(Outcome::NotApplied),
             Effect::Write => failure.clone(),
         };
         done.push((place, Err(failure)));

@@ -39,9 +39,14 @@ impl Operation for v1::SetRequest {
                 "absent says that there is no value, and value is not empty: leave one out",
             ));
         }
+        if self.condition.is_some() && !self.fill_token.is_empty() {
+            return Err(Failure::BadCondition(
+                "a fill token is a condition of its own, that nothing was written since the \
+                 miss: leave the other one out",
+            ));
+        }
         check::not_served("fresh_ms", self.fresh_ms != 0)?;
-        check::not_served("tags", !self.tags.is_empty())?;
-        check::not_served("fill_token", !self.fill_token.is_empty())
+        check::not_served("tags", !self.tags.is_empty())
     }
 
     fn evaluate(
@@ -57,12 +62,17 @@ impl Operation for v1::SetRequest {
             absent: self.absent,
             condition: check::condition(self.condition.as_ref()).map_err(Fault::Failed)?,
         };
+        let token = check::fill_token(&self.fill_token).map_err(Fault::Failed)?;
         let evaluate = |now| {
-            let engine = &node.engine;
-            let outcome = match request {
-                None => engine.set(partition, &self.key, write, now)?,
-                Some(_) => {
-                    let once = engine.set_once(partition, &self.key, write, request, now)?;
+            let (engine, key) = (&node.engine, &self.key);
+            let outcome = match (token, request) {
+                (Some(token), _) => {
+                    let once = engine.fill(partition, key, write, token, request, now)?;
+                    once.outcome
+                }
+                (None, None) => engine.set(partition, key, write, now)?,
+                (None, Some(_)) => {
+                    let once = engine.set_once(partition, key, write, request, now)?;
                     once.outcome
                 }
             };

@@ -24,6 +24,17 @@ pub(super) fn handle<O: Operation>(
     let Ok(asked) = O::decode(request.clone()) else {
         return Begun::Done(Err(malformed(O::METHOD.name())));
     };
+    decoded(node, &asked, &request, timeout, out)
+}
+
+/// As `handle`, of a request that was decoded from these bytes.
+pub(super) fn decoded<O: Operation>(
+    node: &Arc<Node>,
+    asked: &O,
+    request: &Bytes,
+    timeout: Option<Duration>,
+    out: &mut BytesMut,
+) -> Begun {
     if let Err(failure) = asked.check(node) {
         return Begun::Done(Err(failure));
     }
@@ -37,8 +48,15 @@ pub(super) fn handle<O: Operation>(
             confirmed(node, commit, response, timeout)
         }
         Err(Fault::Failed(failure)) => Begun::Done(Err(failure)),
-        Err(Fault::Elsewhere | Fault::Behind(_)) => later::<O>(node, partition, &request, timeout),
+        Err(Fault::Elsewhere | Fault::Behind(_)) => later::<O>(node, partition, request, timeout),
     }
+}
+
+/// Answer a request of this node's own.
+pub(super) async fn answer<O: Operation>(node: &Node, asked: &O, context: Context) -> Outcome {
+    let partition = node.partition_of(asked.key());
+    let request = asked.encode_to_vec().into();
+    find(node, asked, partition, request, context).await
 }
 
 fn confirmed(

@@ -11,7 +11,7 @@ use crate::service::Method;
 pub(crate) fn subject(method: Method, request: &Bytes) -> (u64, Bytes) {
     let (field, is_key) = match method {
         Method::Get | Method::Set | Method::Incr | Method::Touch => (1, true),
-        Method::Del | Method::MGet => (1, true),
+        Method::ReleaseFill | Method::Del | Method::MGet => (1, true),
         Method::MSet => (1, false),
         Method::Execute => (2, false),
         Method::InvalidateTag | Method::WatchTopology | Method::WatchInvalidations => {

@@ -251,6 +251,7 @@ async fn execute_applies_operations_of_a_partition_in_order() {
             result::Result::Incr(incr) => format!("incr {}", incr.value),
             result::Result::Touch(touch) => format!("touch {}", touch.applied),
             result::Result::Error(error) => error.reason.clone(),
+            result::Result::ReleaseFill(_) => "released".to_owned(),
         })
         .collect();
     assert_eq!(

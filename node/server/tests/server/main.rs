@@ -3,7 +3,9 @@
 mod batches;
 mod confirming;
 mod copies;
+mod crowds;
 mod fence;
+mod fills;
 mod forwarding;
 mod introspection;
 mod limits;
