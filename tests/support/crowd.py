@@ -23,6 +23,8 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 4, 6, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 RECEIVE_BYTES = 1 << 18
+QUIET_SECONDS = 0.01
+"""Nothing is read of what was received until nothing has come for so long."""
 AGAIN_SECONDS = 0.3
 """Before a caller whose call failed asks again."""
 
@@ -153,7 +155,7 @@ class Crowd:
                 chunks.append((time.monotonic(), line, received))
                 if not received:
                     self._selector.unregister(line.socket)
-            ready = self._selector.select(0)
+            ready = self._selector.select(QUIET_SECONDS)
         for at, line, received in chunks:
             if received:
                 self._read(at, line, received)

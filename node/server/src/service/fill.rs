@@ -269,29 +269,35 @@ impl Asking {
     /// wait for that, within what is left of the wait.
     async fn forward(&self, owner: &Owner) -> Outcome {
         let node = self.node();
-        loop {
-            // Before the owner is asked, so that what is told meanwhile is heard.
-            let mut waiting = node.relay.join(&self.asked.key);
-            let (told, answer) = self.forward_once(owner, Effect::Read).await?;
-            let is_over = told.status() != v1::Status::Miss || !told.fill_token.is_empty();
-            let Some(left) = self.wait.remaining(node).filter(|_| !is_over) else {
-                return Ok(answer);
-            };
-            let _permit = node.peers.permit(Effect::Wait)?;
-            let mut stopping = node.stopping.subscribe();
-            let next = tokio::select! {
-                next = waiting.next() => next,
-                () = stopped(&mut stopping) => return Err(Failure::Stopping),
-                () = tokio::time::sleep(left) => Next::Again,
-            };
-            let Next::Turn(_turn) = next else { continue };
-            let waited = self.forward_once(owner, Effect::Wait).await;
-            let is_miss = |told: &v1::GetResponse| told.status() == v1::Status::Miss;
-            if !waited.as_ref().is_ok_and(|(told, _)| is_miss(told)) {
-                waiting.tell_all();
+        let mut waiting = node.relay.join(&self.asked.key);
+        let (told, answer) = self.forward_once(owner, Effect::Read).await?;
+        let Some(left) = self.wait.remaining(node).filter(|_| is_unloaded(&told)) else {
+            return Ok(answer);
+        };
+        let _permit = node.peers.permit(Effect::Wait)?;
+        let mut stopping = node.stopping.subscribe();
+        let next = tokio::select! {
+            next = waiting.next() => next,
+            () = stopped(&mut stopping) => return Err(Failure::Stopping),
+            () = tokio::time::sleep(left) => {
+                let looked = self.forward_once(owner, Effect::Read).await;
+                return looked.map(|(_, answer)| answer);
             }
-            return waited.map(|(_, answer)| answer);
+        };
+        let turn = match next {
+            Next::Told(told) => return told,
+            Next::Turn(turn) => turn,
+        };
+        let heard = self.forward_once(owner, Effect::Wait).await;
+        // A token is for one alone, and the end of this wait concerns nobody else.
+        let is_for_all = heard.as_ref().map_or(true, |(told, _)| {
+            told.fill_token.is_empty() && !is_unloaded(told)
+        });
+        let heard = heard.map(|(_, answer)| answer);
+        if is_for_all {
+            waiting.tell(&turn, heard.clone());
         }
+        heard
     }
 
     async fn forward_once(
@@ -352,6 +358,11 @@ impl Asking {
             ..self.miss()
         }
     }
+}
+
+/// Whether there is no value, and another loads it.
+fn is_unloaded(told: &v1::GetResponse) -> bool {
+    told.status() == v1::Status::Miss && told.fill_token.is_empty()
 }
 
 fn too_many(full: Full) -> Failure {
