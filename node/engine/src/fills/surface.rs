@@ -24,13 +24,24 @@ impl Engine {
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Result<Filled<R>, Refused> {
         let mut read = Some(read);
+        let mut found = |open: &mut Partition| {
+            let Some(entry) = open.get(key, now) else {
+                open.tally.misses -= 1;
+                return None;
+            };
+            read.take().map(|read| Filled::Found(read(entry)))
+        };
+        // A hit costs what it costs without a fill.
+        if let Some(open) = &mut self.place(partition).state.lock().open
+            && open.role == Role::Primary
+            && let Some(found) = found(open)
+        {
+            return Ok(found);
+        }
         self.write(partition, key, now, |open, may_evict| {
-            if let Some(entry) = open.get(key, now)
-                && let Some(read) = read.take()
-            {
-                return Ok(Filled::Found(read(entry)));
+            if let Some(found) = found(open) {
+                return Ok(found);
             }
-            open.tally.misses -= 1;
             let number = self.birth();
             let asked = open.ask_fill(key, ask, &self.crowd, number, now, may_evict)?;
             open.tally.misses += u64::from(!matches!(asked, Filled::Waits(_)));
