@@ -122,6 +122,15 @@ const HELD_PART: usize = 16;
 const HELD_BYTES_MIN: usize = 24 << 20;
 /// and not more.
 const HELD_BYTES_MAX: usize = 256 << 20;
+/// Of maxmemory, what keys that are being loaded may take, and callers that wait for that,
+/// each with its request,
+const FILLS_PART: usize = 16;
+/// at so many bytes each.
+const FILL_BYTES: usize = 2 << 10;
+/// But not fewer than these,
+const FILL_LEASES_MIN: usize = 1024;
+/// and those.
+const FILL_WAITERS_MIN: usize = 16_384;
 /// Of maxmemory, what the answer to one batch may take,
 const RESPONSE_PART: usize = 64;
 /// but not less than this.
@@ -133,11 +142,14 @@ impl Limits {
     pub fn within(maxmemory_bytes: usize) -> Limits {
         let all = Limits::default();
         let held = (maxmemory_bytes / HELD_PART).clamp(HELD_BYTES_MIN, HELD_BYTES_MAX);
+        let fills = maxmemory_bytes / FILLS_PART / FILL_BYTES;
         let response = (maxmemory_bytes / RESPONSE_PART).max(RESPONSE_BYTES_MIN);
         Limits {
             held_bytes_max: held,
             requests_bytes_max: all.requests_bytes_max.min(held),
             response_bytes_max: all.response_bytes_max.min(response),
+            fill_leases_max: all.fill_leases_max.min(fills.max(FILL_LEASES_MIN)),
+            fill_waiters_max: all.fill_waiters_max.min(fills.max(FILL_WAITERS_MIN)),
             ..all
         }
     }
