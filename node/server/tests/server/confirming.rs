@@ -7,6 +7,7 @@ use shoal_server::Limits;
 use tonic::Code::{FailedPrecondition, Unavailable};
 
 use crate::copies::{Copies, P, any, del, patient};
+use crate::fills::{LONG_MS, answer, ask_apart, count, filling, token, waiters, with_token};
 use crate::proxy::Proxy;
 use crate::support::{Said, eventually, get, key_in, said, set};
 
@@ -44,6 +45,35 @@ async fn in_sync_writes_wait_for_every_required_copy() {
     assert!(!waits.is_finished());
     proxy.pass();
     waits.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_load_is_shown_it_once_it_is_confirmed() {
+    let copies = Copies::start(2, patient()).await;
+    let a = &copies.nodes[0];
+    let proxy = Proxy::to(&a.address).await;
+    a.write(1, "v").await;
+    copies.follow(1, 0, &proxy.address, 1);
+    copies.caught_up(1, 0).await;
+    copies.require(0, &[1]);
+    let key = key_in(P, 0);
+    let token = token(&a.client, filling(&key, LONG_MS, LONG_MS)).await;
+    let mut asked = ask_apart(&a.address, filling(&key, LONG_MS, LONG_MS));
+    waiters(a, 1).await;
+    proxy.hold();
+    let fill = v1::SetRequest {
+        ack: v1::Ack::InSync as i32,
+        ..with_token(&key, "loaded", &token)
+    };
+    let mut client = a.client.clone();
+    let stored = tokio::spawn(async move { client.set(fill).await });
+    eventually("it is on the primary", || count(a, "stored") == 1).await;
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut asked).await;
+    assert!(early.is_err(), "a failover could still take it back");
+    assert!(!stored.is_finished());
+    proxy.pass();
+    assert!(stored.await.unwrap().unwrap().into_inner().applied);
+    assert_eq!(&answer(asked).await.value[..], b"loaded");
 }
 
 #[tokio::test]
