@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shoal._errors import ServerError as ServerError
     from shoal._errors import ShoalError as ShoalError
     from shoal._errors import Unavailable as Unavailable
+    from shoal._errors import UnreadableValue as UnreadableValue
     from shoal._errors import WrongEventLoop as WrongEventLoop
     from shoal._session import Session as Session
     from shoal._values import ABSENT as ABSENT
@@ -67,6 +68,7 @@ _HOMES = {
         "ServerError",
         "ShoalError",
         "Unavailable",
+        "UnreadableValue",
         "WrongEventLoop",
     ),
     "shoal._session": ("Session",),
@@ -117,6 +119,7 @@ __all__ = [
     "ShoalError",
     "Topology",
     "Unavailable",
+    "UnreadableValue",
     "Value",
     "Version",
     "WrongEventLoop",

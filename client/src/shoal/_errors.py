@@ -8,6 +8,7 @@
     ├── DeadlineExceeded      the call's time ran out; also a TimeoutError
     ├── OutcomeUnknown        the write may or may not have been applied
     ├── ServerError           an answer outside the contract
+    ├── UnreadableValue       what is stored is not what the toolkit writes; also a ValueError
     ├── ConfigurationError    a URL or setting cannot be used; also a ValueError
     └── ClientMisuse
         ├── ClientClosed      used after close()
@@ -115,6 +116,16 @@ class ServerError(ShoalError):
     """A node answered outside the contract, for instance with an internal error."""
 
     default_reason = "INTERNAL"
+
+
+class UnreadableValue(ShoalError, ValueError):
+    """What is stored under a key was not written by this application's codec.
+
+    Or it was written by another version of it, is signed by nobody who is trusted, or would
+    unpack to more than is allowed. It is not read any further.
+    """
+
+    default_reason = "UNREADABLE_VALUE"
 
 
 class ConfigurationError(ShoalError, ValueError):
