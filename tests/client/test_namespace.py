@@ -26,6 +26,7 @@ PUBLIC = [
     "ForkedClient",
     "InvalidRequest",
     "Key",
+    "LoadRefused",
     "MissingType",
     "Node",
     "NotServed",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shoal._errors import DeadlineExceeded as DeadlineExceeded
     from shoal._errors import ForkedClient as ForkedClient
     from shoal._errors import InvalidRequest as InvalidRequest
+    from shoal._errors import LoadRefused as LoadRefused
     from shoal._errors import NotServed as NotServed
     from shoal._errors import Outcome as Outcome
     from shoal._errors import OutcomeUnknown as OutcomeUnknown
@@ -61,6 +62,7 @@ _HOMES = {
         "DeadlineExceeded",
         "ForkedClient",
         "InvalidRequest",
+        "LoadRefused",
         "NotServed",
         "Outcome",
         "OutcomeUnknown",
@@ -105,6 +107,7 @@ __all__ = [
     "ForkedClient",
     "InvalidRequest",
     "Key",
+    "LoadRefused",
     "MissingType",
     "Node",
     "NotServed",

@@ -7,6 +7,7 @@
     ├── ResourceExhausted     a bound was reached: memory, requests, message size
     ├── DeadlineExceeded      the call's time ran out; also a TimeoutError
     ├── OutcomeUnknown        the write may or may not have been applied
+    ├── LoadRefused           the origin was spared a load: bulkhead, circuit, too many waiting
     ├── ServerError           an answer outside the contract
     ├── UnreadableValue       what is stored is not what the toolkit writes; also a ValueError
     ├── ConfigurationError    a URL or setting cannot be used; also a ValueError
@@ -110,6 +111,16 @@ class OutcomeUnknown(ShoalError):
     """
 
     default_reason = "CONNECTION_LOST"
+
+
+class LoadRefused(ShoalError):
+    """The guard in front of the origin let a load not pass; the origin was not asked.
+
+    Reasons: TOO_MANY_WAITING (in this process, for loads), ORIGIN_BUSY (the bulkhead and its
+    queue are full, or the wait in it was too long), CIRCUIT_OPEN (loads kept failing).
+    """
+
+    default_reason = "ORIGIN_BUSY"
 
 
 class ServerError(ShoalError):
