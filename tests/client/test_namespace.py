@@ -30,6 +30,7 @@ PUBLIC = [
     "MissingType",
     "Node",
     "NotServed",
+    "OriginGuard",
     "Outcome",
     "OutcomeUnknown",
     "Partition",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from shoal._errors import UnreadableValue as UnreadableValue
     from shoal._errors import WrongEventLoop as WrongEventLoop
     from shoal._session import Session as Session
+    from shoal._toolkit.guard import OriginGuard as OriginGuard
     from shoal._values import ABSENT as ABSENT
     from shoal._values import MISSING as MISSING
     from shoal._values import AbsentType as AbsentType
@@ -74,6 +75,7 @@ _HOMES = {
         "WrongEventLoop",
     ),
     "shoal._session": ("Session",),
+    "shoal._toolkit.guard": ("OriginGuard",),
     "shoal._values": (
         "ABSENT",
         "MISSING",
@@ -111,6 +113,7 @@ __all__ = [
     "MissingType",
     "Node",
     "NotServed",
+    "OriginGuard",
     "Outcome",
     "OutcomeUnknown",
     "Partition",
