@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -53,18 +54,25 @@ class LoopThread:
 
 
 class BlockingFace:
-    """A ``shoal.asyncio.Client`` or session whose coroutines are run to their end."""
+    """Something of ``shoal.asyncio`` whose coroutines are run to their end.
 
-    def __init__(
-        self, client: shoal.asyncio.Client | shoal.asyncio.Session, loop: LoopThread
-    ) -> None:
+    Loaders are those of blocking code, each called in a thread.
+    """
+
+    def __init__(self, client: Any, loop: LoopThread) -> None:
         self.client = client
         self._loop = loop
 
     def __getattr__(self, name: str) -> Any:
         if name == "session":
             return lambda: BlockingFace(self.client.session(), self._loop)
+        if name == "cache":
+            return lambda **settings: BlockingFace(self.client.cache(**settings), self._loop)
         method = getattr(self.client, name)
+        if name in ("get_or_load", "refresh"):
+            return lambda key, loader, **recipe: self._loop.run(
+                method(key, partial(asyncio.to_thread, loader), **recipe)
+            )
         if not inspect.iscoroutinefunction(method):
             return method
         return lambda *args, **kwargs: self._loop.run(method(*args, **kwargs))

@@ -16,6 +16,8 @@ PUBLIC = [
     "MISSING",
     "AbsentType",
     "Ack",
+    "Cache",
+    "CacheStats",
     "Client",
     "ClientClosed",
     "ClientMisuse",
@@ -30,6 +32,7 @@ PUBLIC = [
     "MissingType",
     "Node",
     "NotServed",
+    "OnError",
     "OriginGuard",
     "Outcome",
     "OutcomeUnknown",
@@ -62,7 +65,7 @@ def test_the_public_names():
 def test_public_means_public():
     from shoal import asyncio
 
-    assert asyncio.__all__ == ["Client", "Session"]
+    assert asyncio.__all__ == ["Cache", "Client", "Session"]
     assert asyncio.Client is not shoal.Client
 
 

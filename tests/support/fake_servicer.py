@@ -135,6 +135,7 @@ class Servicer(CacheServicer):
         self.node.asked.append((method, request))
         try:
             self._check_request_id(request)
+            self._check_served(request)
             self.node.meet(method, context, after=False)
             for key in keys:
                 moved = self._moved(key) if request.routed else None
@@ -212,6 +213,13 @@ class Servicer(CacheServicer):
     def _version(self, key: bytes, seq: int) -> cache_pb2.Version:
         return cache_pb2.Version(epoch=self.cluster.epochs[self.cluster.partition(key)], seq=seq)
 
+    def _check_served(self, request: Any) -> None:
+        """Refuse what a node without fills, freshness and tags refuses."""
+        for field in ("fill", "fill_token", "fresh_ms", "tags"):
+            named = field in request.DESCRIPTOR.fields_by_name
+            if named and field in {known.name for known, _ in request.ListFields()}:
+                raise Refused(status(code_pb2.UNIMPLEMENTED, "NOT_SERVED", field=field))
+
     def _set(self, request: Any) -> Any:
         if len(request.value) > 1024 * 1024:
             return self._too_large(request)
@@ -226,7 +234,8 @@ class Servicer(CacheServicer):
         if not holds:
             standing = self._version(request.key, found[2]) if found else None
             return cache_pb2.SetResponse(applied=False, version=standing)
-        seq = self._put(request.key, request.value, request.ttl_ms)
+        value = b"\x00absent" if request.absent else request.value
+        seq = self._put(request.key, value, request.ttl_ms)
         return cache_pb2.SetResponse(applied=True, version=self._version(request.key, seq))
 
     def _too_large(self, request: Any) -> Any:

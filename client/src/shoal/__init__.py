@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shoal import asyncio as asyncio
+    from shoal._cache import Cache as Cache
     from shoal._client import Client as Client
     from shoal._core.durations import Duration as Duration
     from shoal._core.topology import Node as Node
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from shoal._errors import UnreadableValue as UnreadableValue
     from shoal._errors import WrongEventLoop as WrongEventLoop
     from shoal._session import Session as Session
+    from shoal._toolkit.counters import CacheStats as CacheStats
     from shoal._toolkit.guard import OriginGuard as OriginGuard
+    from shoal._toolkit.recipe import OnError as OnError
     from shoal._values import ABSENT as ABSENT
     from shoal._values import MISSING as MISSING
     from shoal._values import AbsentType as AbsentType
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from shoal._values import Version as Version
 
 _HOMES = {
+    "shoal._cache": ("Cache",),
     "shoal._client": ("Client",),
     "shoal._core.durations": ("Duration",),
     "shoal._core.topology": ("Node", "Partition", "Topology"),
@@ -75,7 +79,9 @@ _HOMES = {
         "WrongEventLoop",
     ),
     "shoal._session": ("Session",),
+    "shoal._toolkit.counters": ("CacheStats",),
     "shoal._toolkit.guard": ("OriginGuard",),
+    "shoal._toolkit.recipe": ("OnError",),
     "shoal._values": (
         "ABSENT",
         "MISSING",
@@ -99,6 +105,8 @@ __all__ = [
     "MISSING",
     "AbsentType",
     "Ack",
+    "Cache",
+    "CacheStats",
     "Client",
     "ClientClosed",
     "ClientMisuse",
@@ -113,6 +121,7 @@ __all__ = [
     "MissingType",
     "Node",
     "NotServed",
+    "OnError",
     "OriginGuard",
     "Outcome",
     "OutcomeUnknown",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from shoal._cache import Cache
+from shoal._codecs.serializer import Serializer
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.settings import (
@@ -20,6 +23,10 @@ from shoal._core.topology import Topology
 from shoal._core.urls import settings_from_url
 from shoal._drivers.blocking import BlockingDriver
 from shoal._session import Session
+from shoal._toolkit.flights import DEFAULT_MAX_WAITING
+from shoal._toolkit.guard import OriginGuard
+from shoal._toolkit.recipe import DEFAULT_JITTER, OnError
+from shoal._toolkit.settings import cache_settings
 from shoal._values import (
     AbsentType,
     Ack,
@@ -234,6 +241,38 @@ class Client:
         each other, for instance one for each user of a web site.
         """
         return Session(self._driver)
+
+    def cache(
+        self,
+        *,
+        serializer: Serializer | None = None,
+        guard: OriginGuard | None = None,
+        jitter: float = DEFAULT_JITTER,
+        on_error: OnError | str = OnError.MISS,
+        lease: Duration = "10s",
+        max_join: Duration = "30s",
+        max_waiting: int = DEFAULT_MAX_WAITING,
+        random: Random | None = None,
+    ) -> Cache:
+        """Begin cache-aside: values of the application, loaded when they are missing.
+
+        ``serializer`` turns values into bytes (msgpack where none is given), ``guard``
+        bounds what the origin is asked. ``jitter`` and ``on_error`` hold for calls that
+        name none. ``lease`` is how long a load may take before the cluster lets another
+        caller load too; ``max_join`` how long to wait for a load of this process, and
+        ``max_waiting`` how many may. Raises ConfigurationError.
+        """
+        settings = cache_settings(
+            serializer=serializer,
+            guard=guard,
+            jitter=jitter,
+            on_error=on_error,
+            lease=lease,
+            max_join=max_join,
+            max_waiting=max_waiting,
+            random=random,
+        )
+        return Cache(self._driver, settings)
 
     def close(self) -> None:
         """Close all connections. Calls under way raise ClientClosed. Idempotent."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from shoal._async_cache import Cache
 from shoal._async_client import Client
 from shoal._async_session import Session
 
-__all__ = ["Client", "Session"]
+__all__ = ["Cache", "Client", "Session"]

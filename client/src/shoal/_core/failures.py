@@ -59,6 +59,7 @@ MEMORY_FULL: Final = "MEMORY_FULL"
 MESSAGE_TOO_LARGE: Final = "MESSAGE_TOO_LARGE"
 NOT_SERVED: Final = "NOT_SERVED"
 BAD_ANSWER: Final = "BAD_ANSWER"
+FILL_TOKEN_VOID: Final = "FILL_TOKEN_VOID"  # noqa: S105 - a reason
 
 # What grpc says of a call that never left this process. The text is no contract: where
 # it changes, the failure counts as MAYBE_APPLIED, which is safe.

@@ -24,7 +24,7 @@ from tenacity import RetryCallState, Retrying
 from tenacity.stop import stop_after_attempt, stop_any, stop_base, stop_before_delay
 from tenacity.wait import wait_base, wait_exponential
 
-from shoal._core.failures import FORWARD_FAILED, MEMORY_FULL, Code, Failure
+from shoal._core.failures import FILL_TOKEN_VOID, FORWARD_FAILED, MEMORY_FULL, Code, Failure
 from shoal._errors import Outcome
 
 Clock = Callable[[], float]
@@ -163,6 +163,8 @@ def _is_safe(failure: Failure, repeat: Repeat) -> bool:
 
 
 def _may_end_otherwise(failure: Failure) -> bool:
+    if failure.reason == FILL_TOKEN_VOID:
+        return False  # What is void stays so.
     match failure.code:
         case Code.INVALID_ARGUMENT | Code.OUT_OF_RANGE | Code.UNIMPLEMENTED:
             return False

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from shoal._toolkit.flights import DEFAULT_MAX_WAITING, Flight, Flights
+from shoal._toolkit.refusals import joined_too_long
 
 _T = TypeVar("_T")
 
@@ -23,12 +24,18 @@ class AioFlights(Generic[_T]):
         """How many tasks wait."""
         return self._flights.waiting
 
-    async def do(self, key: bytes, load: Callable[[], Awaitable[_T]]) -> tuple[_T, bool]:
+    async def do(
+        self,
+        key: bytes,
+        load: Callable[[], Awaitable[_T]],
+        timeout_seconds: float | None = None,
+    ) -> tuple[_T, bool]:
         """Return the outcome of the key's load, and whether this caller led it.
 
         An exception of the load goes to everybody who waits, one object for all. Whoever is
         cancelled leaves the load to the others; it is cancelled with the last of them. A
         load that cancels itself is so to its leader alone: another one leads. Raises
+        DeadlineExceeded when one that joined waits longer than ``timeout_seconds``;
         LoadRefused, ClientMisuse as ``Flights.enter``.
         """
         while True:
@@ -38,7 +45,9 @@ class AioFlights(Generic[_T]):
                 task.add_done_callback(partial(self._land, flight))
             try:
                 # Not awaited itself: a caller's cancellation would become the load's.
-                await asyncio.wait([task])
+                await asyncio.wait([task], timeout=None if leads else timeout_seconds)
+                if not task.done():
+                    raise joined_too_long(key, timeout_seconds)
             finally:
                 if self._flights.leave(flight) and not task.done():
                     self._flights.land(flight)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from shoal._errors import DeadlineExceeded
 from shoal._toolkit.flights import DEFAULT_MAX_WAITING, Flight, Flights
+from shoal._toolkit.refusals import joined_too_long
 
 _T = TypeVar("_T")
 
@@ -55,10 +55,7 @@ class BlockingFlights(Generic[_T]):
                 if leads:
                     return self._lead(flight, load), True
                 if not landing.landed.wait(timeout_seconds):
-                    raise DeadlineExceeded(
-                        f"the load of {key!r} by another thread took longer than "
-                        f"{timeout_seconds} s"
-                    )
+                    raise joined_too_long(key, timeout_seconds)
                 if landing.error is not None:
                     # The traceback as it was: it would grow with everybody who raises it.
                     raise landing.error.with_traceback(landing.trace)

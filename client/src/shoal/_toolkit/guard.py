@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shoal._core.durations import Duration, duration_ms
 from shoal._errors import ConfigurationError, InvalidRequest
 from shoal._toolkit.bulkhead import Bulkhead
-from shoal._toolkit.circuit import Circuit
+
+if TYPE_CHECKING:
+    from shoal._toolkit.circuit import Circuit
 
 
 def _every(_: Exception) -> bool:
@@ -67,6 +70,8 @@ class OriginGuard:
 
     def circuit(self) -> Circuit:
         """Return a circuit with these settings."""
+        from shoal._toolkit.circuit import Circuit
+
         return Circuit(
             failures=self.failures,
             open_seconds=duration_ms(self.open_for, "open_for") / 1000,

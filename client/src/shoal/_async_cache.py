@@ -1,0 +1,120 @@
+"""``shoal.asyncio.Cache``: cache-aside to be awaited. What it does is in ``shoal._toolkit``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from shoal._core import operations
+from shoal._core.durations import Duration
+from shoal._core.requests import wire_key
+from shoal._drivers.aio import AioDriver
+from shoal._toolkit.aio_runner import AioRunner
+from shoal._toolkit.counters import CacheStats, Counters
+from shoal._toolkit.loading import Loading
+from shoal._toolkit.recipe import OnError
+from shoal._toolkit.settings import CacheSettings
+from shoal._values import AbsentType, Key
+
+_T = TypeVar("_T")
+
+
+class Cache:
+    """Made by ``client.cache()``. Everything that ``shoal.Cache`` says holds here.
+
+    Loaders are to be awaited. Belongs to the event loop of its client. A load is a task of
+    its own: whoever is cancelled leaves it to the others who wait.
+    """
+
+    def __init__(self, driver: AioDriver, settings: CacheSettings) -> None:
+        """For ``client.cache()`` alone."""
+        self._driver = driver
+        self._settings = settings
+        self._counters = Counters()
+        self._runner = AioRunner(driver, settings)
+        self._loading = Loading(driver.core, settings, self._counters)
+
+    async def get_or_load(
+        self,
+        key: Key,
+        loader: Callable[[], Awaitable[_T]],
+        *,
+        ttl: Duration,
+        fresh: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        absent_ttl: Duration | None = None,
+        jitter: float | None = None,
+        tags: Iterable[str] = (),
+        on_error: OnError | str | None = None,
+    ) -> _T | AbsentType:
+        """See ``shoal.Cache.get_or_load``."""
+        value: _T | AbsentType = await self._runner.run(
+            self._loading.get_or_load(
+                wire_key(key),
+                loader,
+                self._settings.recipe(
+                    ttl, fresh, stale_if_error, absent_ttl, jitter, tags, on_error
+                ),
+            )
+        )
+        return value
+
+    async def refresh(
+        self,
+        key: Key,
+        loader: Callable[[], Awaitable[_T]],
+        *,
+        ttl: Duration,
+        fresh: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        absent_ttl: Duration | None = None,
+        jitter: float | None = None,
+        tags: Iterable[str] = (),
+        on_error: OnError | str | None = None,
+    ) -> _T | AbsentType:
+        """See ``shoal.Cache.refresh``."""
+        value: _T | AbsentType = await self._runner.run(
+            self._loading.refresh(
+                wire_key(key),
+                loader,
+                self._settings.recipe(
+                    ttl, fresh, stale_if_error, absent_ttl, jitter, tags, on_error
+                ),
+            )
+        )
+        return value
+
+    async def delete(self, *keys: Key) -> int:
+        """See ``shoal.Cache.delete``."""
+        wires = [wire_key(key) for key in keys]
+        self._detach(wires)
+        try:
+            return await self._driver.run(
+                operations.delete(self._driver.core, wires, ack=None, timeout=None)
+            )
+        finally:
+            self._detach(wires)
+
+    def stats(self) -> CacheStats:
+        """See ``shoal.Cache.stats``."""
+        return self._counters.read()
+
+    async def close(self) -> None:
+        """Wait for refreshes under way. The client stays open. Idempotent."""
+        await self._runner.close()
+
+    def _detach(self, wires: list[bytes]) -> None:
+        for wire in wires:
+            self._runner.flights.detach(wire)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

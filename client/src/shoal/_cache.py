@@ -1,0 +1,138 @@
+"""``shoal.Cache``: cache-aside for blocking code. What it does is in ``shoal._toolkit``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from shoal._core import operations
+from shoal._core.durations import Duration
+from shoal._core.requests import wire_key
+from shoal._drivers.blocking import BlockingDriver
+from shoal._toolkit.blocking_runner import BlockingRunner
+from shoal._toolkit.counters import CacheStats, Counters
+from shoal._toolkit.loading import Loading
+from shoal._toolkit.recipe import OnError
+from shoal._toolkit.settings import CacheSettings
+from shoal._values import AbsentType, Key
+
+_T = TypeVar("_T")
+
+
+class Cache:
+    """Made by ``client.cache()``: values of an application, loaded when they are missing.
+
+    Where the client stores bytes, this stores what its serializer takes. May be shared by
+    threads. One for each origin: its guard bounds what this process asks of that.
+    """
+
+    def __init__(self, driver: BlockingDriver, settings: CacheSettings) -> None:
+        """For ``client.cache()`` alone."""
+        self._driver = driver
+        self._settings = settings
+        self._counters = Counters()
+        self._runner = BlockingRunner(driver, settings)
+        self._loading = Loading(driver.core, settings, self._counters)
+
+    def get_or_load(
+        self,
+        key: Key,
+        loader: Callable[[], _T],
+        *,
+        ttl: Duration,
+        fresh: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        absent_ttl: Duration | None = None,
+        jitter: float | None = None,
+        tags: Iterable[str] = (),
+        on_error: OnError | str | None = None,
+    ) -> _T | AbsentType:
+        """Return the value of a key; load it with ``loader()`` where the cache has none.
+
+        ``loader`` returns the value, or ``shoal.ABSENT`` where the origin has none: that is
+        stored for ``absent_ttl``, or not at all. Up to ``fresh`` a value is simply served;
+        from then to ``ttl`` it is served while one caller refreshes it; after ``ttl`` it is
+        loaded anew, and served for ``stale_if_error`` longer where that fails. ``jitter``
+        is a part of the fresh time. ``on_error="miss"`` asks the origin where the cache
+        fails, within the guard, "raise" raises the cache's error.
+
+        Callers of a key share one load. Raises what the loader raises; LoadRefused when
+        the guard does not let it pass; InvalidRequest for what cannot be stored.
+        """
+        value: _T | AbsentType = self._runner.run(
+            self._loading.get_or_load(
+                wire_key(key),
+                loader,
+                self._settings.recipe(
+                    ttl, fresh, stale_if_error, absent_ttl, jitter, tags, on_error
+                ),
+            )
+        )
+        return value
+
+    def refresh(
+        self,
+        key: Key,
+        loader: Callable[[], _T],
+        *,
+        ttl: Duration,
+        fresh: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        absent_ttl: Duration | None = None,
+        jitter: float | None = None,
+        tags: Iterable[str] = (),
+        on_error: OnError | str | None = None,
+    ) -> _T | AbsentType:
+        """Load a key whatever the cache holds, and store that in its place; return it.
+
+        Where the key is changed meanwhile, what is there then stays. Raises as ``get_or_load``.
+        """
+        value: _T | AbsentType = self._runner.run(
+            self._loading.refresh(
+                wire_key(key),
+                loader,
+                self._settings.recipe(
+                    ttl, fresh, stale_if_error, absent_ttl, jitter, tags, on_error
+                ),
+            )
+        )
+        return value
+
+    def delete(self, *keys: Key) -> int:
+        """Remove what was stored, after the origin has changed; return how many were there.
+
+        Loads that are under way are not joined any more. Raises ShoalError: what is still
+        cached then may be old.
+        """
+        wires = [wire_key(key) for key in keys]
+        self._detach(wires)
+        try:
+            return self._driver.run(
+                operations.delete(self._driver.core, wires, ack=None, timeout=None)
+            )
+        finally:
+            self._detach(wires)
+
+    def stats(self) -> CacheStats:
+        """Return what happened so far, in numbers."""
+        return self._counters.read()
+
+    def close(self) -> None:
+        """Wait for refreshes under way. The client stays open. Idempotent."""
+        self._runner.close()
+
+    def _detach(self, wires: list[bytes]) -> None:
+        for wire in wires:
+            self._runner.flights.detach(wire)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

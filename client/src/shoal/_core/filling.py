@@ -1,0 +1,123 @@
+"""Operations of the toolkit: read so that one caller is told to load, and store what it loaded.
+
+    look     a Get; with a lease, a miss hands out a fill token, or waits for another's load
+    store    a Set that is fenced: by the token, or by what was there when the load began
+    release  gives a token back, so that the next in line loads at once
+
+A node that serves no fills answers NOT_SERVED, which is raised as NotServed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from shoal._core.answers import set_result_of, value_of, version_of
+from shoal._core.core import Core
+from shoal._core.effects import Operation
+from shoal._core.failures import FILL_TOKEN_VOID, Failure, error_of
+from shoal._core.retry import Repeat
+from shoal._core.routing import PATIENCE_SECONDS, call_owner
+from shoal._errors import Outcome, ShoalError
+from shoal._values import AbsentType, MissingType, SetResult, Version
+from shoal.v1 import cache_pb2
+
+LONGEST_WAIT_MS: Final = 750
+"""What one attempt waits for another's load: less than a call's patience with a node, so
+that a node that hangs is told from one that makes its caller wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look found."""
+
+    found: bytes | MissingType | AbsentType
+    version: Version
+    """Of what was found; of epoch 0 after a miss."""
+    ttl_ms: int
+    """Remaining time to live; 0: no end."""
+    fill_token: bytes
+    """Whoever is given it loads. Empty: nobody asked for one, or another caller has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Asks that a miss be an agreement about who loads."""
+
+    lease_ms: int
+    wait_ms: int
+    """How long to wait for the load of whoever has the token now; at most LONGEST_WAIT_MS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Under what a loaded value is stored: exactly one of these."""
+
+    fill_token: bytes = b""
+    if_version: Version | None = None
+    """None and no token: if there is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is stored. An absent one has no value."""
+
+    value: bytes
+    ttl_ms: int
+    tags: tuple[str, ...] = ()
+    is_absent: bool = False
+
+
+def look(core: Core, key: bytes, lease: Lease | None) -> Operation[Looked]:
+    """Read a key at its primary."""
+    message = cache_pb2.GetRequest(key=key)
+    seconds = core.timeout_seconds
+    if lease is not None:
+        assert 0 <= lease.wait_ms <= LONGEST_WAIT_MS
+        message.fill.lease_ms = lease.lease_ms
+        message.fill.wait_ms = lease.wait_ms
+        # An attempt is given half of what is left: enough for the wait, and to ask again.
+        seconds = max(seconds, 2 * PATIENCE_SECONDS)
+    answer = yield from call_owner(core, "Get", key, message, seconds, Repeat.ALWAYS)
+    found = value_of(answer)
+    if isinstance(found, Failure):
+        raise error_of(found, Outcome.NOT_APPLIED)
+    version = Version(0, 0) if answer.status == cache_pb2.MISS else version_of(answer.version)
+    return Looked(found, version, answer.ttl_ms, answer.fill_token)
+
+
+def store(core: Core, key: bytes, content: Content, fence: Fence) -> Operation[SetResult]:
+    """Store what was loaded; not applied where its fence has fallen.
+
+    A token is void once the key was written or deleted, or its time is over. Raises ShoalError.
+    """
+    message = cache_pb2.SetRequest(
+        key=key,
+        value=content.value,
+        absent=content.is_absent,
+        ttl_ms=content.ttl_ms,
+        tags=content.tags,
+        # A fill that a failover loses is a miss.
+        ack=cache_pb2.ACK_PRIMARY,
+    )
+    if fence.fill_token:
+        message.fill_token = fence.fill_token
+        # Made twice it finds its own token used up, and the value stored.
+        repeat = Repeat.WHEN_OVER
+    else:
+        if fence.if_version is None:
+            message.condition.if_absent = True
+        else:
+            message.condition.if_version.epoch = fence.if_version.epoch
+            message.condition.if_version.seq = fence.if_version.seq
+        repeat = core.ids.identify(message, core.clock())
+    try:
+        answer = yield from call_owner(core, "Set", key, message, core.timeout_seconds, repeat)
+    except ShoalError as error:
+        if error.reason != FILL_TOKEN_VOID:
+            raise
+        return SetResult(applied=False, version=Version(0, 0))
+    result = set_result_of(answer)
+    if isinstance(result, Failure):
+        raise error_of(result, result.outcome)
+    return result

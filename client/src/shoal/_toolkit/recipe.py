@@ -1,0 +1,69 @@
+"""Everything that one ``get_or_load`` was told, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shoal._core.durations import Duration
+from shoal._errors import InvalidRequest
+from shoal._toolkit.freshness import Lifetime, lifetime
+
+DEFAULT_JITTER = 0.1
+
+
+class OnError(StrEnum):
+    """What a caller sees of a cache that fails. An origin that fails is always seen."""
+
+    RAISE = "raise"
+    """The cache's error."""
+
+    MISS = "miss"
+    """Nothing: the origin is asked, within its guard, and the value is not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How values of one kind are kept."""
+
+    lifetime: Lifetime
+    tags: tuple[str, ...]
+    on_error: OnError
+
+
+def recipe(
+    *,
+    ttl: Duration,
+    fresh: Duration | None,
+    stale_if_error: Duration | None,
+    absent_ttl: Duration | None,
+    jitter: float,
+    tags: Iterable[str],
+    on_error: OnError | str,
+) -> Recipe:
+    """Return the recipe. Raises InvalidRequest."""
+    if isinstance(tags, str):
+        raise InvalidRequest(f"tags must be several, in a list for instance, not one {tags!r}")
+    named = tuple(tags)
+    if not all(isinstance(tag, str) and tag for tag in named):
+        raise InvalidRequest(f"each tag must be a text that is not empty, not {named!r}")
+    return Recipe(
+        lifetime(
+            ttl=ttl,
+            fresh=fresh,
+            stale_if_error=stale_if_error,
+            absent_ttl=absent_ttl,
+            jitter=jitter,
+        ),
+        named,
+        checked_on_error(on_error),
+    )
+
+
+def checked_on_error(on_error: OnError | str) -> OnError:
+    """Return the choice. Raises InvalidRequest."""
+    try:
+        return OnError(on_error)
+    except ValueError as error:
+        raise InvalidRequest(f"on_error must be 'raise' or 'miss', not {on_error!r}") from error
