@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.requests import wire_key
 from shoal._drivers.aio import AioDriver
+from shoal._toolkit.aio_cached import AioCached
 from shoal._toolkit.aio_runner import AioRunner
 from shoal._toolkit.counters import CacheStats, Counters
 from shoal._toolkit.loading import Loading
@@ -17,6 +18,8 @@ from shoal._toolkit.recipe import OnError
 from shoal._toolkit.settings import CacheSettings
 from shoal._values import AbsentType, Key
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 _T = TypeVar("_T")
 
 
@@ -84,6 +87,28 @@ class Cache:
             )
         )
         return value
+
+    def cached(
+        self,
+        *,
+        key: str,
+        ttl: Duration,
+        fresh: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        absent_ttl: Duration | None = None,
+        jitter: float | None = None,
+        tags: Iterable[str] = (),
+        on_error: OnError | str | None = None,
+    ) -> Callable[[Callable[_P, Coroutine[Any, Any, _R]]], AioCached[_P, _R]]:
+        """See ``shoal.Cache.cached``; for ``async def``."""
+        recipe = self._settings.recipe(
+            ttl, fresh, stale_if_error, absent_ttl, jitter, tags, on_error
+        )
+
+        def decorate(function: Callable[_P, Coroutine[Any, Any, _R]]) -> AioCached[_P, _R]:
+            return AioCached(function, key, recipe, self._loading, self._runner, self.delete)
+
+        return decorate
 
     async def delete(self, *keys: Key) -> int:
         """See ``shoal.Cache.delete``."""

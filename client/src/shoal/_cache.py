@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.requests import wire_key
 from shoal._drivers.blocking import BlockingDriver
+from shoal._toolkit.blocking_cached import Cached
 from shoal._toolkit.blocking_runner import BlockingRunner
 from shoal._toolkit.counters import CacheStats, Counters
 from shoal._toolkit.loading import Loading
@@ -17,6 +18,8 @@ from shoal._toolkit.recipe import OnError
 from shoal._toolkit.settings import CacheSettings
 from shoal._values import AbsentType, Key
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 _T = TypeVar("_T")
 
 
@@ -98,6 +101,37 @@ class Cache:
             )
         )
         return value
+
+    def cached(
+        self,
+        *,
+        key: str,
+        ttl: Duration,
+        fresh: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        absent_ttl: Duration | None = None,
+        jitter: float | None = None,
+        tags: Iterable[str] = (),
+        on_error: OnError | str | None = None,
+    ) -> Callable[[Callable[_P, _R]], Cached[_P, _R]]:
+        """Decorate a function so that its results are cached.
+
+            @cache.cached(key="product:{id}", ttl="10m", fresh="1m", tags=["products"])
+            def product(id): ...
+
+        ``key`` and ``tags`` are templates over the function's parameters. The other arguments
+        are those of ``get_or_load``. ``product.invalidate(42)`` forgets a result,
+        ``product.refresh(42)`` loads it anew, ``product.original(42)`` asks the origin.
+        Raises ConfigurationError for a template or times that cannot be meant.
+        """
+        recipe = self._settings.recipe(
+            ttl, fresh, stale_if_error, absent_ttl, jitter, tags, on_error
+        )
+
+        def decorate(function: Callable[_P, _R]) -> Cached[_P, _R]:
+            return Cached(function, key, recipe, self._loading, self._runner, self.delete)
+
+        return decorate
 
     def delete(self, *keys: Key) -> int:
         """Remove what was stored, after the origin has changed; return how many were there.
