@@ -38,6 +38,7 @@ PUBLIC = [
     "OutcomeUnknown",
     "Partition",
     "ReadMode",
+    "Region",
     "ResourceExhausted",
     "ServerError",
     "Session",
@@ -65,7 +66,7 @@ def test_the_public_names():
 def test_public_means_public():
     from shoal import asyncio
 
-    assert asyncio.__all__ == ["Cache", "Client", "Session"]
+    assert asyncio.__all__ == ["Cache", "Client", "Region", "Session"]
     assert asyncio.Client is not shoal.Client
 
 

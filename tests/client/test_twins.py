@@ -13,10 +13,12 @@ import shoal
 import shoal.asyncio
 from fake_refusal import status
 
+ORIGINS = ("loader", "load", "store", "remove")
+
 
 def annotation(parameter):
-    """A loader is called by one twin and awaited by the other."""
-    return "a loader" if parameter.name == "loader" else parameter.annotation
+    """What reaches the origin is called by one twin and awaited by the other."""
+    return "of the origin" if parameter.name in ORIGINS else parameter.annotation
 
 
 def test_the_twins_have_the_same_names_and_parameters():
@@ -32,6 +34,7 @@ def test_the_twins_have_the_same_names_and_parameters():
 
     assert surface(shoal.Client) == surface(shoal.asyncio.Client)
     assert surface(shoal.Cache) == surface(shoal.asyncio.Cache)
+    assert surface(shoal.Region) == surface(shoal.asyncio.Region)
     assert (
         inspect.signature(shoal.Client).parameters
         == inspect.signature(shoal.asyncio.Client).parameters

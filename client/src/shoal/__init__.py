@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from shoal._toolkit.counters import CacheStats as CacheStats
     from shoal._toolkit.guard import OriginGuard as OriginGuard
     from shoal._toolkit.recipe import OnError as OnError
+    from shoal._toolkit.regions.blocking_region import Region as Region
     from shoal._values import ABSENT as ABSENT
     from shoal._values import MISSING as MISSING
     from shoal._values import AbsentType as AbsentType
@@ -82,6 +83,7 @@ _HOMES = {
     "shoal._toolkit.counters": ("CacheStats",),
     "shoal._toolkit.guard": ("OriginGuard",),
     "shoal._toolkit.recipe": ("OnError",),
+    "shoal._toolkit.regions.blocking_region": ("Region",),
     "shoal._values": (
         "ABSENT",
         "MISSING",
@@ -127,6 +129,7 @@ __all__ = [
     "OutcomeUnknown",
     "Partition",
     "ReadMode",
+    "Region",
     "ResourceExhausted",
     "ServerError",
     "Session",

@@ -15,6 +15,9 @@ from shoal._toolkit.aio_runner import AioRunner
 from shoal._toolkit.counters import CacheStats, Counters
 from shoal._toolkit.loading import Loading
 from shoal._toolkit.recipe import OnError
+from shoal._toolkit.regions.aio_region import Region
+from shoal._toolkit.regions.origin import RegionOrigin
+from shoal._toolkit.regions.settings import Write, write_settings
 from shoal._toolkit.settings import CacheSettings
 from shoal._values import AbsentType, Key
 
@@ -35,6 +38,7 @@ class Cache:
         self._driver = driver
         self._settings = settings
         self._counters = Counters()
+        self._regions: list[Region] = []
         self._runner = AioRunner(driver, settings)
         self._loading = Loading(driver.core, settings, self._counters)
 
@@ -110,6 +114,37 @@ class Cache:
 
         return decorate
 
+    def region(
+        self,
+        name: str,
+        *,
+        load: Callable[[Any], Awaitable[Any]],
+        store: Callable[[Any, Any], Awaitable[Any]] | None = None,
+        remove: Callable[[Any], Awaitable[Any]] | None = None,
+        write: Write | str = Write.THROUGH,
+        ttl: Duration,
+        fresh: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        absent_ttl: Duration | None = None,
+        jitter: float | None = None,
+        tags: Iterable[str] = (),
+        on_error: OnError | str | None = None,
+        max_queued: int = 1000,
+        max_delay: Duration = "1s",
+    ) -> Region:
+        """See ``shoal.Cache.region``."""
+        made = Region(
+            self._driver.core,
+            self._runner,
+            self._loading,
+            RegionOrigin(name, load, store, remove),
+            self._settings.recipe(ttl, fresh, stale_if_error, absent_ttl, jitter, tags, on_error),
+            write_settings(write, max_queued, max_delay),
+            self._settings.random,
+        )
+        self._regions.append(made)
+        return made
+
     async def delete(self, *keys: Key) -> int:
         """See ``shoal.Cache.delete``."""
         wires = [wire_key(key) for key in keys]
@@ -126,7 +161,12 @@ class Cache:
         return self._counters.read()
 
     async def close(self) -> None:
-        """Wait for refreshes under way. The client stays open. Idempotent."""
+        """Flush regions and wait for refreshes. The client stays open. Idempotent.
+
+        Raises DeadlineExceeded (NOT_FLUSHED) where a region could not be flushed.
+        """
+        for region in self._regions:
+            await region.close()
         await self._runner.close()
 
     def _detach(self, wires: list[bytes]) -> None:

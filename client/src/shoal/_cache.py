@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from shoal._core import operations
 from shoal._core.durations import Duration
@@ -15,6 +15,9 @@ from shoal._toolkit.blocking_runner import BlockingRunner
 from shoal._toolkit.counters import CacheStats, Counters
 from shoal._toolkit.loading import Loading
 from shoal._toolkit.recipe import OnError
+from shoal._toolkit.regions.blocking_region import Region
+from shoal._toolkit.regions.origin import RegionOrigin
+from shoal._toolkit.regions.settings import Write, write_settings
 from shoal._toolkit.settings import CacheSettings
 from shoal._values import AbsentType, Key
 
@@ -35,6 +38,7 @@ class Cache:
         self._driver = driver
         self._settings = settings
         self._counters = Counters()
+        self._regions: list[Region] = []
         self._runner = BlockingRunner(driver, settings)
         self._loading = Loading(driver.core, settings, self._counters)
 
@@ -133,6 +137,44 @@ class Cache:
 
         return decorate
 
+    def region(
+        self,
+        name: str,
+        *,
+        load: Callable[[Any], Any],
+        store: Callable[[Any, Any], Any] | None = None,
+        remove: Callable[[Any], Any] | None = None,
+        write: Write | str = Write.THROUGH,
+        ttl: Duration,
+        fresh: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        absent_ttl: Duration | None = None,
+        jitter: float | None = None,
+        tags: Iterable[str] = (),
+        on_error: OnError | str | None = None,
+        max_queued: int = 1000,
+        max_delay: Duration = "1s",
+    ) -> Region:
+        """Begin to read and write one kind of thing through the cache alone.
+
+        ``load(id)`` returns a value or ABSENT, ``store(id, value)`` and ``remove(id)`` write
+        it; keys are ``name:id``. ``write="through"`` writes the origin first, then the cache;
+        ``"behind"`` the cache at once and the origin within ``max_delay``: what waits (at
+        most ``max_queued`` things) is lost if the process dies. The other arguments are
+        those of ``get_or_load``. Raises ConfigurationError, InvalidRequest.
+        """
+        made = Region(
+            self._driver.core,
+            self._runner,
+            self._loading,
+            RegionOrigin(name, load, store, remove),
+            self._settings.recipe(ttl, fresh, stale_if_error, absent_ttl, jitter, tags, on_error),
+            write_settings(write, max_queued, max_delay),
+            self._settings.random,
+        )
+        self._regions.append(made)
+        return made
+
     def delete(self, *keys: Key) -> int:
         """Remove what was stored, after the origin has changed; return how many were there.
 
@@ -153,7 +195,12 @@ class Cache:
         return self._counters.read()
 
     def close(self) -> None:
-        """Wait for refreshes under way. The client stays open. Idempotent."""
+        """Flush regions and wait for refreshes. The client stays open. Idempotent.
+
+        Raises DeadlineExceeded (NOT_FLUSHED) where a region could not be flushed.
+        """
+        for region in self._regions:
+            region.close()
         self._runner.close()
 
     def _detach(self, wires: list[bytes]) -> None:

@@ -1,8 +1,8 @@
 """Operations of the toolkit: read so that one caller is told to load, and store what it loaded.
 
-    look     a Get; with a lease, a miss hands out a fill token, or waits for another's load
-    store    a Set that is fenced: by the token, or by what was there when the load began
-    release  gives a token back, so that the next in line loads at once
+    look       a Get; with a lease, a miss hands out a fill token, or waits for another's load
+    store      a Set that is fenced: by the token, or by what was there when the load began
+    overwrite  a Set that is not
 
 A node that serves no fills answers NOT_SERVED, which is raised as NotServed.
 """
@@ -117,6 +117,24 @@ def store(core: Core, key: bytes, content: Content, fence: Fence) -> Operation[S
         if error.reason != FILL_TOKEN_VOID:
             raise
         return SetResult(applied=False, version=Version(0, 0))
+    result = set_result_of(answer)
+    if isinstance(result, Failure):
+        raise error_of(result, result.outcome)
+    return result
+
+
+def overwrite(core: Core, key: bytes, content: Content) -> Operation[SetResult]:
+    """Store whatever is there. Raises ShoalError."""
+    message = cache_pb2.SetRequest(
+        key=key,
+        value=content.value,
+        absent=content.is_absent,
+        ttl_ms=content.ttl_ms,
+        tags=content.tags,
+    )
+    answer = yield from call_owner(
+        core, "Set", key, message, core.timeout_seconds, Repeat.WHEN_OVER
+    )
     result = set_result_of(answer)
     if isinstance(result, Failure):
         raise error_of(result, result.outcome)

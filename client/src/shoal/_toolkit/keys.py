@@ -50,7 +50,7 @@ class Template:
         for literal, name in self._pieces:
             filled.append(literal)
             if name is not None:
-                filled.append(_spelt(name, arguments[name]))
+                filled.append(spelt(name, arguments[name]))
         return "".join(filled)
 
     @staticmethod
@@ -96,7 +96,8 @@ class Keys:
         )
 
 
-def _spelt(name: str, value: Any) -> str:
+def spelt(name: str, value: Any) -> str:
+    """Return how an argument is written in a key. Raises InvalidRequest."""
     if isinstance(value, Enum):
         value = value.value
     kind = type(value)

@@ -132,7 +132,7 @@ class Loading:
         read = yield from self._read(key, recipe)
         if read.looked is None:
             return (yield from self._bypass(key, loader)).value
-        return (yield from self._load_and_store(key, loader, recipe, _fence(read.looked))).value
+        return (yield from self._load_and_store(key, loader, recipe, fence_of(read.looked))).value
 
     def _refill(
         self, key: bytes, loader: Callable[[], Any], recipe: Recipe, read: Read
@@ -160,7 +160,7 @@ class Loading:
             return Outcome(read.value)
         if read.looked is None or gives_up:
             return (yield from self._bypass(key, loader))
-        return (yield from self._load_and_store(key, loader, recipe, _fence(read.looked)))
+        return (yield from self._load_and_store(key, loader, recipe, fence_of(read.looked)))
 
     def _bypass(self, key: bytes, loader: Callable[[], Any]) -> Plan[Outcome]:
         """Load, and store nothing: what the cache holds is not known."""
@@ -192,7 +192,7 @@ class Loading:
         self, key: bytes, loader: Callable[[], Any], recipe: Recipe, fence: Fence
     ) -> Plan[Outcome]:
         value = yield from self._load(key, loader)
-        content = self._content(key, value, recipe)
+        content = self.content(key, value, recipe)
         if content is None:
             return Outcome(value)
         try:
@@ -218,7 +218,8 @@ class Loading:
             self._counters.count("failed_loads")
             raise
 
-    def _content(self, key: bytes, value: Any, recipe: Recipe) -> Content | None:
+    def content(self, key: bytes, value: Any, recipe: Recipe) -> Content | None:
+        """Return what is stored for a value; None: nothing is. Raises InvalidRequest."""
         times = recipe.lifetime
         if value is MISSING:
             raise InvalidRequest(
@@ -233,22 +234,27 @@ class Loading:
         encoded = self._serializer.encode(value, key)
         return Content(encoded, ttl_ms=times.stored_ms(self._random), tags=recipe.tags)
 
+    def value_of(self, key: bytes, looked: Looked) -> Any:
+        """Return what a look found; MISSING also for what cannot be read."""
+        if not isinstance(looked.found, bytes):
+            return looked.found
+        try:
+            return self._serializer.decode(looked.found, key)
+        except UnreadableValue:
+            self._counters.count("unreadable")
+            return MISSING
+
     def _read(self, key: bytes, recipe: Recipe, lease: Lease | None = None) -> Plan[Read]:
         try:
             looked: Looked = yield Ask(filling.look(self._core, key, lease))
         except _CACHE_FAILED as error:
             self._note_failure(error, recipe)
             return Read(None, None)
-        if looked.found is MISSING:
+        value = self.value_of(key, looked)
+        if value is MISSING:
             return Read(looked, None)
-        if looked.found is ABSENT:
-            return Read(looked, Zone.FRESH, ABSENT)
-        try:
-            value = self._serializer.decode(looked.found, key)
-        except UnreadableValue:
-            self._counters.count("unreadable")
-            return Read(looked, None)
-        return Read(looked, recipe.lifetime.zone(looked.ttl_ms), value)
+        zone = Zone.FRESH if value is ABSENT else recipe.lifetime.zone(looked.ttl_ms)
+        return Read(looked, zone, value)
 
     def _note_failure(self, error: ShoalError, recipe: Recipe) -> None:
         self._counters.count("cache_failures")
@@ -256,7 +262,8 @@ class Loading:
             raise error
 
 
-def _fence(looked: Looked) -> Fence:
+def fence_of(looked: Looked) -> Fence:
+    """Return what lets a store pass only if nothing came after this look."""
     if looked.fill_token:
         return Fence(fill_token=looked.fill_token)
     return Fence(if_version=None if looked.found is MISSING else looked.version)
