@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.requests import wire_key
-from shoal._drivers.aio import AioDriver
+from shoal._drivers.port import AioPort
 from shoal._toolkit.aio_cached import AioCached
 from shoal._toolkit.aio_runner import AioRunner
 from shoal._toolkit.counters import CacheStats, Counters
@@ -33,13 +33,13 @@ class Cache:
     its own: whoever is cancelled leaves it to the others who wait.
     """
 
-    def __init__(self, driver: AioDriver, settings: CacheSettings) -> None:
+    def __init__(self, driver: AioPort, settings: CacheSettings, client: object) -> None:
         """For ``client.cache()`` alone."""
         self._driver = driver
         self._settings = settings
         self._counters = Counters()
         self._regions: list[Region] = []
-        self._runner = AioRunner(driver, settings)
+        self._runner = AioRunner(driver, settings, client)
         self._loading = Loading(driver.core, settings, self._counters)
 
     async def get_or_load(

@@ -23,6 +23,7 @@ from shoal._core.settings import (
 from shoal._core.topology import Topology
 from shoal._core.urls import settings_from_url
 from shoal._drivers.aio import AioDriver
+from shoal._drivers.port import AioPort
 from shoal._toolkit.flights import DEFAULT_MAX_WAITING
 from shoal._toolkit.guard import OriginGuard
 from shoal._toolkit.recipe import DEFAULT_JITTER, OnError
@@ -69,7 +70,7 @@ class Client:
             max_message_bytes=max_message_bytes,
             ack=ack,
         )
-        self._driver = AioDriver(settings)
+        self._driver: AioPort = AioDriver(settings)
         self._core = self._driver.core
         self._finalizer = weakref.finalize(self, self._driver.abandon)
 
@@ -225,7 +226,7 @@ class Client:
             max_waiting=max_waiting,
             random=random,
         )
-        return Cache(self._driver, settings)
+        return Cache(self._driver, settings, self)
 
     async def close(self) -> None:
         """Close all connections. Calls under way raise ClientClosed. Idempotent."""

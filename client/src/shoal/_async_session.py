@@ -8,7 +8,7 @@ from typing import TypeVar
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.session import Remembered
-from shoal._drivers.aio import AioDriver
+from shoal._drivers.port import AioPort
 from shoal._values import (
     AbsentType,
     Ack,
@@ -28,7 +28,7 @@ class Session:
     ``await``; one session may be shared by tasks.
     """
 
-    def __init__(self, driver: AioDriver) -> None:
+    def __init__(self, driver: AioPort) -> None:
         """For ``client.session()`` alone."""
         self._driver = driver
         self._core = driver.core

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.requests import wire_key
-from shoal._drivers.blocking import BlockingDriver
+from shoal._drivers.port import BlockingPort
 from shoal._toolkit.blocking_cached import Cached
 from shoal._toolkit.blocking_runner import BlockingRunner
 from shoal._toolkit.counters import CacheStats, Counters
@@ -33,13 +33,13 @@ class Cache:
     threads. One for each origin: its guard bounds what this process asks of that.
     """
 
-    def __init__(self, driver: BlockingDriver, settings: CacheSettings) -> None:
+    def __init__(self, driver: BlockingPort, settings: CacheSettings, client: object) -> None:
         """For ``client.cache()`` alone."""
         self._driver = driver
         self._settings = settings
         self._counters = Counters()
         self._regions: list[Region] = []
-        self._runner = BlockingRunner(driver, settings)
+        self._runner = BlockingRunner(driver, settings, client)
         self._loading = Loading(driver.core, settings, self._counters)
 
     def get_or_load(

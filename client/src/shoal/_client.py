@@ -22,6 +22,7 @@ from shoal._core.settings import (
 from shoal._core.topology import Topology
 from shoal._core.urls import settings_from_url
 from shoal._drivers.blocking import BlockingDriver
+from shoal._drivers.port import BlockingPort
 from shoal._session import Session
 from shoal._toolkit.flights import DEFAULT_MAX_WAITING
 from shoal._toolkit.guard import OriginGuard
@@ -85,7 +86,7 @@ class Client:
             max_message_bytes=max_message_bytes,
             ack=ack,
         )
-        self._driver = BlockingDriver(settings)
+        self._driver: BlockingPort = BlockingDriver(settings)
         self._core = self._driver.core
         self._finalizer = weakref.finalize(self, self._driver.close)
 
@@ -272,7 +273,7 @@ class Client:
             max_waiting=max_waiting,
             random=random,
         )
-        return Cache(self._driver, settings)
+        return Cache(self._driver, settings, self)
 
     def close(self) -> None:
         """Close all connections. Calls under way raise ClientClosed. Idempotent."""

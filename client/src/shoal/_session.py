@@ -8,7 +8,7 @@ from typing import TypeVar
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.session import Remembered
-from shoal._drivers.blocking import BlockingDriver
+from shoal._drivers.port import BlockingPort
 from shoal._values import (
     AbsentType,
     Ack,
@@ -39,7 +39,7 @@ class Session:
     shared by threads.
     """
 
-    def __init__(self, driver: BlockingDriver) -> None:
+    def __init__(self, driver: BlockingPort) -> None:
         """For ``client.session()`` alone."""
         self._driver = driver
         self._core = driver.core

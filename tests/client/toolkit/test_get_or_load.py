@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -263,6 +264,12 @@ def test_what_was_loaded_past_a_failed_read_is_not_stored(connect, cluster, orig
     assert cluster.entries == {}
     assert cache.get_or_load("k", origin, ttl=60) == "row"
     assert stored(cluster) == "row"
+
+
+def test_a_cache_keeps_its_client(cluster, origin) -> None:
+    cache = shoal.Client.from_url(cluster.url, timeout="10s").cache()
+    gc.collect()
+    assert cache.get_or_load("k", origin, ttl=60) == "row"
 
 
 def test_refresh_loads_whatever_is_there(cache, cluster, origin) -> None:

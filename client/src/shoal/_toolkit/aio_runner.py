@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from shoal._drivers.aio import AioDriver
+from shoal._drivers.port import AioPort
 from shoal._errors import ClientClosed
 from shoal._toolkit.aio_flights import AioFlights
 from shoal._toolkit.aio_guard import AioGuard
@@ -19,10 +19,12 @@ _T = TypeVar("_T")
 class AioRunner:
     """Tasks around the plans of one cache object. Belongs to one event loop."""
 
-    def __init__(self, driver: AioDriver, settings: CacheSettings) -> None:
+    def __init__(self, driver: AioPort, settings: CacheSettings, client: object) -> None:
         self.flights: AioFlights[Any] = AioFlights(settings.max_waiting)
         self.guard = AioGuard(settings.guard)
         self._driver = driver
+        # A client that is dropped closes its driver; it lives as long as what it made.
+        self._client = client
         self._max_join_seconds = settings.max_join_seconds
         self._refreshing: dict[bytes, asyncio.Task[None]] = {}
         self._is_closed = False

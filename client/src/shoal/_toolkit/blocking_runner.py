@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from shoal._drivers.blocking import BlockingDriver
+from shoal._drivers.port import BlockingPort
 from shoal._errors import ClientClosed
 from shoal._toolkit.blocking_flights import BlockingFlights
 from shoal._toolkit.blocking_guard import BlockingGuard
@@ -20,10 +20,12 @@ _T = TypeVar("_T")
 class BlockingRunner:
     """Threads around the plans of one cache object."""
 
-    def __init__(self, driver: BlockingDriver, settings: CacheSettings) -> None:
+    def __init__(self, driver: BlockingPort, settings: CacheSettings, client: object) -> None:
         self.flights: BlockingFlights[Any] = BlockingFlights(settings.max_waiting)
         self.guard = BlockingGuard(settings.guard)
         self._driver = driver
+        # A client that is dropped closes its driver; it lives as long as what it made.
+        self._client = client
         self._max_join_seconds = settings.max_join_seconds
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None

@@ -1,0 +1,242 @@
+"""What both clients do, against a real cluster and against the one of ``shoal.testing``.
+
+One suite, so that an application's tests in memory say something about the real thing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import shoal
+import shoal.asyncio
+from blocking_face import BlockingFace, LoopThread
+from shoal.testing import Cluster
+
+TIMEOUT = "10s"
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[LoopThread]:
+    thread = LoopThread()
+    yield thread
+    thread.close()
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "memory, asyncio",
+        pytest.param("real", marks=pytest.mark.cluster),
+        pytest.param("real, asyncio", marks=pytest.mark.cluster),
+    ]
+)
+def client(request: pytest.FixtureRequest, loop: LoopThread) -> Iterator[Any]:
+    kind, _, twin = request.param.partition(", ")
+    if kind == "memory":
+        memory = Cluster()
+        made: Any = (
+            memory.asyncio_client(timeout=TIMEOUT) if twin else memory.client(timeout=TIMEOUT)
+        )
+    else:
+        seeds = request.getfixturevalue("cluster").addresses
+        module = shoal.asyncio if twin else shoal
+        made = module.Client(seeds, timeout=TIMEOUT)
+    face = BlockingFace(made, loop) if twin else made
+    yield face
+    face.close()
+
+
+@pytest.fixture
+def key() -> str:
+    return f"conformance:{uuid.uuid4()}"
+
+
+def test_set_get_delete(client, key) -> None:
+    assert client.get(key) is shoal.MISSING
+    stored = client.set(key, "ü", ttl="10m")
+    assert stored.applied
+    assert stored.version.epoch >= 1
+    assert client.get(key) == "ü".encode()
+    assert client.delete(key, key, key + ":never") == 1
+    assert client.get(key) is shoal.MISSING
+
+
+def test_an_entry_tells_version_and_ttl(client, key) -> None:
+    stored = client.set(key, b"v", ttl=90)
+    entry = client.get_entry(key)
+    assert (entry.value, entry.version, entry.maybe_stale) == (b"v", stored.version, False)
+    assert timedelta(seconds=80) < entry.ttl <= timedelta(seconds=90)
+    later = client.set(key, b"w")
+    assert later.version > stored.version
+    assert client.get_entry(key).ttl is None
+
+
+def test_a_ttl_runs_out(client, key, eventually) -> None:
+    client.set(key, b"v", ttl="200ms")
+    eventually(lambda: client.get(key) is shoal.MISSING, what="the key to expire")
+    assert client.set(key, b"v", if_absent=True)
+
+
+def test_conditions(client, key) -> None:
+    assert not client.set(key, b"1", if_present=True)
+    first = client.set(key, b"1", if_absent=True)
+    refused = client.set(key, b"2", if_absent=True)
+    assert (refused.applied, refused.version) == (False, first.version)
+    assert client.set(key, b"2", if_version=first.version)
+    assert not client.set(key, b"3", if_version=first.version)
+    assert client.set(key, b"3", if_present=True)
+    assert client.get(key) == b"3"
+
+
+def test_incr_and_touch(client, key) -> None:
+    assert client.incr(key) == 1
+    assert client.incr(key, 9) == 10
+    assert client.incr(key, -20, ttl=5) == -10
+    assert client.get_entry(key).ttl is None
+    other = key + ":other"
+    assert client.incr(other, 5, initial=100, ttl="1m") == 105
+    assert timedelta(seconds=50) < client.get_entry(other).ttl <= timedelta(minutes=1)
+    assert client.touch(other, "2m") is True
+    assert client.get_entry(other).ttl > timedelta(minutes=1)
+    assert client.touch(other, None) is True
+    assert client.get_entry(other).ttl is None
+    assert client.touch(key + ":never", 5) is False
+
+
+@pytest.mark.parametrize(
+    ("value", "delta", "reason"),
+    [
+        ("text", 1, "NOT_AN_INTEGER"),
+        ("007", 1, "NOT_AN_INTEGER"),
+        ("+7", 1, "NOT_AN_INTEGER"),
+        ("-0", 1, "NOT_AN_INTEGER"),
+        (str(2**63), 1, "NOT_AN_INTEGER"),
+        (str(2**63 - 1), 1, "OVERFLOW"),
+        (str(-(2**63)), -1, "OVERFLOW"),
+    ],
+)
+def test_incr_refuses_what_it_cannot_add(client, key, value, delta, reason) -> None:
+    client.set(key, value)
+    with pytest.raises(shoal.InvalidRequest) as caught:
+        client.incr(key, delta)
+    assert caught.value.reason == reason
+    assert caught.value.outcome is shoal.Outcome.NOT_APPLIED
+    assert client.get(key) == value.encode()
+
+
+def test_many_keys(client, key) -> None:
+    keys = [f"{key}:{number}" for number in range(100)]
+    stored = client.set_many({one: one.upper() for one in keys[::2]}, ttl=60)
+    assert all(stored.values())
+    got = client.get_many(reversed(keys))
+    assert list(got) == keys[::-1]
+    for number, one in enumerate(keys):
+        assert got[one] == (one.upper().encode() if number % 2 == 0 else shoal.MISSING)
+    assert client.delete(*keys) == 50
+
+
+@pytest.mark.parametrize(
+    ("one", "value", "settings", "reason"),
+    [
+        ("", b"v", {}, "KEY_EMPTY"),
+        ("k" * 1025, b"v", {}, "KEY_TOO_LONG"),
+        ("k", b"v" * (1024 * 1024 + 1), {}, "VALUE_TOO_LARGE"),
+        ("k", b"v", {"ttl": -1}, "TTL_NEGATIVE"),
+        ("k", b"v", {"if_absent": True, "if_present": True}, "BAD_CONDITION"),
+    ],
+)
+def test_bad_input_is_refused(client, one, value, settings, reason) -> None:
+    with pytest.raises(shoal.InvalidRequest) as caught:
+        client.set(one, value, **settings)
+    assert caught.value.reason == reason
+
+
+def test_one_value_that_is_too_large_among_many(client, key) -> None:
+    with pytest.raises(shoal.InvalidRequest) as caught:
+        client.set_many({key: b"1", key + ":large": bytes(1024 * 1024 + 1)})
+    assert caught.value.reason == "VALUE_TOO_LARGE"
+    assert caught.value.outcome is shoal.Outcome.MAYBE_APPLIED
+
+
+def test_a_session_reads_what_it_wrote(client, key) -> None:
+    session = client.session()
+    assert session.get(key) is shoal.MISSING
+    session.set(key, b"v")
+    assert session.get(key) == b"v"
+    session.delete(key)
+    assert session.get_many([key]) == {key: shoal.MISSING}
+    assert session.incr(key) == 1
+
+
+def test_any_copy_and_at_least(client, key) -> None:
+    stored = client.set(key, b"v", ack="in_sync")
+    assert client.get(key, at_least=stored.version) == b"v"
+    assert client.get_many([key], at_least={key: stored.version}) == {key: b"v"}
+
+
+def test_known_absent_is_not_missing(client, key) -> None:
+    cache = client.cache()
+    assert cache.get_or_load(key, lambda: shoal.ABSENT, ttl=60, absent_ttl=60) is shoal.ABSENT
+    assert client.get(key) is shoal.ABSENT
+    assert client.get_entry(key) is shoal.ABSENT
+    assert client.get_many([key]) == {key: shoal.ABSENT}
+    # An absent entry has no value: conditions and incr see none, its version stands.
+    refused = client.set(key, b"v", if_present=True)
+    assert not refused
+    assert client.set(key, b"v", if_version=refused.version)
+    assert (
+        cache.get_or_load(key + ":n", lambda: shoal.ABSENT, ttl=60, absent_ttl=60) is shoal.ABSENT
+    )
+    assert client.incr(key + ":n", initial=4) == 5
+    cache.close()
+
+
+def test_absent_entries_count_as_absent_for_if_absent(client, key) -> None:
+    cache = client.cache()
+    cache.get_or_load(key, lambda: shoal.ABSENT, ttl=60, absent_ttl=60)
+    assert client.touch(key, 50) is True
+    assert client.set(key, b"v", if_absent=True)
+    cache.close()
+
+
+def test_what_is_missing_is_loaded_once(client, key) -> None:
+    cache = client.cache()
+    loaded = []
+
+    def loader() -> dict[str, int]:
+        loaded.append(key)
+        return {"price": 100}
+
+    assert [cache.get_or_load(key, loader, ttl=60) for _ in range(3)] == [{"price": 100}] * 3
+    assert len(loaded) == 1
+    cache.delete(key)
+    assert cache.refresh(key, loader, ttl=60) == {"price": 100}
+    assert cache.get_or_load(key, loader, ttl=60) == {"price": 100}
+    assert len(loaded) == 2
+    cache.close()
+
+
+def test_tags_are_refused_until_they_are_served(client, key) -> None:
+    cache = client.cache()
+    with pytest.raises(shoal.NotServed):
+        cache.get_or_load(key, lambda: 1, ttl=60, tags=["t"])
+    assert client.get(key) is shoal.MISSING
+    cache.close()
+
+
+def test_the_topology_is_known(client, key) -> None:
+    topology = client.topology()
+    assert topology.partition_of(key).primary in topology.nodes
+
+
+def test_a_closed_client_says_so(client, key) -> None:
+    client.set(key, b"v")
+    client.close()
+    client.close()
+    with pytest.raises(shoal.ClientClosed):
+        client.get(key)
