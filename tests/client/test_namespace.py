@@ -30,6 +30,8 @@ PUBLIC = [
     "Key",
     "LoadRefused",
     "MissingType",
+    "NearCache",
+    "NearStats",
     "Node",
     "NotServed",
     "OnError",

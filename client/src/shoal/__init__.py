@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shoal._cache import Cache as Cache
     from shoal._client import Client as Client
     from shoal._core.durations import Duration as Duration
+    from shoal._core.near import NearCache as NearCache
+    from shoal._core.near import NearStats as NearStats
     from shoal._core.topology import Node as Node
     from shoal._core.topology import Partition as Partition
     from shoal._core.topology import Topology as Topology
@@ -60,6 +62,7 @@ _HOMES = {
     "shoal._cache": ("Cache",),
     "shoal._client": ("Client",),
     "shoal._core.durations": ("Duration",),
+    "shoal._core.near": ("NearCache", "NearStats"),
     "shoal._core.topology": ("Node", "Partition", "Topology"),
     "shoal._errors": (
         "ClientClosed",
@@ -121,6 +124,8 @@ __all__ = [
     "Key",
     "LoadRefused",
     "MissingType",
+    "NearCache",
+    "NearStats",
     "Node",
     "NotServed",
     "OnError",

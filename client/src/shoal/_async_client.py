@@ -13,6 +13,8 @@ from shoal._async_session import Session
 from shoal._codecs.serializer import Serializer
 from shoal._core import operations
 from shoal._core.durations import Duration
+from shoal._core.near import NearCache, NearStats
+from shoal._core.requests import wire_key
 from shoal._core.settings import (
     DEFAULT_MAX_ATTEMPTS,
     DEFAULT_MAX_MESSAGE_BYTES,
@@ -41,6 +43,7 @@ from shoal._values import (
 )
 
 _K = TypeVar("_K", bound=Key)
+_PRIMARY = ReadMode.PRIMARY
 
 
 class Client:
@@ -60,6 +63,7 @@ class Client:
         retry_budget: int = DEFAULT_RETRY_BUDGET,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
         ack: Ack | str | None = None,
+        near: NearCache | None = None,
     ) -> None:
         """Set up a client; see ``shoal.Client``. Needs no event loop yet."""
         settings = checked_settings(
@@ -69,6 +73,7 @@ class Client:
             retry_budget=retry_budget,
             max_message_bytes=max_message_bytes,
             ack=ack,
+            near=near,
         )
         self._driver: AioPort = AioDriver(settings)
         self._core = self._driver.core
@@ -89,6 +94,11 @@ class Client:
         timeout: Duration | None = None,
     ) -> bytes | MissingType | AbsentType:
         """See ``shoal.Client.get``."""
+        near = self._core.near
+        if near is not None and at_least is None and (read is None or read != _PRIMARY):
+            held = near.get(wire_key(key), self._core.clock())
+            if held is not None:
+                return held.value
         return await self._driver.run(
             operations.get(self._core, key, read=read, at_least=at_least, timeout=timeout)
         )
@@ -228,8 +238,14 @@ class Client:
         )
         return Cache(self._driver, settings, self)
 
+    def near_stats(self) -> NearStats | None:
+        """See ``shoal.Client.near_stats``."""
+        near = self._core.near
+        return None if near is None else near.stats()
+
     async def close(self) -> None:
         """Close all connections. Calls under way raise ClientClosed. Idempotent."""
+        self._core.near = None
         self._finalizer.detach()
         await self._driver.close()
 

@@ -12,6 +12,8 @@ from shoal._cache import Cache
 from shoal._codecs.serializer import Serializer
 from shoal._core import operations
 from shoal._core.durations import Duration
+from shoal._core.near import NearCache, NearStats
+from shoal._core.requests import wire_key
 from shoal._core.settings import (
     DEFAULT_MAX_ATTEMPTS,
     DEFAULT_MAX_MESSAGE_BYTES,
@@ -41,6 +43,7 @@ from shoal._values import (
 )
 
 _K = TypeVar("_K", bound=Key)
+_PRIMARY = ReadMode.PRIMARY
 
 
 class Client:
@@ -69,6 +72,7 @@ class Client:
         retry_budget: int = DEFAULT_RETRY_BUDGET,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
         ack: Ack | str | None = None,
+        near: NearCache | None = None,
     ) -> None:
         """Set up a client. Connects at its first call.
 
@@ -76,7 +80,8 @@ class Client:
         holds for each call that has none of its own. ``max_attempts`` bounds one call,
         ``retry_budget`` the retries that all calls together make in a burst. ``ack``
         holds for each write that names none; without it each operation has its own default
-        (see ``shoal.Ack``). Raises ConfigurationError.
+        (see ``shoal.Ack``). ``near`` keeps answers in the client's own memory, for as long
+        as the cluster grants it (see ``shoal.NearCache``). Raises ConfigurationError.
         """
         settings = checked_settings(
             seeds,
@@ -85,6 +90,7 @@ class Client:
             retry_budget=retry_budget,
             max_message_bytes=max_message_bytes,
             ack=ack,
+            near=near,
         )
         self._driver: BlockingPort = BlockingDriver(settings)
         self._core = self._driver.core
@@ -113,6 +119,11 @@ class Client:
         ``read="any"`` lets any copy in sync answer, which may be stale. ``at_least`` does,
         too, but for copies that have not applied this version of the key's partition.
         """
+        near = self._core.near
+        if near is not None and at_least is None and (read is None or read != _PRIMARY):
+            held = near.get(wire_key(key), self._core.clock())
+            if held is not None:
+                return held.value
         return self._driver.run(
             operations.get(self._core, key, read=read, at_least=at_least, timeout=timeout)
         )
@@ -275,8 +286,14 @@ class Client:
         )
         return Cache(self._driver, settings, self)
 
+    def near_stats(self) -> NearStats | None:
+        """Return what the near cache holds and did; None without one."""
+        near = self._core.near
+        return None if near is None else near.stats()
+
     def close(self) -> None:
         """Close all connections. Calls under way raise ClientClosed. Idempotent."""
+        self._core.near = None
         self._finalizer()
 
     def __enter__(self) -> Self:

@@ -6,16 +6,20 @@ reader needs no lock. Whoever drives the operations may do so from many threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from random import Random
 from threading import Lock
 
 from shoal._core.identity import RequestIds
+from shoal._core.near import Mark, Near
 from shoal._core.requests import wire_ack
 from shoal._core.retry import Clock, RetryBudget, RetryPolicy
 from shoal._core.settings import Settings
 from shoal._core.topology import Moved, Topology
 from shoal.v1 import topology_pb2
+
+_NOTHING_HELD = nullcontext()
 
 
 class Core:
@@ -32,6 +36,7 @@ class Core:
         self.policy = RetryPolicy(rng, self.budget, settings.max_attempts)
         self.ids = RequestIds(draw_id)
         self.default_ack = wire_ack(settings.ack)
+        self.near = None if settings.near is None else Near(settings.near)
         self.topology = Topology()
         self._left_seeds: frozenset[str] = frozenset()
         self._learning = Lock()
@@ -50,6 +55,29 @@ class Core:
     def learn_moved(self, moved: Moved) -> bool:
         """Take what a MOVED answer says. False when it said nothing new."""
         return self._replace(lambda known: known.moved(moved))
+
+    def mark_near(self, key: bytes) -> Mark | None:
+        """Note how a key's partition stands before it is read; None: nothing is to be held."""
+        if self.near is None or not self.topology.partition_count:
+            return None
+        return self.near.mark(self.topology.partition_of(key).id)
+
+    def changing(self, keys: Iterable[bytes]) -> AbstractContextManager[None]:
+        """Hold nothing of keys that are written, neither from before nor from meanwhile."""
+        return _NOTHING_HELD if self.near is None else self._dropping(self.near, list(keys))
+
+    @contextmanager
+    def _dropping(self, near: Near, keys: list[bytes]) -> Iterator[None]:
+        self._drop(near, keys)
+        try:
+            yield
+        finally:
+            self._drop(near, keys)
+
+    def _drop(self, near: Near, keys: list[bytes]) -> None:
+        if self.topology.partition_count:
+            for key in keys:
+                near.drop(key, self.topology.partition_of(key).id)
 
     def candidates(self) -> list[str]:
         """Return every address that may answer: live nodes first, then seeds, none twice."""

@@ -16,6 +16,7 @@ from shoal._core.answers import set_result_of, value_of, version_of
 from shoal._core.core import Core
 from shoal._core.effects import Operation
 from shoal._core.failures import FILL_TOKEN_VOID, Failure, error_of
+from shoal._core.operations import hold
 from shoal._core.retry import Repeat
 from shoal._core.routing import PATIENCE_SECONDS, call_owner
 from shoal._errors import Outcome, ShoalError
@@ -68,8 +69,15 @@ class Content:
     is_absent: bool = False
 
 
-def look(core: Core, key: bytes, lease: Lease | None) -> Operation[Looked]:
-    """Read a key at its primary."""
+def look(core: Core, key: bytes, lease: Lease | None, *, near: bool = False) -> Operation[Looked]:
+    """Read a key at its primary; ``near``: or from this client's memory."""
+    if near and core.near is not None:
+        now = core.clock()
+        held = core.near.get(key, now)
+        if held is not None:
+            left_ms = max(1, int((held.ends_at - now) * 1000)) if held.ends_at else 0
+            return Looked(held.value, held.version, left_ms, b"")
+    mark = core.mark_near(key)
     message = cache_pb2.GetRequest(key=key)
     seconds = core.timeout_seconds
     if lease is not None:
@@ -82,6 +90,8 @@ def look(core: Core, key: bytes, lease: Lease | None) -> Operation[Looked]:
     found = value_of(answer)
     if isinstance(found, Failure):
         raise error_of(found, Outcome.NOT_APPLIED)
+    if mark is not None:
+        hold(core, key, answer, mark)
     version = Version(0, 0) if answer.status == cache_pb2.MISS else version_of(answer.version)
     return Looked(found, version, answer.ttl_ms, answer.fill_token)
 
@@ -112,7 +122,8 @@ def store(core: Core, key: bytes, content: Content, fence: Fence) -> Operation[S
             message.condition.if_version.seq = fence.if_version.seq
         repeat = core.ids.identify(message, core.clock())
     try:
-        answer = yield from call_owner(core, "Set", key, message, core.timeout_seconds, repeat)
+        with core.changing([key]):
+            answer = yield from call_owner(core, "Set", key, message, core.timeout_seconds, repeat)
     except ShoalError as error:
         if error.reason != FILL_TOKEN_VOID:
             raise
@@ -132,9 +143,10 @@ def overwrite(core: Core, key: bytes, content: Content) -> Operation[SetResult]:
         ttl_ms=content.ttl_ms,
         tags=content.tags,
     )
-    answer = yield from call_owner(
-        core, "Set", key, message, core.timeout_seconds, Repeat.WHEN_OVER
-    )
+    with core.changing([key]):
+        answer = yield from call_owner(
+            core, "Set", key, message, core.timeout_seconds, Repeat.WHEN_OVER
+        )
     result = set_result_of(answer)
     if isinstance(result, Failure):
         raise error_of(result, result.outcome)

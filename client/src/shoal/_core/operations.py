@@ -16,6 +16,7 @@ from shoal._core.durations import Duration, duration_ms
 from shoal._core.effects import AwaitTopology, Operation
 from shoal._core.failures import CONNECTION_LOST, UNREACHABLE, Code, Failure, error_of
 from shoal._core.grouping import call_owners
+from shoal._core.near import Mark
 from shoal._core.reading import reading_of_many, reading_of_one, reading_of_session
 from shoal._core.requests import (
     wire_ack,
@@ -95,13 +96,32 @@ def _read(
         seconds = yield from _knowing(core, seconds)
         reading = reading_of_session([wire], session, core.topology)
     message = cache_pb2.GetRequest(key=wire, read=reading.mode, at_least=reading.of(wire))
+    mark = None if session is not None or at_least is not None else core.mark_near(wire)
     answer: cache_pb2.GetResponse
     if reading.is_spread:
         answer = yield from call_reader(core, wire, message, seconds)
     else:
         answer = yield from call_owner(core, "Get", wire, message, seconds, Repeat.ALWAYS)
     _note(core, session, wire, version_of(answer.version))
+    if mark is not None:
+        hold(core, wire, answer, mark)
     return answer
+
+
+def hold(core: Core, key: bytes, answer: cache_pb2.GetResponse, mark: Mark) -> None:
+    """Put an answer into the near cache, if it may be held."""
+    value = value_of(answer)
+    if core.near is None or isinstance(value, Failure | MissingType) or answer.maybe_stale:
+        return
+    core.near.admit(
+        key,
+        value,
+        version_of(answer.version),
+        ttl_ms=answer.ttl_ms,
+        near_ms=answer.near_ms,
+        mark=mark,
+        now=core.clock(),
+    )
 
 
 def set_(
@@ -136,7 +156,8 @@ def set_(
         repeat = core.ids.identify(message, core.clock())
         # A version never stands twice; a key may be absent again when the attempt arrives.
         doubtful = None if if_version is not None else _not_applied_yet
-    answer = yield from call_owner(core, "Set", wire, message, seconds, repeat, doubtful)
+    with core.changing([wire]):
+        answer = yield from call_owner(core, "Set", wire, message, seconds, repeat, doubtful)
     result = set_result_of(answer)
     if isinstance(result, Failure):
         raise _failed(result, write=True)
@@ -160,12 +181,13 @@ def delete(
         return 0
     if session is not None:
         seconds = yield from _knowing(core, seconds)
-    if len(wires) == 1:
-        message = batch.message([0], routed=False)
-        answer = yield from call_owner(core, "Del", wires[0], message, seconds, batch.repeat)
-        results = batch.results(answer, 1)
-    else:
-        results = yield from call_owners(core, wires, batch, seconds)
+    with core.changing(wires):
+        if len(wires) == 1:
+            message = batch.message([0], routed=False)
+            answer = yield from call_owner(core, "Del", wires[0], message, seconds, batch.repeat)
+            results = batch.results(answer, 1)
+        else:
+            results = yield from call_owners(core, wires, batch, seconds)
     for wire, (_, version) in zip(wires, results, strict=True):
         _note(core, session, wire, version)
     return sum(count for count, _ in results)
@@ -195,7 +217,8 @@ def incr(
     if session is not None:
         seconds = yield from _knowing(core, seconds)
     repeat = core.ids.identify(message, core.clock())
-    answer = yield from call_owner(core, "Incr", wire, message, seconds, repeat)
+    with core.changing([wire]):
+        answer = yield from call_owner(core, "Incr", wire, message, seconds, repeat)
     _note(core, session, wire, version_of(answer.version))
     return int(answer.value)
 
@@ -259,7 +282,8 @@ def set_many(
         return {}
     if session is not None:
         seconds = yield from _knowing(core, seconds)
-    results = yield from call_owners(core, wires, batch, seconds)
+    with core.changing(wires):
+        results = yield from call_owners(core, wires, batch, seconds)
     for wire, result in zip(wires, results, strict=True):
         _note(core, session, wire, result.version)
     return dict(zip(values, results, strict=True))
@@ -280,7 +304,8 @@ def touch(
     seconds = _seconds(core, timeout)
     if session is not None:
         seconds = yield from _knowing(core, seconds)
-    answer = yield from call_owner(core, "Touch", wire, message, seconds, Repeat.ALWAYS)
+    with core.changing([wire]):
+        answer = yield from call_owner(core, "Touch", wire, message, seconds, Repeat.ALWAYS)
     _note(core, session, wire, version_of(answer.version))
     return bool(answer.applied)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shoal._core.durations import Duration, duration_ms, format_duration
+from shoal._core.near import NearCache
 from shoal._errors import ConfigurationError, InvalidRequest
 from shoal._values import Ack
 
@@ -49,6 +50,8 @@ class Settings:
     """Of one gRPC message, in either direction."""
     ack: Ack | None = None
     """Of every write that names none itself; None leaves it to the operation's default."""
+    near: NearCache | None = None
+    """None: the client keeps no answers in its own memory."""
 
     def keywords(self) -> dict[str, Any]:
         """Return the keyword arguments that ``checked_settings`` makes these from."""
@@ -58,7 +61,11 @@ class Settings:
             "retry_budget": self.retry_budget,
             "max_message_bytes": self.max_message_bytes,
         }
-        return named if self.ack is None else {**named, "ack": str(self.ack)}
+        if self.ack is not None:
+            named["ack"] = str(self.ack)
+        if self.near is not None:
+            named["near"] = self.near
+        return named
 
 
 def checked_settings(
@@ -69,6 +76,7 @@ def checked_settings(
     retry_budget: int = DEFAULT_RETRY_BUDGET,
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
     ack: Ack | str | None = None,
+    near: NearCache | None = None,
 ) -> Settings:
     """Return settings, or raise ConfigurationError with a sentence that says what to change."""
     if isinstance(seeds, str):
@@ -87,6 +95,8 @@ def checked_settings(
         ack_for_all = None if ack is None else Ack(ack)
     except ValueError as error:
         raise ConfigurationError(f"ack must be 'primary' or 'in_sync', not {ack!r}") from error
+    if near is not None and not isinstance(near, NearCache):
+        raise ConfigurationError(f"near must be a shoal.NearCache, not {near!r}")
     return Settings(
         seeds=unique,
         timeout_ms=timeout_ms,
@@ -96,6 +106,7 @@ def checked_settings(
             "max_message_bytes", max_message_bytes, _SMALLEST_MAX_MESSAGE_BYTES
         ),
         ack=ack_for_all,
+        near=near,
     )
 
 

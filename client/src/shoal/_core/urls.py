@@ -1,7 +1,7 @@
 """A client's settings as one URL: ``shoal://cache-1:7400,cache-2:7400?timeout=250ms``.
 
 The host part lists the seeds. The query holds settings by the names that ``Client`` has
-for them. There is no path, user or fragment.
+for them; ``near`` is the bytes of a near cache. There is no path, user or fragment.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from shoal._core.near import NearCache
 from shoal._core.settings import Settings, checked_settings
 from shoal._errors import ConfigurationError
 
@@ -20,6 +21,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "retry_budget": int,
     "max_message_bytes": int,
     "ack": str,
+    "near": lambda text: NearCache(max_bytes=int(text)),
 }
 
 
@@ -46,8 +48,14 @@ def settings_from_url(url: str, overrides: Mapping[str, Any]) -> Settings:
 
 
 def url_of(settings: Settings) -> str:
-    """Write settings as the URL that ``settings_from_url`` reads."""
-    query = urlencode(settings.keywords())
+    """Write settings as the URL that ``settings_from_url`` reads.
+
+    Of a near cache it holds the bound alone, not what is held without a grant.
+    """
+    named = settings.keywords()
+    if settings.near is not None:
+        named["near"] = settings.near.max_bytes
+    query = urlencode(named)
     return f"{SCHEME}://{','.join(settings.seeds)}?{query}"
 
 

@@ -100,7 +100,7 @@ class Loading:
         """Return the value, or ABSENT. Raises what the loader raises, LoadRefused, ShoalError."""
         outcome = Outcome(MISSING, is_overtaken=True)
         for _ in range(_ROUNDS):
-            read = yield from self._read(key, recipe)
+            read = yield from self._read(key, recipe, near=True)
             if read.zone is Zone.FRESH:
                 self._counters.count("absent" if read.value is ABSENT else "hits")
                 return read.value
@@ -244,9 +244,11 @@ class Loading:
             self._counters.count("unreadable")
             return MISSING
 
-    def _read(self, key: bytes, recipe: Recipe, lease: Lease | None = None) -> Plan[Read]:
+    def _read(
+        self, key: bytes, recipe: Recipe, lease: Lease | None = None, *, near: bool = False
+    ) -> Plan[Read]:
         try:
-            looked: Looked = yield Ask(filling.look(self._core, key, lease))
+            looked: Looked = yield Ask(filling.look(self._core, key, lease, near=near))
         except _CACHE_FAILED as error:
             self._note_failure(error, recipe)
             return Read(None, None)

@@ -16,6 +16,7 @@ from shoal._core.core import Core
 from shoal._core.durations import Duration, duration_ms
 from shoal._core.failures import UNREACHABLE, Code, Failure
 from shoal._core.identity import draw_request_id
+from shoal._core.near import NearCache
 from shoal._core.settings import DEFAULT_TIMEOUT, checked_settings
 from shoal._errors import Outcome
 from shoal._values import Ack
@@ -44,16 +45,24 @@ class Cluster:
         self._is_down = False
 
     def client(
-        self, *, timeout: Duration = DEFAULT_TIMEOUT, ack: Ack | str | None = None
+        self,
+        *,
+        timeout: Duration = DEFAULT_TIMEOUT,
+        ack: Ack | str | None = None,
+        near: NearCache | None = None,
     ) -> Client:
         """Return a ``shoal.Client`` of this cluster."""
-        return _BlockingClient(BlockingMemoryDriver(self._core(timeout, ack), self))
+        return _BlockingClient(BlockingMemoryDriver(self._core(timeout, ack, near), self))
 
     def asyncio_client(
-        self, *, timeout: Duration = DEFAULT_TIMEOUT, ack: Ack | str | None = None
+        self,
+        *,
+        timeout: Duration = DEFAULT_TIMEOUT,
+        ack: Ack | str | None = None,
+        near: NearCache | None = None,
     ) -> AsyncClient:
         """Return a ``shoal.asyncio.Client`` of this cluster."""
-        return _AioClient(AioMemoryDriver(self._core(timeout, ack), self))
+        return _AioClient(AioMemoryDriver(self._core(timeout, ack, near), self))
 
     def advance(self, duration: Duration) -> None:
         """Let time pass at once: entries expire, and leases end."""
@@ -65,6 +74,11 @@ class Cluster:
         """Forget every entry, as if all had been evicted."""
         with self._lock:
             self._store.clear()
+
+    def grant_near(self, duration: Duration | None) -> None:
+        """Let near caches hold every value for so long, as a cluster does for hot keys."""
+        with self._lock:
+            self._store.near_ms = 0 if duration is None else duration_ms(duration, "duration")
 
     @contextmanager
     def down(self) -> Iterator[None]:
@@ -99,9 +113,9 @@ class Cluster:
             wait_ms = min(request.fill.wait_ms, answer.lease_ends_at_ms - now_ms)
             return answer, wait_ms / 1000
 
-    def _core(self, timeout: Duration, ack: Ack | str | None) -> Core:
+    def _core(self, timeout: Duration, ack: Ack | str | None, near: NearCache | None) -> Core:
         settings = checked_settings(
-            [_ADDRESS], timeout=timeout, ack=ack, max_attempts=_MAX_ATTEMPTS
+            [_ADDRESS], timeout=timeout, ack=ack, near=near, max_attempts=_MAX_ATTEMPTS
         )
         core = Core(settings, clock=self.clock, rng=Random(), draw_id=draw_request_id)  # noqa: S311
         core.learn(_topology())

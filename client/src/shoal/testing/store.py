@@ -53,6 +53,8 @@ class Store:
         self._answered: dict[bytes, tuple[Any, int]] = {}
         self._seq = 0
         self._tokens = 0
+        self.near_ms = 0
+        """Granted with every read of a value; 0: nothing is."""
         self.touched: Callable[[bytes], None] = lambda _: None
         """Called with a key for which a parked caller may be answered now."""
 
@@ -187,6 +189,7 @@ class Store:
             value=entry.value,
             version=_version(entry.seq),
             ttl_ms=entry.ends_at_ms - now_ms if entry.ends_at_ms else 0,
+            near_ms=self.near_ms,
         )
 
     def _put(self, key: bytes, value: bytes, ends_at_ms: int, *, is_absent: bool) -> int:

@@ -1,0 +1,198 @@
+"""The near cache: answers of the cluster, kept in the client's own memory for a short time.
+
+    held       a value that a node granted for a time (``near_ms``), until that is over. What
+               has no grant is not held, unless the application says for how long it may be
+    dropped    when this client writes the key, when its partition is invalidated, when its
+               time is over, or when memory is short: least used first (TinyLFU)
+    refused    an answer that was on its way while its partition was changed: it may be older
+
+Invariants: what is held takes at most ``max_bytes`` by the measure of ``weight_bytes``; what
+was dropped is never answered again; a value is never answered past its grant, nor past its
+time to live. So an answer is at most as old as its grant.
+
+Bounded by a library (moka-py), which is imported when the first client has a near cache. Time
+is an argument, in seconds. Shared by threads without a lock of its own: counts may miss one
+in a race.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from shoal._core.durations import Duration, duration_ms
+from shoal._errors import ConfigurationError, InvalidRequest
+from shoal._values import AbsentType, Version
+
+ENTRY_BYTES: Final = 800
+"""What an entry takes besides key and value: 802 of 918 bytes each, by the growth of a
+CPython 3.11 process that held 100,000 of them."""
+_LEAST_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NearCache:
+    """How a client keeps answers in its own memory: ``Client(..., near=NearCache(...))``.
+
+    Reads that name no mode, or ``read="any"``, may then be answered from memory, and so may
+    be as old as their grant; ``read="primary"`` always asks.
+    """
+
+    max_bytes: int = 16 * 1024 * 1024
+    """Of everything that is held, with what Python needs for it."""
+    without_grant: Duration | None = None
+    """For how long to hold what the cluster granted nothing for; None: not at all."""
+
+    def __post_init__(self) -> None:
+        if self.max_bytes < _LEAST_BYTES:
+            raise ConfigurationError(f"max_bytes must be {_LEAST_BYTES} or more")
+        if self.without_grant is not None:
+            try:
+                duration_ms(self.without_grant, "without_grant")
+            except InvalidRequest as error:
+                raise ConfigurationError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class NearStats:
+    """Counts since the client was made, and what is held now."""
+
+    hits: int
+    misses: int
+    entries: int
+    held_bytes: int
+    """By the measure of the bound."""
+    hit_age_seconds: float
+    """How old the last hit was."""
+    oldest_hit_seconds: float
+    """How old the oldest hit was."""
+    dropped: int
+    """By a write of this client or an invalidation, key by key."""
+    dropped_partitions: int
+    """By a gap in the invalidations, or a new primary."""
+    expired: int
+    """Their grant was over."""
+    evicted: int
+    """Memory was short."""
+    refused: int
+    """Answers that were overtaken by a change."""
+
+
+class Held(NamedTuple):
+    """One entry."""
+
+    value: bytes | AbsentType
+    until: float
+    moment: list[int]
+    generation: int
+    since: float
+    version: Version
+    ends_at: float
+    """When its time to live is over; 0.0: never."""
+
+
+class Mark(NamedTuple):
+    """The state of a partition before a read."""
+
+    moment: list[int]
+    generation: int
+    drops: int
+
+
+class Near:
+    """What one client holds."""
+
+    def __init__(self, settings: NearCache) -> None:
+        import moka_py
+
+        self._held: Any = moka_py.Moka(
+            settings.max_bytes, weigher=weight_bytes, eviction_listener=self._note_end
+        )
+        self._without_grant_ms = (
+            0 if settings.without_grant is None else duration_ms(settings.without_grant)
+        )
+        self._moments: dict[int, list[int]] = {}
+        self._hits = self._misses = self._refused = self._dropped = 0
+        self._dropped_partitions = self._expired = self._evicted = 0
+        self._hit_age = self._oldest_hit = 0.0
+
+    def get(self, key: bytes, now: float) -> Held | None:
+        """Return what may be answered from memory."""
+        held: Held | None = self._held.get(key)
+        if held is None or held[1] <= now or held[2][0] != held[3]:
+            self._misses += 1
+            return None
+        self._hits += 1
+        age = self._hit_age = now - held[4]
+        if age > self._oldest_hit:
+            self._oldest_hit = age
+        return held
+
+    def mark(self, partition: int) -> Mark:
+        """Note how a partition stands, before it is asked."""
+        moment = self._moments.setdefault(partition, [0, 0])
+        return Mark(moment, moment[0], moment[1])
+
+    def admit(
+        self,
+        key: bytes,
+        value: bytes | AbsentType,
+        version: Version,
+        *,
+        ttl_ms: int,
+        near_ms: int,
+        mark: Mark,
+        now: float,
+    ) -> None:
+        """Hold an answer, if it was granted and nothing changed since the mark."""
+        granted_ms = near_ms or self._without_grant_ms
+        if not granted_ms:
+            return
+        if mark.moment != [mark.generation, mark.drops]:
+            self._refused += 1
+            return
+        seconds = min(granted_ms, ttl_ms or granted_ms) / 1000
+        ends_at = now + ttl_ms / 1000 if ttl_ms else 0.0
+        held = Held(value, now + seconds, mark.moment, mark.generation, now, version, ends_at)
+        self._held.set(key, held, ttl=seconds)
+
+    def drop(self, key: bytes, partition: int) -> None:
+        """Forget a key that is changed, and refuse answers that are under way."""
+        self._moments.setdefault(partition, [0, 0])[1] += 1
+        if self._held.remove(key) is not None:
+            self._dropped += 1
+
+    def drop_partition(self, partition: int) -> None:
+        """Forget everything of a partition, whatever it holds, at once."""
+        moment = self._moments.setdefault(partition, [0, 0])
+        moment[0] += 1
+        self._dropped_partitions += 1
+
+    def stats(self) -> NearStats:
+        """Return what was counted, and what is held."""
+        self._held.run_pending_tasks()
+        return NearStats(
+            hits=self._hits,
+            misses=self._misses,
+            entries=self._held.count(),
+            held_bytes=self._held.weighted_size(),
+            hit_age_seconds=self._hit_age,
+            oldest_hit_seconds=self._oldest_hit,
+            dropped=self._dropped,
+            dropped_partitions=self._dropped_partitions,
+            expired=self._expired,
+            evicted=self._evicted,
+            refused=self._refused,
+        )
+
+    def _note_end(self, _key: bytes, _held: Held, cause: str) -> None:
+        if cause == "expired":
+            self._expired += 1
+        elif cause == "size":
+            self._evicted += 1
+
+
+def weight_bytes(key: bytes, held: Held) -> int:
+    """Return what an entry takes."""
+    value = held.value
+    return ENTRY_BYTES + len(key) + (len(value) if isinstance(value, bytes) else 0)
