@@ -81,6 +81,17 @@ def test_importing_is_cheap(code):
     assert loaded.strip() == "[]"
 
 
+def test_libraries_of_the_toolkit_are_loaded_when_they_are_used():
+    check = (
+        "import shoal; shoal.Client(['127.0.0.1:1']); shoal.OriginGuard(); shoal.NearCache();"
+        f"import sys; print(sorted({HEAVY - {'grpc', 'google', 'tenacity'}} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True
+    ).stdout
+    assert loaded.strip() == "[]"
+
+
 def test_missing_is_falsy_and_its_own():
     assert not shoal.MISSING
     assert not shoal.ABSENT
