@@ -10,6 +10,7 @@ from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.requests import wire_key
 from shoal._drivers.port import AioPort
+from shoal._errors import DeadlineExceeded
 from shoal._toolkit.aio_cached import AioCached
 from shoal._toolkit.aio_runner import AioRunner
 from shoal._toolkit.counters import CacheStats, Counters
@@ -160,14 +161,21 @@ class Cache:
         """See ``shoal.Cache.stats``."""
         return self._counters.read()
 
-    async def close(self) -> None:
+    async def close(self, timeout: Duration = "30s") -> None:
         """Flush regions and wait for refreshes. The client stays open. Idempotent.
 
-        Raises DeadlineExceeded (NOT_FLUSHED) where a region could not be flushed.
+        ``timeout`` is for each region. Raises DeadlineExceeded (NOT_FLUSHED) where one could not
+        be flushed; what it still had is lost.
         """
+        not_flushed: list[DeadlineExceeded] = []
         for region in self._regions:
-            await region.close()
+            try:
+                await region.close(timeout)
+            except DeadlineExceeded as error:
+                not_flushed.append(error)
         await self._runner.close()
+        if not_flushed:
+            raise not_flushed[0]
 
     def _detach(self, wires: list[bytes]) -> None:
         for wire in wires:

@@ -141,6 +141,26 @@ def test_a_delete_during_the_load_voids_its_token() -> None:
         assert cache.stats().overtaken == 1
 
 
+async def test_a_refresh_that_a_load_began_may_ask_for_its_key() -> None:
+    cluster = Cluster()
+    cache = cluster.asyncio_client().cache(jitter=0)
+
+    async def outer() -> str:
+        return await cache.get_or_load("inner", inner, ttl=60, fresh=1)
+
+    async def inner() -> str:
+        return await cache.get_or_load("outer", outer, ttl=60)
+
+    async def plain() -> str:
+        return "row"
+
+    await cache.get_or_load("inner", plain, ttl=60, fresh=1)
+    cluster.advance("2s")
+    assert await cache.get_or_load("outer", outer, ttl=60) == "row"
+    await cache.close()
+    assert cache.stats().failed_loads == 0
+
+
 def test_a_decorated_function_is_tested_without_a_server() -> None:
     cluster = Cluster()
     calls = []

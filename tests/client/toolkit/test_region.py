@@ -232,6 +232,22 @@ def test_what_could_not_be_flushed_is_told(make, rows) -> None:
     assert "origin is down" in str(caught.value)
 
 
+def test_closing_a_cache_flushes_every_region_that_it_can(cluster, rows) -> None:
+    broken = Rows()
+    broken.error = OSError("origin is down")
+    with shoal.Client.from_url(cluster.url, timeout="10s") as client:
+        cache = client.cache()
+        behind = {"write": "behind", "ttl": "10m", "max_delay": "10m"}
+        first = cache.region("broken", load=broken.load, store=broken.store, **behind)
+        second = cache.region("row", load=rows.load, store=rows.store, **behind)
+        first.put(1, "uno")
+        second.put(1, "uno")
+        with pytest.raises(shoal.DeadlineExceeded, match="broken"):
+            cache.close("200ms")
+        cache.close()
+    assert rows.rows[1] == "uno"
+
+
 def test_behind_corrects_what_was_loaded_from_the_old_row(make, rows, cluster) -> None:
     region = make(write="behind", max_delay="10m")
     region.put(1, "uno")

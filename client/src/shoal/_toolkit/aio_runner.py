@@ -11,6 +11,7 @@ from shoal._errors import ClientClosed
 from shoal._toolkit.aio_flights import AioFlights
 from shoal._toolkit.aio_guard import AioGuard
 from shoal._toolkit.effects import Ask, Background, Effect, Fly, Plan
+from shoal._toolkit.flights import Flights
 from shoal._toolkit.settings import MAX_REFRESHES_WAITING, CacheSettings
 
 _T = TypeVar("_T")
@@ -76,6 +77,8 @@ class AioRunner:
             self._refreshing[key] = asyncio.ensure_future(self._refresh(key, plan))
 
     async def _refresh(self, key: bytes, plan: Callable[[], Plan[Any]]) -> None:
+        # A load may have begun it, whose context the task has; it does not wait for this.
+        Flights.begin_apart()
         try:
             await self._run(plan())
         except Exception:  # noqa: BLE001 - counted by the plan; what is stale stays so

@@ -102,6 +102,11 @@ class Flights(Generic[_Handle]):
         return _LOADING.set(_LOADING.get() | {(id(self), key)})
 
     @staticmethod
+    def begin_apart() -> None:
+        """Note that what follows in this context is waited for by no load."""
+        _LOADING.set(frozenset())
+
+    @staticmethod
     def end_loading(token: Token[frozenset[tuple[int, bytes]]]) -> None:
         """Undo ``begin_loading``."""
         _LOADING.reset(token)
