@@ -111,7 +111,7 @@ NOT_MSGPACK = [
 ]
 
 
-@pytest.mark.parametrize("value", NOT_MSGPACK, ids=repr)
+@pytest.mark.parametrize("value", NOT_MSGPACK)
 def test_msgpack_refuses_what_would_come_back_as_something_else(value: Any) -> None:
     with pytest.raises(shoal.InvalidRequest) as caught:
         Serializer().encode([value], KEY)
