@@ -5,8 +5,11 @@ One suite, so that an application's tests in memory say something about the real
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 import shoal
 import shoal.asyncio
 from blocking_face import BlockingFace, LoopThread
+from shoal.codecs import Serializer
 from shoal.testing import Cluster
 
 TIMEOUT = "10s"
@@ -35,20 +39,29 @@ def loop() -> Iterator[LoopThread]:
         pytest.param("real, asyncio", marks=pytest.mark.cluster),
     ]
 )
-def client(request: pytest.FixtureRequest, loop: LoopThread) -> Iterator[Any]:
+def connect(request: pytest.FixtureRequest, loop: LoopThread) -> Iterator[Callable[[], Any]]:
+    """Makes clients of one kind and one cluster; closes them at the end."""
     kind, _, twin = request.param.partition(", ")
-    if kind == "memory":
-        memory = Cluster()
-        made: Any = (
-            memory.asyncio_client(timeout=TIMEOUT) if twin else memory.client(timeout=TIMEOUT)
-        )
-    else:
-        seeds = request.getfixturevalue("cluster").addresses
-        module = shoal.asyncio if twin else shoal
-        made = module.Client(seeds, timeout=TIMEOUT)
-    face = BlockingFace(made, loop) if twin else made
-    yield face
-    face.close()
+    memory = Cluster()
+    made: list[Any] = []
+
+    def make() -> Any:
+        if kind == "memory":
+            one: Any = (memory.asyncio_client if twin else memory.client)(timeout=TIMEOUT)
+        else:
+            seeds = request.getfixturevalue("cluster").addresses
+            one = (shoal.asyncio if twin else shoal).Client(seeds, timeout=TIMEOUT)
+        made.append(BlockingFace(one, loop) if twin else one)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def client(connect: Callable[[], Any]) -> Any:
+    return connect()
 
 
 @pytest.fixture
@@ -219,6 +232,75 @@ def test_what_is_missing_is_loaded_once(client, key) -> None:
     assert cache.get_or_load(key, loader, ttl=60) == {"price": 100}
     assert len(loaded) == 2
     cache.close()
+
+
+class Origin:
+    """A loader that counts its calls and is held until it is opened."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.error: Exception | None = None
+
+    def __call__(self) -> str:
+        self.calls += 1
+        self.entered.set()
+        assert self.open.wait(30)
+        if self.error is not None:
+            raise self.error
+        return "row"
+
+
+def test_of_many_processes_one_loads(connect, key, eventually) -> None:
+    """Each client stands for a process: they share nothing but the cluster."""
+    caches = [connect().cache() for _ in range(5)]
+    origin = Origin()
+    with ThreadPoolExecutor(5) as pool:
+        calls = [pool.submit(cache.get_or_load, key, origin, ttl=60) for cache in caches]
+        assert origin.entered.wait(10)
+        eventually(lambda: all(c.stats().misses for c in caches), what="all to miss")
+        origin.open.set()
+        assert {call.result(30) for call in calls} == {"row"}
+    assert origin.calls == 1
+
+
+def test_where_a_load_fails_the_next_in_line_loads_at_once(connect, key) -> None:
+    one, other = connect().cache(lease="60s"), connect().cache(lease="60s")
+    origin = Origin()
+    origin.error = OSError("origin is down")
+    with ThreadPoolExecutor(2) as pool:
+        fails = pool.submit(one.get_or_load, key, origin, ttl=60)
+        assert origin.entered.wait(10)
+        waits = pool.submit(other.get_or_load, key, lambda: "row", ttl=60)
+        origin.open.set()
+        assert isinstance(fails.exception(30), OSError)
+        assert waits.result(30) == "row"
+
+
+@pytest.mark.parametrize("outcome", [shoal.ABSENT, object(), "x" * (1024 * 1024 + 1)])
+def test_a_turn_that_stored_nothing_is_given_back(connect, key, outcome) -> None:
+    one, other = connect().cache(lease="60s"), connect().cache(lease="60s")
+    if isinstance(outcome, str):
+        one = connect().cache(lease="60s", serializer=Serializer(compress_above=None))
+    with suppress(shoal.InvalidRequest):
+        one.get_or_load(key, lambda: outcome, ttl=60)
+    # It would have to wait for the lease's end, a minute, otherwise.
+    assert other.get_or_load(key, lambda: "row", ttl=60) == "row"
+
+
+def test_a_delete_during_the_load_keeps_its_value_out(connect, key) -> None:
+    client = connect()
+    cache = client.cache()
+    origin = Origin()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(cache.get_or_load, key, origin, ttl=60)
+        assert origin.entered.wait(10)
+        connect().delete(key)
+        origin.open.set()
+        assert call.result(30) == "row"
+    assert client.get(key) is shoal.MISSING
+    assert cache.stats().overtaken == 1
 
 
 def test_tags_are_refused_until_they_are_served(client, key) -> None:

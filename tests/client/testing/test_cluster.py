@@ -161,6 +161,27 @@ async def test_a_refresh_that_a_load_began_may_ask_for_its_key() -> None:
     assert cache.stats().failed_loads == 0
 
 
+async def test_a_cancelled_load_gives_its_turn_back() -> None:
+    cluster = Cluster()
+    cancelled, other = cluster.asyncio_client().cache(), cluster.asyncio_client().cache()
+    entered = asyncio.Event()
+
+    async def never() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    async def loader() -> str:
+        return "row"
+
+    first = asyncio.create_task(cancelled.get_or_load("k", never, ttl=60))
+    await entered.wait()
+    second = asyncio.create_task(other.get_or_load("k", loader, ttl=60))
+    while b"k" not in cluster._waiting:
+        await asyncio.sleep(0)
+    first.cancel()
+    assert await asyncio.wait_for(second, 5) == "row"
+
+
 def test_a_decorated_function_is_tested_without_a_server() -> None:
     cluster = Cluster()
     calls = []

@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
-Method: TypeAlias = Literal["Get", "Set", "Del", "Incr", "MGet", "MSet", "Touch"]
-METHODS: tuple[Method, ...] = ("Get", "Set", "Del", "Incr", "MGet", "MSet", "Touch")
+Method: TypeAlias = Literal["Get", "Set", "Del", "Incr", "MGet", "MSet", "Touch", "ReleaseFill"]
+METHODS: tuple[Method, ...] = ("Get", "Set", "Del", "Incr", "MGet", "MSet", "Touch", "ReleaseFill")
 
 
 class Call(NamedTuple):

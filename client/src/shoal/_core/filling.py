@@ -3,6 +3,7 @@
     look       a Get; with a lease, a miss hands out a fill token, or waits for another's load
     store      a Set that is fenced: by the token, or by what was there when the load began
     overwrite  a Set that is not
+    release    gives a token back, so that the next in line loads at once
 
 A node that serves no fills answers NOT_SERVED, which is raised as NotServed.
 """
@@ -151,3 +152,12 @@ def overwrite(core: Core, key: bytes, content: Content) -> Operation[SetResult]:
     if isinstance(result, Failure):
         raise error_of(result, result.outcome)
     return result
+
+
+def release(core: Core, key: bytes, fill_token: bytes) -> Operation[bool]:
+    """Give a token back; return whether it was good until now. Raises ShoalError."""
+    message = cache_pb2.ReleaseFillRequest(key=key, fill_token=fill_token)
+    answer = yield from call_owner(
+        core, "ReleaseFill", key, message, core.timeout_seconds, Repeat.ALWAYS
+    )
+    return bool(answer.released)

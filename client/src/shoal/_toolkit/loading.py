@@ -14,14 +14,15 @@ Invariants:
   - What was loaded without having seen the cache (it failed) is not stored.
   - An outcome whose store was overtaken (the key changed meanwhile) answers the caller who
     led. Who joined came later, perhaps after the change, and so looks again, once.
-  - A loader's exception reaches everybody who waits in this process, and the token is
-    given back.
+  - A loader's exception reaches everybody who waits in this process.
+  - A token that no value was stored with is given back, whatever the reason.
 
 Time and randomness are arguments. No I/O.
 """
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -191,24 +192,51 @@ class Loading:
     def _load_and_store(
         self, key: bytes, loader: Callable[[], Any], recipe: Recipe, fence: Fence
     ) -> Plan[Outcome]:
-        value = yield from self._load(key, loader)
-        content = self.content(key, value, recipe)
-        if content is None:
-            return Outcome(value)
+        """Load and store; a token that no value was stored with is given back."""
+        token = fence.fill_token
+        try:
+            value = yield from self._load(key, loader)
+            content = self.content(key, value, recipe)
+            stored = (
+                None if content is None else (yield from self._store(key, content, fence, recipe))
+            )
+        except Exception:
+            yield from self._release(key, token)
+            raise
+        except (KeyboardInterrupt, SystemExit, CancelledError):
+            # Who was interrupted waits for nothing more.
+            yield Background(key, partial(self._release, key, token))
+            raise
+        if stored is None:
+            yield from self._release(key, token)
+        return Outcome(value, is_overtaken=stored is False)
+
+    def _store(
+        self, key: bytes, content: Content, fence: Fence, recipe: Recipe
+    ) -> Plan[bool | None]:
+        """Return whether it was stored; False: overtaken. None: the cache did not take it."""
         try:
             stored = yield Ask(filling.store(self._core, key, content, fence))
         except _CACHE_FAILED as error:
             self._note_failure(error, recipe)
-            self._counters.count("unstored")
-            return Outcome(value)
         except InvalidRequest as error:
             if error.reason != "VALUE_TOO_LARGE":
                 raise
-            self._counters.count("unstored")
-            return Outcome(value)
-        if not stored.applied:
-            self._counters.count("overtaken")
-        return Outcome(value, is_overtaken=not stored.applied)
+        else:
+            if not stored.applied:
+                self._counters.count("overtaken")
+            return bool(stored.applied)
+        self._counters.count("unstored")
+        return None
+
+    def _release(self, key: bytes, fill_token: bytes) -> Plan[None]:
+        """Let the next in line load at once. Where that fails, the token's time ends it."""
+        if not fill_token:
+            return
+        try:
+            yield Ask(filling.release(self._core, key, fill_token))
+        except ShoalError:
+            self._counters.count("cache_failures")
 
     def _load(self, key: bytes, loader: Callable[[], Any]) -> Plan[Any]:
         self._counters.count("loads")

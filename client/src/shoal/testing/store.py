@@ -172,6 +172,14 @@ class Store:
         standing.ends_at_ms = now_ms + request.ttl_ms if request.ttl_ms else 0
         return cache_pb2.TouchResponse(applied=True, version=_version(standing.seq))
 
+    def _releasefill(self, request: Any, now_ms: int) -> Any:
+        token, ends_at_ms = self._leases.get(request.key, (b"", 0))
+        released = token == request.fill_token and now_ms < ends_at_ms
+        if released:
+            del self._leases[request.key]
+            self.touched(request.key)
+        return cache_pb2.ReleaseFillResponse(released=released)
+
     def _live(self, key: bytes, now_ms: int) -> _Entry | None:
         entry = self._entries.get(key)
         if entry is not None and entry.ends_at_ms and entry.ends_at_ms <= now_ms:
