@@ -54,16 +54,8 @@ def load(crowd: Crowd, loading: Told, address: str, key: bytes) -> float:
     """Load, store the value with the token, and tell when it was sent."""
     begun = time.monotonic()
     crowd.wait(lambda _: time.monotonic() >= begun + LOAD_SECONDS, DEADLINE_SECONDS)
-    with grpc.insecure_channel(address) as channel:
-        stub = CacheStub(channel)
-        grpc.channel_ready_future(channel).result(DEADLINE_SECONDS)
-        fill = pb.SetRequest(key=key, value=b"loaded", fill_token=loading.answer.fill_token)
-        sent = time.monotonic()
-        stored = stub.Set.future(fill, timeout=DEADLINE_SECONDS)
-        # Answers are stamped while this one is on its way.
-        crowd.wait(lambda _: stored.done(), DEADLINE_SECONDS)
-        assert stored.result().applied
-    return sent
+    token = loading.answer.fill_token
+    return crowd.store(address, pb.SetRequest(key=key, value=b"loaded", fill_token=token))
 
 
 def all_have_it(crowd: Crowd, callers: int, sent: float, what: str) -> None:

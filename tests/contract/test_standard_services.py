@@ -56,6 +56,7 @@ def test_reflection_describes_what_the_stubs_say(channel: grpc.Channel) -> None:
         "MGet",
         "MSet",
         "Touch",
+        "ReleaseFill",
         "InvalidateTag",
         "Execute",
         "WatchTopology",
