@@ -8,11 +8,14 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import shoal
 from shoal._toolkit.keys import Keys
+
+CALM = settings(deadline=None)
+"""The machine may be busy."""
 
 
 def product(id: Any, locale: Any = "en") -> None:  # noqa: A002
@@ -55,6 +58,7 @@ def test_what_has_no_one_spelling_is_refused(value: Any) -> None:
 texts = st.text(min_size=1, max_size=8)
 
 
+@CALM
 @given(texts, texts, texts, texts)
 def test_different_calls_have_different_keys(a: str, b: str, c: str, d: str) -> None:
     keys = Keys("product:{id}:{locale}", [], product)
