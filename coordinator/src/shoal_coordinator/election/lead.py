@@ -27,6 +27,9 @@ from shoal_coordinator.registry.view import ClusterView
 _log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.25
+_REST_SECONDS = 0.05
+"""Between plans at least. Nobody waits for a plan, and while partitions change hands a view
+comes every few milliseconds: who must act on those is the nodes, often on the same cores."""
 _CATCH_UP_SECONDS = 2.0
 """For so long a view that shows what was written is waited for."""
 
@@ -94,5 +97,5 @@ async def lead(latest: LatestView, planner: Planner, actor: Actor, elected_at: R
         else:
             # A plan looks at every partition, and views may come faster than plans are
             # made: what comes meanwhile is seen as one.
-            await asyncio.sleep(took)
+            await asyncio.sleep(max(took, _REST_SECONDS))
             view = await latest.newer_than(view.revision, TICK_SECONDS)
