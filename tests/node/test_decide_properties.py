@@ -80,7 +80,9 @@ def _once(of: PartitionRecord) -> PartitionRecord:
 def locals_in(draw: st.DrawFn, seen: ClusterView, name: str = "a") -> Local:
     local = Local(NodeId(name), Incarnation(f"{name}-run{draw(st.integers(1, 2))}"))
     registered = seen.nodes.get(local.node)
-    if registered is not None and draw(st.booleans()):
+    # Another incarnation's key is never this process's.
+    is_own = registered is not None and registered.registration.incarnation == local.incarnation
+    if registered is not None and is_own and draw(st.booleans()):
         local.registered(registered)
         local.contact.since_ms = draw(st.sampled_from((0, -POLICY.return_hold_ms)))
         local.contact.confirmed_ms = draw(st.sampled_from((0, 400)))
