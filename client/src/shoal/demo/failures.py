@@ -3,7 +3,6 @@
 DemoFailed
 ├── ClusterFailed      the cluster did not start, or cannot be reached
 ├── OriginFailed       the database refused; nothing can be answered from it
-├── CacheFailed        the cache did not answer; the origin can answer instead
 ├── ProcessFailed      a process of the demo ended before its time
 └── ChartUnavailable   matplotlib is missing; the numbers stand without it
 """
@@ -21,10 +20,6 @@ class ClusterFailed(DemoFailed):
 
 class OriginFailed(DemoFailed):
     """The database refused a query or a change."""
-
-
-class CacheFailed(DemoFailed):
-    """The cache did not answer. Whether a change was applied is not known."""
 
 
 class ProcessFailed(DemoFailed):

@@ -7,19 +7,17 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
-import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+import shoal
 from shoal.demo.events import Event, EventKind
-from shoal.demo.failures import CacheFailed
-from shoal.demo.flash_sale.cache import MISSING, Missing
 from shoal.demo.flash_sale.cache_aside import Outcome
 from shoal.demo.flash_sale.catalog import CatalogShape, Product, ProductId
 from shoal.demo.flash_sale.ledger import Ledger
@@ -29,82 +27,41 @@ from shoal.demo.flash_sale.query_log import Queries
 from shoal.demo.flash_sale.report import Report, report_of
 from shoal.demo.flash_sale.settings import Mode, Settings
 from shoal.demo.flash_sale.tally import Tally
+from shoal.testing import Cluster
 
 SHAPE = CatalogShape(products=300, orders=3_000, viral_orders=300)
 
 
-class DictCache:
-    """A cache in this process.
-
-    ``broken`` makes every call fail. ``keeps_for_ever`` makes it ignore deletes, TTLs and
-    newer values: the worst cache there can be.
-    """
+class StubbornClient:
+    """The worst cache there can be: it ignores deletes, TTLs and newer values."""
 
     def __init__(self) -> None:
-        self.broken = False
-        self.keeps_for_ever = False
-        self.ttls_ms: list[int] = []
-        self.on_delete: Callable[[str], None] = lambda key: None
-        self._lock = threading.Lock()
-        self._entries: dict[str, tuple[bytes, float]] = {}
+        self._entries: dict[str, bytes] = {}
 
-    def get(self, key: str) -> bytes | Missing:
-        self._check()
-        with self._lock:
-            value, deadline = self._entries.get(key, (b"", 0.0))
-        return value if time.monotonic() < deadline else MISSING
+    def get(self, key: str) -> bytes | shoal.MissingType:
+        return self._entries.get(key, shoal.MISSING)
 
-    def set(self, key: str, value: bytes, *, ttl_ms: int) -> None:
-        self._check()
-        with self._lock:
-            self.ttls_ms.append(ttl_ms)
-            if self.keeps_for_ever and key in self._entries:
-                return
-            lives_seconds = 1e9 if self.keeps_for_ever else ttl_ms / 1_000
-            self._entries[key] = (value, time.monotonic() + lives_seconds)
+    def set(self, key: str, value: bytes, *, ttl: timedelta) -> None:
+        self._entries.setdefault(key, value)
 
-    def delete(self, key: str) -> None:
-        self._check()
-        self.on_delete(key)
-        with self._lock:
-            if not self.keeps_for_ever:
-                self._entries.pop(key, None)
-
-    def close(self) -> None:
-        self._entries.clear()
-
-    def _check(self) -> None:
-        if self.broken:
-            raise CacheFailed("the cache is down")
-
-
-class CountingLock:
-    """A lock that tells how often it was held: ``passed`` has one permit for each time."""
-
-    def __init__(self) -> None:
-        self.passed = threading.Semaphore(0)
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-        self.passed.release()
-
-    def wait_until_passed(self, times: int) -> None:
-        for _ in range(times):
-            assert self.passed.acquire(timeout=10)
+    def delete(self, key: str) -> int:
+        return int(key in self._entries)
 
 
 @pytest.fixture
-def counting_lock() -> CountingLock:
-    return CountingLock()
+def stubborn_client() -> StubbornClient:
+    return StubbornClient()
 
 
 @pytest.fixture
-def dict_cache() -> DictCache:
-    return DictCache()
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[shoal.Client]:
+    with cluster.client() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -216,5 +173,5 @@ def report() -> Report:
 
 
 @pytest.fixture
-def jittered_report() -> Report:
-    return _report(Mode.JITTERED, viral_ms=[50], viral_misses_ms=[])
+def leased_report() -> Report:
+    return _report(Mode.LEASED, viral_ms=[50], viral_misses_ms=[])

@@ -24,12 +24,12 @@ def test_a_chart_is_a_png(report: Report, tmp_path: Path) -> None:
 
 
 def test_two_reports_stand_side_by_side(
-    report: Report, jittered_report: Report, tmp_path: Path
+    report: Report, leased_report: Report, tmp_path: Path
 ) -> None:
     pytest.importorskip("matplotlib")
     one, two = tmp_path / "one.png", tmp_path / "two.png"
     draw([report], one)
-    draw([report, jittered_report], two)
+    draw([report, leased_report], two)
     assert width_of(two) == 2 * width_of(one)
 
 

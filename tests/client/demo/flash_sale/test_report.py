@@ -33,13 +33,14 @@ def test_queries_before_the_sale_are_no_herd_of_the_sale(report: Report) -> None
     assert report.origin_load.viral_queries_in_sale == 3
 
 
-def test_it_is_said_what_one_load_per_process_does_not_do(jittered_report: Report) -> None:
-    assert "comes with a later release" in " ".join(jittered_report.notes)
+def test_it_is_said_who_queries_and_who_waits(leased_report: Report) -> None:
+    assert "of 8 callers in 2 processes" in " ".join(leased_report.notes)
+    assert "one queries the database" in " ".join(leased_report.notes)
 
 
-def test_a_run_without_an_expiry_says_that_it_shows_no_herd(jittered_report: Report) -> None:
-    assert jittered_report.disappearances == []
-    assert any("never went missing" in note for note in jittered_report.notes)
+def test_a_run_without_an_expiry_says_that_it_shows_no_herd(leased_report: Report) -> None:
+    assert leased_report.disappearances == []
+    assert any("never went missing" in note for note in leased_report.notes)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,6 @@ def test_settings_that_do_not_fit_are_refused(change: dict[str, Any], sentence: 
 
 
 def test_the_defaults_let_the_viral_key_expire_more_often_than_it_is_changed() -> None:
-    settings = Settings(mode=Mode.JITTERED)
+    settings = Settings(mode=Mode.LEASED)
     assert settings.callers == 32
     assert settings.viral_price_change_seconds > 2 * settings.ttl_ms / 1_000

@@ -4,24 +4,31 @@ from typing import Any
 
 import pytest
 
+import shoal
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, ProductId, key_of
 from shoal.demo.flash_sale.origin import Catalog
 from shoal.demo.flash_sale.settings import Mode, Settings
 from shoal.demo.flash_sale.updater import Updater
+from shoal.testing import Cluster
 
 SETTINGS = Settings(mode=Mode.NAIVE, seconds=5, products=300, ttl_ms=1_000)
 
 
 @pytest.fixture
-def updater(sqlite_catalog: Catalog, dict_cache: Any) -> Updater:
-    return Updater(SETTINGS, dict_cache, sqlite_catalog.writer())
+def updater(sqlite_catalog: Catalog, client: shoal.Client) -> Updater:
+    return Updater(SETTINGS, client, sqlite_catalog.writer())
 
 
-def test_the_delete_comes_after_the_commit(
-    updater: Updater, sqlite_catalog: Catalog, dict_cache: Any, ordinary: ProductId
-) -> None:
+def test_the_delete_comes_after_the_commit(sqlite_catalog: Catalog, ordinary: ProductId) -> None:
     seen: list[tuple[str, int]] = []
-    dict_cache.on_delete = lambda key: seen.append((key, sqlite_catalog.latest_version(ordinary)))
+
+    class Watching:
+        def delete(self, key: str) -> int:
+            seen.append((key, sqlite_catalog.latest_version(ordinary)))
+            return 1
+
+    watching: Any = Watching()
+    updater = Updater(SETTINGS, watching, sqlite_catalog.writer())
     change = updater.change(ordinary)
     assert seen == [(key_of(ordinary), 2)]
     assert change.deleted_ns is not None
@@ -30,10 +37,10 @@ def test_the_delete_comes_after_the_commit(
 
 
 def test_a_delete_that_fails_is_written_down_as_failed(
-    updater: Updater, sqlite_catalog: Catalog, dict_cache: Any, ordinary: ProductId
+    updater: Updater, sqlite_catalog: Catalog, cluster: Cluster, ordinary: ProductId
 ) -> None:
-    dict_cache.broken = True
-    assert updater.change(ordinary).deleted_ns is None
+    with cluster.down():
+        assert updater.change(ordinary).deleted_ns is None
     assert [change.deleted_ns for change in sqlite_catalog.history(0)] == [None]
     assert updater.tick(last=False).failed_deletes == 1
 

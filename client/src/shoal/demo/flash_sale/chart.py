@@ -42,7 +42,7 @@ _VIRAL, _OTHER, _READS, _LATENCY, _FAILURES = RED, PALE_BLUE, BLUE, VIOLET, RED
 _EXPIRED, _INVALIDATED = OCHRE, GREEN
 _TITLES = {
     Mode.NAIVE: "Plain cache-aside",
-    Mode.JITTERED: "TTL jitter, one load at a time per process",
+    Mode.LEASED: "The toolkit with fill leases",
 }
 
 

@@ -62,7 +62,11 @@ def _origin(_context: click.Context, _parameter: click.Parameter, url: str) -> s
     is_flag=True,
     help="Kill the viral product's node in the middle of the sale. Not with --url.",
 )
-@click.option("--naive", is_flag=True, help="Plain cache-aside: shows the herd.")
+@click.option(
+    "--naive",
+    is_flag=True,
+    help="Plain cache-aside, without the toolkit's fill leases: shows the herd.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -88,9 +92,10 @@ def command(
     """A sale starts, and one product is in every cart.
 
     Several processes read products of a real database through the cache, while prices
-    change. Watch what reaches the database when the viral key expires; every answer is
-    checked against the database for being stale. Ends by itself, and leaves
-    flash-sale-MODE.json and flash-sale-MODE.png.
+    change. Watch what reaches the database when the viral key expires: one query in the
+    whole cluster, and a herd with --naive. Every answer is checked against the database
+    for being stale. Ends by itself, and leaves flash-sale-MODE.json and .png, where MODE
+    is leased or naive.
     """
     from shoal.demo.failures import DemoFailed
     from shoal.demo.flash_sale.live import display_for
@@ -101,7 +106,7 @@ def command(
         raise click.UsageError("--kill kills a node of the demo's own cluster: leave --url out")
     try:
         settings = Settings(
-            mode=Mode.NAIVE if naive else Mode.JITTERED,
+            mode=Mode.NAIVE if naive else Mode.LEASED,
             seconds=seconds,
             workers=workers,
             threads=threads,

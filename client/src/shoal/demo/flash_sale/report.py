@@ -224,13 +224,13 @@ def _mode_note(settings: Settings) -> str:
         case Mode.NAIVE:
             return (
                 f"Plain cache-aside: each of {settings.callers} callers that misses the viral key "
-                "queries the database for itself. Without --naive each process sends one."
+                "queries the database for itself. Without --naive the whole cluster sends one."
             )
-        case Mode.JITTERED:
+        case Mode.LEASED:
             return (
-                f"One load at a time per process: {settings.workers} processes still send about "
-                f"{settings.workers} queries per expiry. One query for the whole cluster (fill "
-                "leases) comes with a later release of Shoal."
+                f"Fill leases: of {settings.callers} callers in {settings.workers} processes that "
+                "miss the viral key, one queries the database; the others wait on the key's node "
+                "for what it stores. --naive shows the herd."
             )
         case _:
             assert_never(settings.mode)

@@ -18,8 +18,8 @@ import shoal
 from shoal.demo.cluster import OwnCluster, own_cluster
 from shoal.demo.events import EventKind, Schedule, Scheduled
 from shoal.demo.failures import ProcessFailed
-from shoal.demo.flash_sale.cache_shoal import ShoalCache
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, CatalogShape, ProductId, key_of
+from shoal.demo.flash_sale.connect import connect
 from shoal.demo.flash_sale.crew import Crew
 from shoal.demo.flash_sale.ledger import Ledger
 from shoal.demo.flash_sale.live import Display
@@ -62,7 +62,7 @@ def _run(
         display.step(f"Starting a cluster of {_NODES} nodes (shoal up --json) ...")
         cluster = stack.enter_context(own_cluster(f"--nodes={_NODES}"))
     else:
-        ShoalCache.connect(cache_url).close()  # before anything else is begun
+        connect(cache_url).close()  # before anything else is begun
     address = stack.enter_context(_place_for_the_origin(origin_url))
     catalog = _prepared_catalog(address, settings, stack, display)
     if cluster is not None:

@@ -25,8 +25,8 @@ class Mode(StrEnum):
     NAIVE = "naive"
     """Plain cache-aside, a fixed TTL: every caller that misses queries the origin."""
 
-    JITTERED = "jittered"
-    """Cache-aside with TTL jitter and one load per key and process at a time."""
+    LEASED = "leased"
+    """Cache-aside by the toolkit: one load of a key at a time in the whole cluster."""
 
 
 class SettingsRefused(DemoFailed):

@@ -14,10 +14,10 @@ import time
 from dataclasses import dataclass
 from random import Random
 
-from shoal.demo.failures import CacheFailed
-from shoal.demo.flash_sale.cache import Cache
+import shoal
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, PriceChange, ProductId, key_of
 from shoal.demo.flash_sale.child import PIPE_CLOSED, Pipe, child_of
+from shoal.demo.flash_sale.connect import connect
 from shoal.demo.flash_sale.messages import TICK_SECONDS, Begin, Ready, UpdaterTick
 from shoal.demo.flash_sale.origin import Catalog, OriginAddress, PriceWriter, open_catalog
 from shoal.demo.flash_sale.popularity import Popularity
@@ -38,8 +38,8 @@ class UpdaterPlan:
 class Updater:
     """Changes prices, one at a time, and keeps count."""
 
-    def __init__(self, settings: Settings, cache: Cache, writer: PriceWriter) -> None:
-        self._cache = cache
+    def __init__(self, settings: Settings, client: shoal.Client, writer: PriceWriter) -> None:
+        self._client = client
         self._writer = writer
         self._random = Random(f"{settings.seed}/updater")  # noqa: S311 - a simulation
         self._popularity = Popularity(settings.products, exponent=_ZIPF_EXPONENT, viral_share=0.0)
@@ -80,18 +80,18 @@ class Updater:
 
     def _delete(self, product: ProductId) -> int | None:
         try:
-            self._cache.delete(key_of(product))
-        except CacheFailed:
+            self._client.delete(key_of(product))
+        except shoal.ShoalError:
             self._failed_deletes += 1
             return None
         return time.monotonic_ns()
 
 
-def update(settings: Settings, cache: Cache, catalog: Catalog, pipe: Pipe) -> None:
+def update(settings: Settings, client: shoal.Client, catalog: Catalog, pipe: Pipe) -> None:
     """Changes prices until the end of the run, or until the parent closes the pipe."""
     writer = catalog.writer()
     try:
-        updater = Updater(settings, cache, writer)
+        updater = Updater(settings, client, writer)
         pipe.send(Ready())
         begin: Begin = pipe.recv()
         hours = hours_from(begin.begin_ns, settings)
@@ -120,15 +120,13 @@ def update(settings: Settings, cache: Cache, catalog: Catalog, pipe: Pipe) -> No
 
 def updater_main(plan: UpdaterPlan, pipe: Pipe) -> None:
     """The process. When its parent was killed, nobody else is left to remove the data."""
-    from shoal.demo.flash_sale.cache_shoal import ShoalCache
-
     with child_of(pipe):
         catalog = open_catalog(plan.origin)
-        cache = ShoalCache.connect(plan.cache_url)
+        client = connect(plan.cache_url)
         try:
-            update(plan.settings, cache, catalog, pipe)
+            update(plan.settings, client, catalog, pipe)
         except PIPE_CLOSED:
             catalog.drop()
         finally:
-            cache.close()
+            client.close()
             catalog.close()

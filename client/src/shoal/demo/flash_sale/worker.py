@@ -1,6 +1,6 @@
 """One worker process: visitors that share a cache client, and a report twice a second.
 
-``work`` is the logic, over any cache and catalog; ``worker_main`` is the process around
+``work`` is the logic, over any client and catalog; ``worker_main`` is the process around
 it, which makes its own client and connections (neither survives a fork or a spawn).
 """
 
@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass
 from random import Random
 
+import shoal
 from shoal.demo.failures import ProcessFailed
-from shoal.demo.flash_sale.cache import Cache
-from shoal.demo.flash_sale.cache_aside import GuardedCache, Loader, strategy_for
+from shoal.demo.flash_sale.cache_aside import strategy_for
 from shoal.demo.flash_sale.child import Pipe, child_of
+from shoal.demo.flash_sale.connect import connect
 from shoal.demo.flash_sale.expiries import ViralWatch
 from shoal.demo.flash_sale.messages import TICK_SECONDS, Begin, Ready, WorkerTick
 from shoal.demo.flash_sale.origin import Catalog, OriginAddress, open_catalog
@@ -47,17 +48,17 @@ def hours_from(begin_ns: int, settings: Settings) -> Hours:
 class Worker:
     """The visitors of one process and what they share."""
 
-    def __init__(self, index: int, settings: Settings, cache: Cache, catalog: Catalog) -> None:
-        self._guarded = GuardedCache(cache)
-        self._loader = Loader(self._guarded)
+    def __init__(
+        self, index: int, settings: Settings, client: shoal.Client, catalog: Catalog
+    ) -> None:
         self._log = QueryLog()
         self._watch = ViralWatch()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        strategy = strategy_for(
+        self._failures_told = 0
+        self._strategy = strategy_for(
             settings.mode,
-            self._guarded,
-            self._loader,
+            client,
             ttl_ms=settings.ttl_ms,
             random=Random(f"{settings.seed}/{index}/ttl"),  # noqa: S311 - a simulation
         )
@@ -69,7 +70,7 @@ class Worker:
         self._readers = [catalog.reader(self._log) for _ in range(settings.threads)]
         self._visitors = [
             Visitor(
-                strategy,
+                self._strategy,
                 reader,
                 popularity,
                 self._watch,
@@ -97,13 +98,15 @@ class Worker:
         tally = Tally()
         for visitor in self._visitors:
             tally.merge(visitor.drain())
+        failures = self._strategy.failures()
+        before, self._failures_told = self._failures_told, failures.count
         return WorkerTick(
             tally=tally,
             queries=self._log.drain(),
             viral_misses_ns=self._watch.drain(),
-            cache_failures=self._guarded.drain_failures(),
-            first_cache_failure=self._guarded.first_failure,
-            longest_load_ns=self._loader.longest_ns,
+            cache_failures=failures.count - before,
+            first_cache_failure=failures.first,
+            longest_load_ns=self._strategy.longest_load_ns,
             last=last,
         )
 
@@ -120,11 +123,14 @@ class Worker:
         if not any(thread.is_alive() for thread in self._threads):
             for reader in self._readers:
                 reader.close()
+            self._strategy.close()
 
 
-def work(index: int, settings: Settings, cache: Cache, catalog: Catalog, pipe: Pipe) -> None:
+def work(
+    index: int, settings: Settings, client: shoal.Client, catalog: Catalog, pipe: Pipe
+) -> None:
     """Reads until the end of the run, or until the parent closes the pipe."""
-    worker = Worker(index, settings, cache, catalog)
+    worker = Worker(index, settings, client, catalog)
     try:
         pipe.send(Ready())
         begin: Begin = pipe.recv()
@@ -144,13 +150,11 @@ def work(index: int, settings: Settings, cache: Cache, catalog: Catalog, pipe: P
 
 def worker_main(plan: WorkerPlan, pipe: Pipe) -> None:
     """The process."""
-    from shoal.demo.flash_sale.cache_shoal import ShoalCache
-
     with child_of(pipe):
         catalog = open_catalog(plan.origin)
-        cache = ShoalCache.connect(plan.cache_url)
+        client = connect(plan.cache_url)
         try:
-            work(plan.index, plan.settings, cache, catalog, pipe)
+            work(plan.index, plan.settings, client, catalog, pipe)
         finally:
-            cache.close()
+            client.close()
             catalog.close()

@@ -5,33 +5,29 @@ from __future__ import annotations
 from random import Random
 from typing import assert_never
 
-from shoal.demo.flash_sale.cache_aside.guarded import GuardedCache
-from shoal.demo.flash_sale.cache_aside.jittered import JitteredCacheAside, longest_jittered_ms
-from shoal.demo.flash_sale.cache_aside.loader import Loader
+import shoal
+from shoal.demo.flash_sale.cache_aside.leased import LeasedCacheAside, longest_leased_ms
 from shoal.demo.flash_sale.cache_aside.naive import NaiveCacheAside
-from shoal.demo.flash_sale.cache_aside.port import Answer, CacheAside, Outcome
+from shoal.demo.flash_sale.cache_aside.port import Answer, CacheAside, Failures, Outcome
 from shoal.demo.flash_sale.settings import Mode
 
 __all__ = [
     "Answer",
     "CacheAside",
-    "GuardedCache",
-    "Loader",
+    "Failures",
     "Outcome",
     "longest_ttl_ms",
     "strategy_for",
 ]
 
 
-def strategy_for(
-    mode: Mode, cache: GuardedCache, loader: Loader, *, ttl_ms: int, random: Random
-) -> CacheAside:
+def strategy_for(mode: Mode, client: shoal.Client, *, ttl_ms: int, random: Random) -> CacheAside:
     """The strategy of a mode, for one process."""
     match mode:
         case Mode.NAIVE:
-            return NaiveCacheAside(cache, loader, ttl_ms=ttl_ms)
-        case Mode.JITTERED:
-            return JitteredCacheAside(cache, loader, ttl_ms=ttl_ms, random=random)
+            return NaiveCacheAside(client, ttl_ms=ttl_ms)
+        case Mode.LEASED:
+            return LeasedCacheAside(client, ttl_ms=ttl_ms, random=random)
         case _:
             assert_never(mode)
 
@@ -41,7 +37,7 @@ def longest_ttl_ms(mode: Mode, ttl_ms: int) -> int:
     match mode:
         case Mode.NAIVE:
             return ttl_ms
-        case Mode.JITTERED:
-            return longest_jittered_ms(ttl_ms)
+        case Mode.LEASED:
+            return longest_leased_ms(ttl_ms)
         case _:
             assert_never(mode)

@@ -1,4 +1,4 @@
-"""A cache that may fail: when it is down, the application is slower, not wrong.
+"""A client that may fail: when the cache is down, the application is slower, not wrong.
 
 Every failure is counted, and told apart from a miss: a cache that did not answer says
 nothing about whether the key is there. A value that cannot be read is such a failure. A
@@ -9,11 +9,12 @@ because the entry still ends with its TTL.
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
 
-from shoal.demo.failures import CacheFailed
-from shoal.demo.flash_sale.cache import MISSING, Cache, Missing
+import shoal
+from shoal.demo.flash_sale.cache_aside.port import Failures
 from shoal.demo.flash_sale.catalog import Product, decode, encode
 
 
@@ -26,39 +27,32 @@ class Unanswered(Enum):
 UNANSWERED: Final = Unanswered.UNANSWERED
 
 
-class GuardedCache:
-    """Products in a cache. One per process; thread-safe as the cache is."""
+class GuardedClient:
+    """Products in a cache. One per process; thread-safe as the client is."""
 
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
+    def __init__(self, client: shoal.Client) -> None:
+        self._client = client
         self._lock = threading.Lock()
-        self._failures = 0
-        self._first_failure: str | None = None
+        self._failures = Failures(0, None)
 
-    def get(self, key: str) -> Product | Missing | Unanswered:
+    def get(self, key: str) -> Product | shoal.MissingType | Unanswered:
         try:
-            value = self._cache.get(key)
-            return MISSING if value is MISSING else decode(value)
-        except (CacheFailed, ValueError, TypeError) as error:
+            value = self._client.get(key)
+            return decode(value) if isinstance(value, bytes) else shoal.MISSING
+        except (shoal.ShoalError, ValueError, TypeError) as error:
             self._count(error)
             return UNANSWERED
 
     def set(self, key: str, product: Product, *, ttl_ms: int) -> None:
         try:
-            self._cache.set(key, encode(product), ttl_ms=ttl_ms)
-        except CacheFailed as error:
+            self._client.set(key, encode(product), ttl=timedelta(milliseconds=ttl_ms))
+        except shoal.ShoalError as error:
             self._count(error)
 
-    def drain_failures(self) -> int:
-        with self._lock:
-            drained, self._failures = self._failures, 0
-        return drained
-
-    @property
-    def first_failure(self) -> str | None:
-        return self._first_failure
+    def failures(self) -> Failures:
+        return self._failures
 
     def _count(self, error: Exception) -> None:
         with self._lock:
-            self._failures += 1
-            self._first_failure = self._first_failure or str(error)
+            before = self._failures
+            self._failures = Failures(before.count + 1, before.first or str(error))

@@ -6,23 +6,38 @@ misses queries the origin, so that a viral key sends the whole herd.
 
 from __future__ import annotations
 
-from shoal.demo.flash_sale.cache import MISSING
-from shoal.demo.flash_sale.cache_aside.guarded import GuardedCache
-from shoal.demo.flash_sale.cache_aside.loader import Loader
-from shoal.demo.flash_sale.cache_aside.port import Answer, Outcome
+import time
+
+import shoal
+from shoal.demo.flash_sale.cache_aside.guarded import GuardedClient
+from shoal.demo.flash_sale.cache_aside.longest_load import LongestLoad
+from shoal.demo.flash_sale.cache_aside.port import Answer, Failures, Outcome
 from shoal.demo.flash_sale.catalog import Product, ProductId, key_of
 from shoal.demo.flash_sale.origin import ProductReader
 
 
 class NaiveCacheAside:
-    def __init__(self, cache: GuardedCache, loader: Loader, *, ttl_ms: int) -> None:
-        self._cache = cache
-        self._loader = loader
+    def __init__(self, client: shoal.Client, *, ttl_ms: int) -> None:
+        self._cache = GuardedClient(client)
+        self._longest_load = LongestLoad()
         self._ttl_ms = ttl_ms
+
+    @property
+    def longest_load_ns(self) -> int:
+        return self._longest_load.ns
 
     def read(self, product: ProductId, origin: ProductReader) -> Answer:
         cached = self._cache.get(key_of(product))
         if isinstance(cached, Product):
             return Answer(cached, Outcome.HIT)
-        loaded = self._loader.load(product, origin, ttl_ms=self._ttl_ms)
-        return Answer(loaded, Outcome.LOADED if cached is MISSING else Outcome.BYPASSED)
+        started_ns = time.monotonic_ns()
+        loaded = origin.product(product)
+        self._cache.set(key_of(product), loaded, ttl_ms=self._ttl_ms)
+        self._longest_load.ended(started_ns)
+        return Answer(loaded, Outcome.LOADED if cached is shoal.MISSING else Outcome.BYPASSED)
+
+    def failures(self) -> Failures:
+        return self._cache.failures()
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -16,9 +16,9 @@ class Outcome(StrEnum):
     LOADED = "loaded"
     """Missed; this caller queried the origin."""
     JOINED = "joined"
-    """Missed; this caller waited for the query of another one."""
+    """Missed; this caller waited for the query of another one, here or in another process."""
     BYPASSED = "bypassed"
-    """The cache failed; the origin answered."""
+    """The cache failed; the origin answered, or a cache that was asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,22 @@ class Answer:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Of the cache, since the strategy was made."""
+
+    count: int
+    first: str | None
+    """The first that a read met, as a sentence."""
+
+
 class CacheAside(Protocol):
-    """One per process, shared by its threads."""
+    """One per process, shared by its threads. The client stays its maker's."""
+
+    @property
+    def longest_load_ns(self) -> int:
+        """The longest from before a query until its answer was stored."""
+        ...
 
     def read(self, product: ProductId, origin: ProductReader) -> Answer:
         """The product, from the cache or, through ``origin``, from the database.
@@ -37,3 +51,7 @@ class CacheAside(Protocol):
         the database had to be asked and refused; never anything about the cache.
         """
         ...
+
+    def failures(self) -> Failures: ...
+
+    def close(self) -> None: ...
