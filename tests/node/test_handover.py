@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cut_off_store import CutOffStore
 from shoal_coordinator.registry.codec import decode_partition, encode_partition
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.memory import CommitFault, MemoryStore
 from shoal_coordinator.registry.operations import Registered, register_node
-from shoal_coordinator.registry.port import Committed, Put, Reading, StoreUnavailable
+from shoal_coordinator.registry.port import Put
 from shoal_coordinator.registry.records import (
     Copy,
     CopyId,
@@ -37,31 +37,11 @@ DRAIN_MS = 40
 A, B = NodeId("a"), NodeId("b")
 
 
-class Store(MemoryStore):
-    """May be cut off once a commit was sent: nothing is heard of it, and nothing follows."""
-
-    cut_off_after_commit = False
-    is_cut_off = False
-
-    async def commit(self, *args: Any, **named: Any) -> Committed:
-        if self.is_cut_off:
-            raise StoreUnavailable("cut off")
-        if self.cut_off_after_commit:
-            self.is_cut_off = True
-            self.fail_commits(CommitFault.LOST_AFTER)
-        return await super().commit(*args, **named)
-
-    async def read(self, prefix: str) -> Reading:
-        if self.is_cut_off:
-            raise StoreUnavailable("cut off")
-        return await super().read(prefix)
-
-
 class Scene:
     """Node a serves every partition, and node b follows them all."""
 
     def __init__(self, loop: VirtualLoop) -> None:
-        self.store = Store()
+        self.store = CutOffStore()
         network = MemoryNetwork()
         self.a, self.b = (
             MemoryDataPlane(

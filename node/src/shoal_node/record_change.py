@@ -3,7 +3,8 @@
 While the outcome is not known the change counts as on its way, and what it would make
 true is waited for (``in_sync``). It cannot win any more once this node's registration is
 another, since it compares that very key: so the attempt ends when the outcome is known
-or the registration is gone, and from there the newest record decides.
+or the registration is gone, and from there the newest record decides. Once one attempt is
+in doubt, another that was certainly not written says nothing of the first.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ async def change_records(
     All of them were decided on under one registration.
     """
     own = actions[0].own
+    is_in_doubt = False
     while local.is_registered_as(own):
         try:
             outcomes = await change_together(
@@ -39,9 +41,13 @@ async def change_records(
             )
         except (StoreUnavailable, StoreRefused) as error:
             _log.warning("records not changed", partitions=_numbers(actions), why=str(error))
-            break
+            if not is_in_doubt:
+                break
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
         except OutcomeUnknown as error:
             _log.warning("changes are in doubt", partitions=_numbers(actions), why=str(error))
+            is_in_doubt = True
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
         for action, outcome in zip(actions, outcomes, strict=True):

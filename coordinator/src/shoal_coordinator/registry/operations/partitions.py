@@ -256,12 +256,17 @@ async def _swap_together(
 ) -> tuple[Won | Lost[HeldPartition], ...]:
     """Write them by as few commits as may be; where one of them loses, each by itself.
 
-    Where one raises, those before it stand.
+    Where this raises StoreUnavailable or StoreRefused, none was written: once some may
+    stand, OutcomeUnknown is raised in its place.
     """
     outcomes: list[Won | Lost[HeldPartition]] = []
     for chunk in _chunks(guarded):
         swaps = [_partition_swap(keys, it.record, it.expected) for it in chunk]
-        settled = await settle(store, swaps, [guard for it in chunk for guard in it.guards])
+        guards = [guard for it in chunk for guard in it.guards]
+        try:
+            settled = await settle(store, swaps, guards)
+        except (StoreUnavailable, StoreRefused) as error:
+            raise _in_doubt(error, outcomes) from error
         if settled.won or len(chunk) == 1:
             outcomes += [_outcome(swap, settled) for swap in swaps]
             continue
@@ -269,11 +274,26 @@ async def _swap_together(
             *(_swap(store, keys, it.record, it.expected, it.guards) for it in chunk),
             return_exceptions=True,
         )
-        for outcome in alone:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            outcomes.append(outcome)
+        failed = next((it for it in alone if isinstance(it, BaseException)), None)
+        outcomes += [it for it in alone if not isinstance(it, BaseException)]
+        if isinstance(failed, StoreUnavailable | StoreRefused):
+            may_stand = any(isinstance(it, OutcomeUnknown) for it in alone)
+            raise _in_doubt(failed, outcomes, may_stand=may_stand) from failed
+        if failed is not None:
+            raise failed
     return tuple(outcomes)
+
+
+def _in_doubt(
+    error: StoreUnavailable | StoreRefused,
+    outcomes: Sequence[Won | Lost[HeldPartition]],
+    *,
+    may_stand: bool = False,
+) -> Exception:
+    """What to raise for an error of a later commit: of the earlier ones some may stand."""
+    if may_stand or any(isinstance(it, Won) for it in outcomes):
+        return OutcomeUnknown(f"an earlier commit may stand: {error}")
+    return error
 
 
 def _chunks(guarded: Sequence[_Guarded]) -> Iterator[list[_Guarded]]:
