@@ -10,7 +10,7 @@ from shoal._drivers.port import AioPort
 from shoal._errors import ClientClosed
 from shoal._toolkit.aio_flights import AioFlights
 from shoal._toolkit.aio_guard import AioGuard
-from shoal._toolkit.effects import Ask, Background, Effect, Fly, Plan
+from shoal._toolkit.effects import Ask, Background, Effect, Fly, Part, Plan
 from shoal._toolkit.flights import Flights
 from shoal._toolkit.settings import MAX_REFRESHES_WAITING, CacheSettings
 
@@ -67,6 +67,8 @@ class AioRunner:
             )
         if isinstance(effect, Background):
             return self._begin(effect.key, effect.plan)
+        if isinstance(effect, Part):
+            return self.flights.detach(effect.key)
         assert not isinstance(effect, Ask)
         return await self.guard.load(effect.key, effect.loader)
 

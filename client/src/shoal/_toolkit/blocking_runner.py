@@ -11,7 +11,7 @@ from shoal._drivers.port import BlockingPort
 from shoal._errors import ClientClosed
 from shoal._toolkit.blocking_flights import BlockingFlights
 from shoal._toolkit.blocking_guard import BlockingGuard
-from shoal._toolkit.effects import Ask, Background, Effect, Fly, Plan
+from shoal._toolkit.effects import Ask, Background, Effect, Fly, Part, Plan
 from shoal._toolkit.settings import MAX_REFRESHES, MAX_REFRESHES_WAITING, CacheSettings
 
 _T = TypeVar("_T")
@@ -70,6 +70,8 @@ class BlockingRunner:
             return self.flights.do(effect.key, lambda: self._run(plan()), self._max_join_seconds)
         if isinstance(effect, Background):
             return self._begin(effect.key, effect.plan)
+        if isinstance(effect, Part):
+            return self.flights.detach(effect.key)
         assert not isinstance(effect, Ask)
         return self.guard.load(effect.key, effect.loader)
 

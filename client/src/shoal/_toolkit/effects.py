@@ -7,6 +7,7 @@ effect raised. So one plan serves threads and tasks, and a test plays it by hand
     Ask          what the client's operation returns; raises ShoalError
     Fly          (outcome of the key's one plan, whether this caller led it)
     Load         what the loader returns, called under the guard; raises what it raises
+    Part         None, at once; from here on nobody joins the key's plan
     Background   None, at once; the plan is run later, or not at all when too many are
 """
 
@@ -38,6 +39,12 @@ class Load(NamedTuple):
     loader: Callable[[], Any]
 
 
+class Part(NamedTuple):
+    """Let nobody else join the plan of a key."""
+
+    key: bytes
+
+
 class Background(NamedTuple):
     """Run a plan that nobody waits for."""
 
@@ -45,7 +52,7 @@ class Background(NamedTuple):
     plan: Callable[[], Plan[Any]]
 
 
-Effect: TypeAlias = Ask | Fly | Load | Background
+Effect: TypeAlias = Ask | Fly | Load | Part | Background
 
 _Result = TypeVar("_Result")
 Plan: TypeAlias = Generator[Effect, Any, _Result]

@@ -14,6 +14,8 @@ Invariants:
   - What was loaded without having seen the cache (it failed) is not stored.
   - An outcome whose store was overtaken (the key changed meanwhile) answers the caller who
     led. Who joined came later, perhaps after the change, and so looks again, once.
+  - Nobody joins once the store is on its way: who joined has looked before it was applied,
+    so that a delete which was over by then has made the store fail.
   - A loader's exception reaches everybody who waits in this process.
   - A token that no value was stored with is given back, whatever the reason.
 
@@ -44,7 +46,7 @@ from shoal._errors import (
     UnreadableValue,
 )
 from shoal._toolkit.counters import Counters
-from shoal._toolkit.effects import Ask, Background, Fly, Load, Plan
+from shoal._toolkit.effects import Ask, Background, Fly, Load, Part, Plan
 from shoal._toolkit.freshness import Zone
 from shoal._toolkit.recipe import OnError, Recipe
 from shoal._toolkit.settings import CacheSettings
@@ -197,6 +199,9 @@ class Loading:
         try:
             value = yield from self._load(key, loader)
             content = self.content(key, value, recipe)
+            # A delete may come between the store and its answer. Who begins after that, and
+            # finds nothing, must not be given what is removed.
+            yield Part(key)
             stored = (
                 None if content is None else (yield from self._store(key, content, fence, recipe))
             )
