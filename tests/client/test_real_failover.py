@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import shoal
+from frozen import freeze
 from local_cluster import LocalCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -76,7 +77,7 @@ def test_a_frozen_primary_holds_no_call_once_another_serves(connect, real, event
     client = connected(connect, real, eventually)
     client.set("k", b"old")
     pid = pid_of_primary(real, client, "k")
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     try:
         assert client.set("k", b"new", ack="in_sync")
         assert client.get("k") == b"new"
