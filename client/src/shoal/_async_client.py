@@ -64,6 +64,8 @@ class Client:
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
         ack: Ack | str | None = None,
         near: NearCache | None = None,
+        zone: str = "",
+        read_from: ReadMode | str | None = None,
     ) -> None:
         """Set up a client; see ``shoal.Client``. Needs no event loop yet."""
         settings = checked_settings(
@@ -74,6 +76,8 @@ class Client:
             max_message_bytes=max_message_bytes,
             ack=ack,
             near=near,
+            zone=zone,
+            read_from=read_from,
         )
         self._driver: AioPort = AioDriver(settings)
         self._core = self._driver.core

@@ -73,6 +73,8 @@ class Client:
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
         ack: Ack | str | None = None,
         near: NearCache | None = None,
+        zone: str = "",
+        read_from: ReadMode | str | None = None,
     ) -> None:
         """Set up a client. Connects at its first call.
 
@@ -81,7 +83,9 @@ class Client:
         ``retry_budget`` the retries that all calls together make in a burst. ``ack``
         holds for each write that names none; without it each operation has its own default
         (see ``shoal.Ack``). ``near`` keeps answers in the client's own memory, for as long
-        as the cluster grants it (see ``shoal.NearCache``). Raises ConfigurationError.
+        as the cluster grants it (see ``shoal.NearCache``). ``zone`` says where the client
+        is, in the names that the nodes were given; ``read_from`` holds for each read that
+        names no ``read`` itself (see ``shoal.ReadMode``). Raises ConfigurationError.
         """
         settings = checked_settings(
             seeds,
@@ -91,6 +95,8 @@ class Client:
             max_message_bytes=max_message_bytes,
             ack=ack,
             near=near,
+            zone=zone,
+            read_from=read_from,
         )
         self._driver: BlockingPort = BlockingDriver(settings)
         self._core = self._driver.core
@@ -116,7 +122,8 @@ class Client:
     ) -> bytes | MissingType | AbsentType:
         """Return the value, MISSING, or ABSENT where the origin is known to have none.
 
-        ``read="any"`` lets any copy in sync answer, which may be stale. ``at_least`` does,
+        ``read="any"`` lets any copy in sync answer, which may be stale; ``"nearest"`` one
+        in the client's own zone, where there is one. ``at_least`` does,
         too, but for copies that have not applied this version of the key's partition.
         """
         near = self._core.near

@@ -69,6 +69,9 @@ class ReadMode(StrEnum):
     ANY = "any"
     """Any copy in sync, each in turn. May be stale; also answered while nobody may write."""
 
+    NEAREST = "nearest"
+    """As ANY, by a copy in the client's own zone where there is one in sync."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Version:

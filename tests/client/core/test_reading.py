@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import shoal
@@ -74,6 +76,67 @@ def test_every_copy_has_its_turn(core, key_of):
     assert core.topology.reader_addresses(key_of(2).encode()) == ["c:1"]
 
 
+@pytest.fixture
+def zoned(core):
+    """The client is in zone z-c, where c is; the other two nodes are elsewhere."""
+    core.settings = replace(core.settings, zone="z-c")
+    core.learn(
+        topology_pb2.Topology(
+            revision=12,
+            nodes=[topology_pb2.Node(id=n, address=f"{n}:1", zone=f"z-{n}") for n in "abc"],
+        )
+    )
+    return core
+
+
+def test_the_nearest_copy_is_the_one_in_the_zone_of_the_client(zoned, key_of, play, hit):
+    story = play(get(zoned, key_of(1), read="nearest"), [hit(b"v")])
+    assert story.lines == ["c:1 Get routed 0.500"]
+    assert story.requests[0].read == cache_pb2.READ_MODE_ANY
+    many = operations.get_many(zoned, [key_of(1)], read="nearest", at_least=None, timeout=None)
+    story = play(many, [cache_pb2.MGetResponse(entries=[MISS])])
+    assert story.lines == ["c:1 MGet routed 0.500"]
+
+
+def test_where_no_copy_is_near_any_is_drawn(zoned, key_of, play, hit):
+    zoned.settings = replace(zoned.settings, zone="z-elsewhere")
+    story = play(get(zoned, key_of(1), read="nearest"), [hit(b"v")])
+    assert story.lines == ["a:1 Get routed 0.500"]
+
+
+def test_the_nearest_copy_must_be_in_sync(zoned, key_of, play, hit):
+    fallen_behind = topology_pb2.Partition(
+        id=1, epoch=1, primary="b", in_sync=["b", "a"], replicas=["c", "a"]
+    )
+    zoned.learn(topology_pb2.Topology(revision=13, partitions=[fallen_behind]))
+    story = play(get(zoned, key_of(1), read="nearest"), [hit(b"v")])
+    assert story.lines == ["a:1 Get routed 0.500"]
+
+
+def test_a_nearest_copy_that_cannot_answer_leads_to_the_primary(zoned, key_of, play, hit):
+    story = play(get(zoned, key_of(1), read="nearest"), [UNREACHABLE, hit(b"v")])
+    assert story.lines == ["c:1 Get routed 0.500", "refresh", "b:1 Get routed 0.500"]
+
+
+def test_what_the_client_reads_from_holds_where_a_call_names_nothing(zoned, key_of, play, hit):
+    zoned.settings = replace(zoned.settings, read_from=shoal.ReadMode.NEAREST)
+    story = play(get(zoned, key_of(1), read=None), [hit(b"v")])
+    assert story.lines == ["c:1 Get routed 0.500"]
+    story = play(get(zoned, key_of(1), read=None, at_least=Version(1, 3)), [hit(b"v")])
+    assert story.lines == ["c:1 Get routed 0.500"]
+    assert story.requests[0].at_least == cache_pb2.Version(epoch=1, seq=3)
+    story = play(get(zoned, key_of(1), session=Remembered()), [hit(b"v")])
+    assert story.lines == ["c:1 Get routed 0.500"]
+    story = play(get(zoned, key_of(1), read="primary"), [hit(b"v")])
+    assert story.lines == ["b:1 Get routed 0.500"]
+
+
+def test_nearest_without_a_zone_is_a_sentence(core, key_of, play):
+    story = play(get(core, key_of(1), read="nearest"), [])
+    assert type(story.error) is shoal.InvalidRequest
+    assert "zone=" in str(story.error)
+
+
 def test_a_read_of_the_primary_goes_there(core, key_of, play, hit):
     story = play(get(core, key_of(1), read="primary"), [hit(b"v")])
     assert story.lines == ["b:1 Get routed 0.500"]
@@ -125,7 +188,7 @@ def test_at_least_lets_any_copy_answer_that_is_new_enough(core, key_of, play, hi
     )
 
 
-@pytest.mark.parametrize("options", [{"read": "nearest"}, {"at_least": 7}, {"at_least": (1, 2)}])
+@pytest.mark.parametrize("options", [{"read": "near"}, {"at_least": 7}, {"at_least": (1, 2)}])
 def test_what_cannot_be_meant_is_refused(core, key_of, play, options):
     story = play(get(core, key_of(1), **options), [])
     assert type(story.error) is shoal.InvalidRequest

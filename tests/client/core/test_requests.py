@@ -97,8 +97,9 @@ def test_read_modes():
     assert wire_read(None) == cache_pb2.READ_MODE_UNSPECIFIED
     assert wire_read(shoal.ReadMode.PRIMARY) == wire_read("primary") == cache_pb2.READ_MODE_PRIMARY
     assert wire_read("any") == cache_pb2.READ_MODE_ANY
-    with pytest.raises(shoal.InvalidRequest, match="'primary' or 'any'"):
-        wire_read("nearest")
+    assert wire_read("nearest") == cache_pb2.READ_MODE_ANY
+    with pytest.raises(shoal.InvalidRequest, match="'primary', 'any' or 'nearest'"):
+        wire_read("near")
 
 
 def test_integers():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal import Ack, ConfigurationError
+from shoal import Ack, ConfigurationError, ReadMode
 from shoal._core.settings import Settings, checked_settings
 from shoal._core.urls import settings_from_url, url_of
 
@@ -54,6 +54,8 @@ def test_a_seed_named_twice_is_one():
         ("shoal://a:1?retry_budget=-1", "retry_budget.*from 0"),
         ("shoal://a:1?max_message_bytes=10", "max_message_bytes"),
         ("shoal://[::1:3", "URL"),
+        ("shoal://a:1?read_from=near", "'nearest'"),
+        ("shoal://a:1?read_from=nearest", "zone"),
     ],
 )
 def test_says_what_is_wrong(url, says):
@@ -100,3 +102,10 @@ def test_an_ack_for_all_writes():
         settings_from_url("shoal://a:1?ack=all", {})
     settings = settings_from_url("shoal://a:1?ack=primary", {})
     assert settings_from_url(url_of(settings), {}) == settings
+
+
+def test_where_a_client_is_and_reads_from():
+    settings = settings_from_url("shoal://a:1?zone=z-a&read_from=nearest", {})
+    assert (settings.zone, settings.read_from) == ("z-a", ReadMode.NEAREST)
+    assert settings_from_url(url_of(settings), {}) == settings
+    assert settings_from_url("shoal://a:1?read_from=primary", {}).read_from is None

@@ -35,6 +35,11 @@ class Batch(Protocol):
         """Whether another copy than the primary may answer."""
         ...
 
+    @property
+    def is_nearest(self) -> bool:
+        """Whether a copy in the client's own zone is asked before any other."""
+        ...
+
     def message(self, indices: Sequence[int], *, routed: bool) -> Any:
         """Return the request for some of the keys."""
         ...
@@ -72,6 +77,10 @@ class GetBatch:
     def is_spread(self) -> bool:
         return self.reading.is_spread
 
+    @property
+    def is_nearest(self) -> bool:
+        return self.reading.is_nearest
+
     def size_bytes(self, index: int) -> int:
         return len(self.keys[index])
 
@@ -91,6 +100,7 @@ class SetBatch:
     ttl_ms: int
     ack: cache_pb2.Ack.ValueType
     is_spread: ClassVar[bool] = False
+    is_nearest: ClassVar[bool] = False
     method: ClassVar[Method] = "MSet"
     repeat: ClassVar[Repeat] = Repeat.WHEN_OVER
 
@@ -119,6 +129,7 @@ class DelBatch:
     keys: Sequence[bytes]
     ack: cache_pb2.Ack.ValueType
     is_spread: ClassVar[bool] = False
+    is_nearest: ClassVar[bool] = False
     method: ClassVar[Method] = "Del"
     repeat: ClassVar[Repeat] = Repeat.ALWAYS
 

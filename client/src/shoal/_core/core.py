@@ -99,6 +99,14 @@ class Core:
         others = [address for address in addresses if address != avoid]
         return self.rng.choice(others or addresses)
 
+    def draw_reader(self, key: bytes, *, nearest: bool) -> str:
+        """Return a copy of a key at random, one in the client's zone if there is one and
+        ``nearest``; "" where no copy is known."""
+        if nearest and (near := self.topology.reader_addresses_in(self.settings.zone, key)):
+            return self.rng.choice(near)
+        readers = self.topology.reader_addresses(key)
+        return self.rng.choice(readers) if readers else ""
+
     def _replace(self, change: Callable[[Topology], Topology]) -> bool:
         with self._learning:
             known = self.topology

@@ -99,7 +99,7 @@ class _Round:
         topology = core.topology
         groups: dict[tuple[str, bool], list[int]] = {}
         fallbacks: dict[str, str] = {}
-        readers = _Readers(core) if self.batch.is_spread else None
+        readers = _Readers(core, self.batch) if self.batch.is_spread else None
         for index in self.open:
             key = self.keys[index]
             failed_at = self.failed_at.get(index, "")
@@ -123,8 +123,9 @@ class _Round:
 class _Readers:
     """Which copy is asked for the keys of each partition in one round."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, batch: Batch) -> None:
         self._core = core
+        self._is_nearest = batch.is_nearest
         self._picked: dict[tuple[str, ...], str] = {}
 
     def pick(self, key: bytes, failed_at: str) -> str:
@@ -136,7 +137,10 @@ class _Readers:
             return ""
         # Partitions with the same copies go to the same one: few requests, and the next
         # round draws anew.
-        return self._picked.setdefault(tuple(sorted(addresses)), self._core.rng.choice(addresses))
+        copies = tuple(sorted(addresses))
+        if copies not in self._picked:
+            self._picked[copies] = self._core.draw_reader(key, nearest=self._is_nearest)
+        return self._picked[copies]
 
 
 def _settle(

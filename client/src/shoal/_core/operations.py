@@ -91,15 +91,15 @@ def _read(
 ) -> Operation[cache_pb2.GetResponse]:
     wire = wire_key(key)
     seconds = _seconds(core, timeout)
-    reading = reading_of_one(wire, read, at_least)
+    reading = reading_of_one(wire, read, at_least, core.settings)
     if session is not None:
         seconds = yield from _knowing(core, seconds)
-        reading = reading_of_session([wire], session, core.topology)
+        reading = reading_of_session([wire], session, core.topology, core.settings)
     message = cache_pb2.GetRequest(key=wire, read=reading.mode, at_least=reading.of(wire))
     mark = None if session is not None or at_least is not None else core.mark_near(wire)
     answer: cache_pb2.GetResponse
     if reading.is_spread:
-        answer = yield from call_reader(core, wire, message, seconds)
+        answer = yield from call_reader(core, wire, message, seconds, nearest=reading.is_nearest)
     else:
         answer = yield from call_owner(core, "Get", wire, message, seconds, Repeat.ALWAYS)
     _note(core, session, wire, version_of(answer.version))
@@ -237,7 +237,7 @@ def get_many(
     # "a" and b"a" are one key to the cluster and two to the caller.
     wires = list(dict.fromkeys(wire_of.values()))
     seconds = _seconds(core, timeout)
-    reading = reading_of_many(read, at_least)
+    reading = reading_of_many(read, at_least, core.settings)
     if not wires:
         return {}
     if session is None:
@@ -252,7 +252,7 @@ def _read_many(
     core: Core, wires: list[bytes], seconds: float, session: Remembered
 ) -> Operation[list[Any]]:
     seconds = yield from _knowing(core, seconds)
-    reading = reading_of_session(wires, session, core.topology)
+    reading = reading_of_session(wires, session, core.topology, core.settings)
     batch = GetBatch(wires, reading, with_versions=True)
     results = yield from call_owners(core, wires, batch, seconds)
     for wire, (_, version) in zip(wires, results, strict=True):

@@ -25,6 +25,8 @@ _ACKS: dict[Ack, cache_pb2.Ack.ValueType] = {
 _READ_MODES: dict[ReadMode, cache_pb2.ReadMode.ValueType] = {
     ReadMode.PRIMARY: cache_pb2.READ_MODE_PRIMARY,
     ReadMode.ANY: cache_pb2.READ_MODE_ANY,
+    # Which copy is near is the client's to know; the copy only has to be let answer.
+    ReadMode.NEAREST: cache_pb2.READ_MODE_ANY,
 }
 
 
@@ -85,7 +87,7 @@ def wire_read(read: ReadMode | str | None) -> cache_pb2.ReadMode.ValueType:
     try:
         return _READ_MODES[ReadMode(read)]
     except ValueError as error:
-        raise InvalidRequest(f"read must be 'primary' or 'any', not {read!r}") from error
+        raise InvalidRequest(f"read must be 'primary', 'any' or 'nearest', not {read!r}") from error
 
 
 def wire_condition(

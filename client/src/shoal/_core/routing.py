@@ -6,8 +6,8 @@
                      a backoff the owner is asked; if it is the one that just failed, then
                      any other node, which forwards (unrouted)
 
-A read that any copy may answer goes to one of them, drawn at random. One that cannot
-answer leads at once to the primary, then to the other copies, each once; then it is as
+A read that any copy may answer goes to one of them, drawn at random, of those in the
+client's zone where the nearest is asked for. One that cannot answer leads at once to the primary, then to the other copies, each once; then it is as
 above.
 
 Whatever happens ends at the call's deadline.
@@ -66,12 +66,14 @@ def call_owner(
     return (yield from _call_again(attempts, key, message, address, answer))
 
 
-def call_reader(core: Core, key: bytes, message: Any, timeout_seconds: float) -> Operation[Any]:
+def call_reader(
+    core: Core, key: bytes, message: Any, timeout_seconds: float, *, nearest: bool
+) -> Operation[Any]:
     """Ask any copy of a key with a Get; return its answer. Raises ShoalError."""
     started = core.clock()
-    readers = core.topology.reader_addresses(key)
-    message.routed = bool(readers)
-    address = core.rng.choice(readers) if readers else core.any_address()
+    reader = core.draw_reader(key, nearest=nearest)
+    message.routed = reader != ""
+    address = reader or core.any_address()
     seconds = attempt_seconds(timeout_seconds, Repeat.ALWAYS)
     answer = yield Call(address, "Get", message, seconds)
     if type(answer) is not Failure:

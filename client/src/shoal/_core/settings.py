@@ -14,7 +14,7 @@ from typing import Any, Final
 from shoal._core.durations import Duration, duration_ms, format_duration
 from shoal._core.near import NearCache
 from shoal._errors import ConfigurationError, InvalidRequest
-from shoal._values import Ack
+from shoal._values import Ack, ReadMode
 
 DEFAULT_TIMEOUT: Final = "1s"
 """How long a call may take by default.
@@ -52,6 +52,10 @@ class Settings:
     """Of every write that names none itself; None leaves it to the operation's default."""
     near: NearCache | None = None
     """None: the client keeps no answers in its own memory."""
+    zone: str = ""
+    """Where the client is, as the nodes name their zones. Empty: not known."""
+    read_from: ReadMode | None = None
+    """Of every read that names no mode itself; None: the primary."""
 
     def keywords(self) -> dict[str, Any]:
         """Return the keyword arguments that ``checked_settings`` makes these from."""
@@ -65,6 +69,10 @@ class Settings:
             named["ack"] = str(self.ack)
         if self.near is not None:
             named["near"] = self.near
+        if self.zone:
+            named["zone"] = self.zone
+        if self.read_from is not None:
+            named["read_from"] = str(self.read_from)
         return named
 
 
@@ -77,6 +85,8 @@ def checked_settings(
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
     ack: Ack | str | None = None,
     near: NearCache | None = None,
+    zone: str = "",
+    read_from: ReadMode | str | None = None,
 ) -> Settings:
     """Return settings, or raise ConfigurationError with a sentence that says what to change."""
     if isinstance(seeds, str):
@@ -95,6 +105,8 @@ def checked_settings(
         ack_for_all = None if ack is None else Ack(ack)
     except ValueError as error:
         raise ConfigurationError(f"ack must be 'primary' or 'in_sync', not {ack!r}") from error
+    if not isinstance(zone, str):
+        raise ConfigurationError(f"zone must be a name such as 'zone-a', not {zone!r}")
     if near is not None and not isinstance(near, NearCache):
         raise ConfigurationError(f"near must be a shoal.NearCache, not {near!r}")
     return Settings(
@@ -107,7 +119,24 @@ def checked_settings(
         ),
         ack=ack_for_all,
         near=near,
+        zone=zone,
+        read_from=_read_from(read_from, zone),
     )
+
+
+def _read_from(read_from: ReadMode | str | None, zone: str) -> ReadMode | None:
+    try:
+        mode = None if read_from is None else ReadMode(read_from)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"read_from must be 'primary', 'any' or 'nearest', not {read_from!r}"
+        ) from error
+    if mode is ReadMode.NEAREST and not zone:
+        raise ConfigurationError(
+            "read_from='nearest' needs zone=, the zone that the nodes beside this client were "
+            "started with"
+        )
+    return None if mode is ReadMode.PRIMARY else mode
 
 
 def checked_seed(seed: str) -> str:

@@ -13,7 +13,7 @@ Non-goals: fetching it (``watching.py``) and deciding what to do without an owne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -89,11 +89,23 @@ class Topology:
             return []
         index = slot_of(wire_key) * self.partition_count >> 14
         addresses = [self.addresses[index]] if self.addresses[index] else []
-        for node_id in self.partitions[index].in_sync:
-            node = self.nodes.get(node_id)
-            if node is not None and node.address not in addresses:
+        for node in self._in_sync(index):
+            if node.address not in addresses:
                 addresses.append(node.address)
         return addresses
+
+    def reader_addresses_in(self, zone: str, wire_key: bytes) -> list[str]:
+        """Return those of ``reader_addresses`` that are in a zone; the primary has no priority."""
+        if not self.partition_count:
+            return []
+        index = slot_of(wire_key) * self.partition_count >> 14
+        return [node.address for node in self._in_sync(index) if node.zone == zone]
+
+    def _in_sync(self, index: int) -> Iterator[Node]:
+        for node_id in self.partitions[index].in_sync:
+            node = self.nodes.get(node_id)
+            if node is not None:
+                yield node
 
     def merged(self, update: topology_pb2.Topology) -> Topology:
         """Return this map with an update applied; itself where it says nothing new."""

@@ -21,6 +21,8 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "retry_budget": int,
     "max_message_bytes": int,
     "ack": str,
+    "zone": str,
+    "read_from": str,
     "near": lambda text: NearCache(max_bytes=int(text)),
 }
 
