@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help setup demo up test test-python test-rust test-fuzz fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format protos requirements etcd model peers bench bench-hitratio bench-soak soak clean
+.PHONY: breaking help setup demo up test test-python test-rust test-fuzz fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -101,6 +101,9 @@ peers: setup
 
 bench: peers ## side by side with Redis, Valkey and memcached, a quarter of an hour
 	$(BIN)/python -m bench --json bench.json --chart bench.svg
+
+bench-client: peers ## the client beside redis-py, valkey-glide and pymemcache, five minutes
+	$(BIN)/python -m bench.clients --json bench-client.json
 
 bench-hitratio: peers ## miss ratios beside a real Redis and libCacheSim, some minutes
 	$(BIN)/python -m bench.hitratio --json hitratio.json --picture hitratio.svg
