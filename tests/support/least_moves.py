@@ -1,11 +1,13 @@
-"""The least number of copies that must be made, by a minimum-cost flow: slow, and exact.
+"""The least number of copies that must be made, by minimum-cost flows: slow, and nearly exact.
 
 Nothing here is shared with the planner but the limits themselves. Copies flow from each
 partition through its zones to members; a copy on a member that has none of the partition
 costs 1. What must be there at least (a member's least, a zone's least) is an edge that
 pays more than all copies cost. Successive shortest paths (Busacker and Gowen, 1960).
 
-Which holder is primary is left out: so this is never above the true least.
+Copies and primaries flow each by themselves, and the dearer of the two counts: a primary
+must be a holder, so one where none was is a copy that is made. What only both together
+ask for is left out: so this is never above the true least.
 """
 
 from __future__ import annotations
@@ -72,6 +74,29 @@ def least_moves(before: Sequence[Sequence[int]], zones: Zones, limits: Limits, c
 
     Asserts that there is a placement within the limits.
     """
+    return max(
+        _least_for_copies(before, zones, limits, copies), _least_for_primaries(before, limits)
+    )
+
+
+def _least_for_primaries(before: Sequence[Sequence[int]], limits: Limits) -> int:
+    reward = len(before) + 1
+    network = _Network()
+    sink = network.node()
+    members = [network.node() for _ in limits.primaries_max]
+    for held in before:
+        partition = network.node()
+        network.edge(0, partition, 1, 0)
+        for member, node in enumerate(members):
+            network.edge(partition, node, 1, 0 if member in held else 1)
+    for node, low, high in zip(members, limits.primaries_min, limits.primaries_max, strict=True):
+        network.bounded(node, sink, low, high, reward)
+    return _cost(network, sink, len(before), sum(limits.primaries_min) * reward)
+
+
+def _least_for_copies(
+    before: Sequence[Sequence[int]], zones: Zones, limits: Limits, copies: int
+) -> int:
     total = len(before) * copies
     reward = total + 1
     network = _Network()
@@ -89,12 +114,16 @@ def least_moves(before: Sequence[Sequence[int]], zones: Zones, limits: Limits, c
     for member, node in enumerate(members):
         low, high = limits.copies_min[member], limits.copies_max[member]
         network.bounded(node, sink, low, high, reward)
-    cost = 0
-    for _ in range(total):
+    rewarded = sum(limits.copies_min) + len(before) * sum(least)
+    return _cost(network, sink, total, rewarded * reward)
+
+
+def _cost(network: _Network, sink: int, units: int, rewarded: int) -> int:
+    """Send all units; return what they cost but for the rewards."""
+    cost = rewarded
+    for _ in range(units):
         price = network.push(0, sink)
         assert price is not None, "the limits leave no room"
         cost += price
-    rewarded = sum(limits.copies_min) + len(before) * sum(least)
-    moves = cost + rewarded * reward
-    assert moves <= total, "something that must be there is missing"
-    return moves
+    assert cost <= units, "something that must be there is missing"
+    return cost

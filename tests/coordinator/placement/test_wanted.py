@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from least_moves import least_moves
@@ -42,12 +42,16 @@ def story(
         before = after
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 1 << 32),
     partition_count=st.sampled_from([8, 16, 32]),
     replica_count=st.integers(0, 3),
 )
+# Who may give a primary has as many replicas as it may.
+@example(seed=171642, partition_count=8, replica_count=3)
+# Primaries, not copies, say how much must move.
+@example(seed=3612945567, partition_count=32, replica_count=1)
 def test_it_is_within_the_limits_and_moves_next_to_nothing_more_than_the_least(
     seed: int, partition_count: int, replica_count: int
 ) -> None:
@@ -74,14 +78,14 @@ def test_over_many_changes_it_moves_at_most_a_tenth_more_than_the_least() -> Non
     assert moved <= 1.1 * least_in_all
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 1 << 32), replica_count=st.integers(0, 3))
 def test_what_is_wanted_stays(seed: int, replica_count: int) -> None:
     for _, after, members in story(seed, 64, replica_count, 3):
         assert wanted(after, [*reversed(members)], 64, replica_count) == after
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 1 << 32), left=st.integers(0, 100))
 def test_half_carried_out_it_leads_to_no_more_moves(seed: int, left: int) -> None:
     for before, after, members in story(seed, 64, 2, 2):

@@ -55,9 +55,17 @@ class Primacy:
 
     def _take_by_chain(self, taker: int) -> None:
         while self.counts[taker] < self._least(taker):
-            able = [it for it, count in enumerate(self.counts) if count > self._least(it)]
-            if not self._by_chain(able, lambda it: it == taker):
+            if not (self._take_from(taker, self._least) or self._take_from_crowded(taker)):
                 return
+
+    def _take_from(self, taker: int, least: Callable[[int], int]) -> bool:
+        able = [it for it, count in enumerate(self.counts) if count > least(it)]
+        return self._by_chain(able, lambda it: it == taker)
+
+    def _take_from_crowded(self, taker: int) -> bool:
+        """From a member that will then have more replicas than it may, and gives one away."""
+        least = self._limits.primaries_min
+        return self.counts[taker] < least[taker] and self._take_from(taker, least.__getitem__)
 
     def _least(self, member: int) -> int:
         limits = self._limits
