@@ -14,13 +14,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import shoal
 from shoal.codecs import Codec, Json, Msgpack, Serializer, SignedPickle
 
-CALM = settings(deadline=None)
 """The machine may be busy."""
 
 SECRET = b"0123456789abcdef"
@@ -65,14 +64,12 @@ def same(one: Any, other: Any) -> bool:
     return True
 
 
-@CALM
 @given(nested(rich, plain | floats | st.uuids() | st.dates()))
 def test_msgpack_keeps_what_it_takes(value: Any) -> None:
     codec = Msgpack()
     assert same(codec.decode(codec.encode(value, KEY), KEY), value)
 
 
-@CALM
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | finite | st.text(),
@@ -86,7 +83,6 @@ def test_json_keeps_what_it_takes(value: Any) -> None:
     assert json.loads(codec.encode(value, KEY)) == value
 
 
-@CALM
 @given(nested(rich, plain))
 def test_signed_pickle_keeps_what_it_takes(value: Any) -> None:
     codec = SignedPickle(SECRET)
@@ -137,7 +133,6 @@ def test_json_refuses_what_would_come_back_as_something_else(value: Any) -> None
 @pytest.mark.parametrize(
     "codec", [Msgpack(), Json(), SignedPickle(SECRET)], ids=lambda c: type(c).__name__
 )
-@CALM
 @given(body=st.binary(max_size=60))
 def test_bytes_of_others_are_refused_or_read_and_never_anything_else(
     codec: Codec, body: bytes
@@ -171,7 +166,6 @@ def test_a_pickle_that_is_not_signed_is_not_read() -> None:
     assert not Runs.ran
 
 
-@CALM
 @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_signed_pickle_with_one_bit_changed_is_not_read(position: int, bit: int) -> None:
     codec = SignedPickle(SECRET)

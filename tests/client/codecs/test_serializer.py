@@ -8,7 +8,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import shoal
@@ -16,14 +16,12 @@ from shoal._codecs.compression import compressed, decompressed, zstd
 from shoal._codecs.header import Compression, framed, unframed
 from shoal.codecs import Serializer, SignedPickle
 
-CALM = settings(deadline=None)
 """The machine may be busy."""
 
 KEY = b"k"
 MIB = 1024 * 1024
 
 
-@CALM
 @given(st.integers(0, 255), st.sampled_from(Compression), st.binary())
 def test_a_frame_is_taken_apart_as_it_was_put_together(codec, compression, body) -> None:
     assert unframed(framed(codec, compression, body)) == (codec, compression, body)
@@ -60,7 +58,6 @@ def test_what_compression_makes_no_smaller_is_stored_as_it_is() -> None:
     assert unframed(Serializer(compress_above=0).encode(noise, KEY)).compression is Compression.NONE
 
 
-@CALM
 @given(st.binary(max_size=5000), st.integers(0, 5000))
 def test_unpacking_never_gives_more_than_allowed(body: bytes, largest_bytes: int) -> None:
     packed = compressed(body)

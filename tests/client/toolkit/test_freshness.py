@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal._toolkit.freshness import Lifetime, Zone, lifetime
 
-CALM = settings(deadline=None)
 """The machine may be busy."""
 
 times = st.integers(1, 10**7)
 
 
-@CALM
 @given(times, times, st.integers(0, 10**7), st.floats(0, 0.99), st.integers(), st.data())
 def test_any_caller_can_tell_where_a_value_stands(
     fresh_ms, stale_ms, error_ms, jitter, seed, data

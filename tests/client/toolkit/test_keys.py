@@ -8,13 +8,12 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import shoal
 from shoal._toolkit.keys import Keys
 
-CALM = settings(deadline=None)
 """The machine may be busy."""
 
 
@@ -58,7 +57,6 @@ def test_what_has_no_one_spelling_is_refused(value: Any) -> None:
 texts = st.text(min_size=1, max_size=8)
 
 
-@CALM
 @given(texts, texts, texts, texts)
 def test_different_calls_have_different_keys(a: str, b: str, c: str, d: str) -> None:
     keys = Keys("product:{id}:{locale}", [], product)

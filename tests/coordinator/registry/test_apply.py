@@ -35,7 +35,7 @@ from shoal_coordinator.registry.records import (
 from shoal_coordinator.registry.view import ClusterView
 
 # A busy machine is no failure.
-CALM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CALM = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 KEYS = Keys("c")
 NODES = [NodeId("a"), NodeId("b"), NodeId("ab")]

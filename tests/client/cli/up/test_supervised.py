@@ -25,8 +25,13 @@ WITHIN_SECONDS = 20.0
 
 @pytest.fixture
 def interrupts() -> Iterator[Interrupts]:
-    with Interrupts() as caught:
-        yield caught
+    # Under nohup SIGHUP is ignored, and stays so.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with Interrupts() as caught:
+            yield caught
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def wait_for(supervised: Supervised, name: str, kind: type[ProcessState]) -> ProcessState:

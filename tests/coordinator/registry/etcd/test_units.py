@@ -30,7 +30,7 @@ from shoal_coordinator.registry.port import (
 )
 
 # A busy machine is no failure.
-CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CALM = settings(suppress_health_check=[HealthCheck.too_slow])
 
 Code = grpc.StatusCode
 
