@@ -45,6 +45,7 @@ PUBLIC = [
     "ServerError",
     "Session",
     "SetResult",
+    "ShardedCounter",
     "ShoalError",
     "Topology",
     "Unavailable",
@@ -68,7 +69,7 @@ def test_the_public_names():
 def test_public_means_public():
     from shoal import asyncio
 
-    assert asyncio.__all__ == ["Cache", "Client", "Region", "Session"]
+    assert asyncio.__all__ == ["Cache", "Client", "Region", "Session", "ShardedCounter"]
     assert asyncio.Client is not shoal.Client
 
 

@@ -35,6 +35,7 @@ def test_the_twins_have_the_same_names_and_parameters():
     assert surface(shoal.Client) == surface(shoal.asyncio.Client)
     assert surface(shoal.Cache) == surface(shoal.asyncio.Cache)
     assert surface(shoal.Region) == surface(shoal.asyncio.Region)
+    assert surface(shoal.ShardedCounter) == surface(shoal.asyncio.ShardedCounter)
     assert (
         inspect.signature(shoal.Client).parameters
         == inspect.signature(shoal.asyncio.Client).parameters

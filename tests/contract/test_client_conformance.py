@@ -311,6 +311,24 @@ def test_tags_are_refused_until_they_are_served(client, key) -> None:
     cache.close()
 
 
+def test_a_sharded_counter_counts_what_many_add(connect, key) -> None:
+    client = connect()
+    counters = [connect().sharded_counter(key, shards=8) for _ in range(3)]
+    assert counters[0].value() == 0
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(20):
+            for done in [pool.submit(counter.add, 3, ttl="1h") for counter in counters]:
+                done.result(30)
+    assert [counter.value() for counter in counters] == [180] * 3
+    counters[0].add(-30)
+    assert client.sharded_counter(key, shards=8).value() == 150
+    parts = client.get_many([f"{key}#{number}" for number in range(8)])
+    assert sum(value is not shoal.MISSING for value in parts.values()) >= 4
+    assert counters[1].delete()
+    assert not counters[2].delete()
+    assert counters[2].value() == 0
+
+
 def test_the_topology_is_known(client, key) -> None:
     topology = client.topology()
     assert topology.partition_of(key).primary in topology.nodes

@@ -39,8 +39,9 @@ class BlockingFace:
     def __getattr__(self, name: str) -> Any:
         if name == "session":
             return lambda: BlockingFace(self.client.session(), self._loop)
-        if name == "cache":
-            return lambda **settings: BlockingFace(self.client.cache(**settings), self._loop)
+        if name in ("cache", "sharded_counter"):
+            make = getattr(self.client, name)
+            return lambda *args, **settings: BlockingFace(make(*args, **settings), self._loop)
         method = getattr(self.client, name)
         if name in ("get_or_load", "refresh"):
             return lambda key, loader, **recipe: self._loop.run(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from shoal._errors import UnreadableValue as UnreadableValue
     from shoal._errors import WrongEventLoop as WrongEventLoop
     from shoal._session import Session as Session
+    from shoal._sharded_counter import ShardedCounter as ShardedCounter
     from shoal._toolkit.counters import CacheStats as CacheStats
     from shoal._toolkit.guard import OriginGuard as OriginGuard
     from shoal._toolkit.recipe import OnError as OnError
@@ -83,6 +84,7 @@ _HOMES = {
         "WrongEventLoop",
     ),
     "shoal._session": ("Session",),
+    "shoal._sharded_counter": ("ShardedCounter",),
     "shoal._toolkit.counters": ("CacheStats",),
     "shoal._toolkit.guard": ("OriginGuard",),
     "shoal._toolkit.recipe": ("OnError",),
@@ -139,6 +141,7 @@ __all__ = [
     "ServerError",
     "Session",
     "SetResult",
+    "ShardedCounter",
     "ShoalError",
     "Topology",
     "Unavailable",

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from shoal._async_cache import Cache
 from shoal._async_session import Session
+from shoal._async_sharded_counter import ShardedCounter
 from shoal._codecs.serializer import Serializer
 from shoal._core import operations
 from shoal._core.durations import Duration
@@ -216,6 +217,10 @@ class Client:
     def session(self) -> Session:
         """See ``shoal.Client.session``."""
         return Session(self._driver)
+
+    def sharded_counter(self, key: Key, *, shards: int = 16) -> ShardedCounter:
+        """See ``shoal.Client.sharded_counter``."""
+        return ShardedCounter(self._driver, key, shards)
 
     def cache(
         self,

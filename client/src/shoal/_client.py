@@ -26,6 +26,7 @@ from shoal._core.urls import settings_from_url
 from shoal._drivers.blocking import BlockingDriver
 from shoal._drivers.port import BlockingPort
 from shoal._session import Session
+from shoal._sharded_counter import ShardedCounter
 from shoal._toolkit.flights import DEFAULT_MAX_WAITING
 from shoal._toolkit.guard import OriginGuard
 from shoal._toolkit.recipe import DEFAULT_JITTER, OnError
@@ -260,6 +261,13 @@ class Client:
         each other, for instance one for each user of a web site.
         """
         return Session(self._driver)
+
+    def sharded_counter(self, key: Key, *, shards: int = 16) -> ShardedCounter:
+        """Return a counter whose additions are spread over ``shards`` keys, ``key#0`` and so on.
+
+        Everybody must name the same number. Costs no request. Raises InvalidRequest.
+        """
+        return ShardedCounter(self._driver, key, shards)
 
     def cache(
         self,

@@ -7,8 +7,8 @@
                      any other node, which forwards (unrouted)
 
 A read that any copy may answer goes to one of them, drawn at random, of those in the
-client's zone where the nearest is asked for. One that cannot answer leads at once to the primary, then to the other copies, each once; then it is as
-above.
+client's zone where the nearest is asked for. One that cannot answer leads at once to the
+primary, then to the other copies, each once; then it is as above.
 
 Whatever happens ends at the call's deadline.
 """
