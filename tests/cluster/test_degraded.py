@@ -26,6 +26,10 @@ FAULT_SECONDS = 4.0
 RECOVERY_SECONDS_MAX = 30.0
 SHAPE = Shape(nodes=2, replicas=0, partitions=16)
 
+REFUSED = {"ORIGIN_BUSY", "DeadlineExceeded"}
+"""Of those who wait for a place at the origin (``max_wait``), or for who has one
+(``max_join``)."""
+
 Fault = tuple[Callable[[], object], Callable[[], object]]
 """What begins it, and what ends it."""
 
@@ -89,7 +93,7 @@ def test_a_slow_cache(cluster: Cluster, database: Database) -> None:
         cluster.network.heal()
 
     with Crowd(cluster.seeds, database) as crowd:
-        _, during = suffer(crowd, database, (slow_down, heal), {"served", "ORIGIN_BUSY"})
+        _, during = suffer(crowd, database, (slow_down, heal), {"served", *REFUSED})
         assert held_back[0] > 0
         assert during.outcomes["served"] > 0
 
@@ -105,7 +109,7 @@ def test_a_cache_that_is_down(cluster: Cluster, database: Database) -> None:
 
     with Crowd(cluster.seeds, database) as crowd:
         fault = (kill, start)
-        _, during = suffer(crowd, database, fault, {"served", "ORIGIN_BUSY"})
+        _, during = suffer(crowd, database, fault, {"served", *REFUSED})
         assert during.outcomes["served"] > 0
         assert during.loads_per_second > 0
 
@@ -113,7 +117,7 @@ def test_a_cache_that_is_down(cluster: Cluster, database: Database) -> None:
 def test_a_slow_origin(cluster: Cluster, database: Database) -> None:
     with Crowd(cluster.seeds, database) as crowd:
         fault = (lambda: database.lock(queries_wait=True), database.unlock)
-        allowed = {"served", "ORIGIN_BUSY", "DeadlineExceeded"}
+        allowed = {"served", *REFUSED}
         _, during = suffer(crowd, database, fault, allowed)
         # Those that wait are all that it has: nobody else may ask.
         assert database.most_asking == CLIENTS * MAX_LOADS
@@ -123,7 +127,7 @@ def test_a_slow_origin(cluster: Cluster, database: Database) -> None:
 def test_an_origin_that_is_down(cluster: Cluster, database: Database) -> None:
     with Crowd(cluster.seeds, database) as crowd:
         fault = (lambda: database.lock(queries_wait=False), database.unlock)
-        allowed = {"served", "OperationalError", "CIRCUIT_OPEN", "ORIGIN_BUSY"}
+        allowed = {"served", "OperationalError", "CIRCUIT_OPEN", *REFUSED}
         healthy, during = suffer(crowd, database, fault, allowed)
         # What failed in its last second of life is served on, and the circuit spares the origin.
         assert during.outcomes["served"] > during.failures
@@ -136,7 +140,7 @@ def test_a_partition_without_an_owner(cluster: Cluster, database: Database) -> N
 
     with Crowd(cluster.seeds, database) as crowd:
         node = cluster.nodes["node-1"]
-        _, during = suffer(crowd, database, (node.kill, node.start), {"served", "ORIGIN_BUSY"})
+        _, during = suffer(crowd, database, (node.kill, node.start), {"served", *REFUSED})
         # The other node's partitions are served as ever.
         assert during.outcomes["served"] > during.failures
 
