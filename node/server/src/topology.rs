@@ -1,7 +1,10 @@
 //! Who owns what, as the agent last said it, and who wants to hear of changes.
 //!
 //! Always complete: the agent installs a whole `shoal.v1.Topology`, and an older
-//! revision never replaces a newer one. Readers take no lock.
+//! revision never replaces a newer one. Readers take no lock. Watchers are told what
+//! changed, once they were told everything.
+
+mod delta;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -72,11 +75,22 @@ pub struct Revision {
     pub number: u64,
     /// The cluster's name; empty before anything is installed.
     pub cluster: String,
-    /// A serialized `WatchTopologyResponse`, the same for every watcher.
+    /// A serialized `WatchTopologyResponse` with everything, the same for every watcher.
     pub update: Bytes,
+    /// One for those who were told the revision before this.
+    pub change: Option<Change>,
     /// Addresses of all live nodes.
     pub addresses: HashSet<String>,
     owners: Vec<Option<Owner>>,
+}
+
+/// What changed since another revision.
+#[derive(Debug)]
+pub struct Change {
+    /// That revision's number.
+    pub since: u64,
+    /// A serialized `WatchTopologyResponse`.
+    pub update: Bytes,
 }
 
 /// The newest revision, and its watchers.
@@ -85,8 +99,9 @@ pub struct Topology {
     partition_count: u32,
     current: ArcSwap<Revision>,
     newest: watch::Sender<Arc<Revision>>,
-    /// Taken by `install` alone, so that two cannot overtake each other.
-    installing: Mutex<()>,
+    /// Taken by `install` alone, so that two cannot overtake each other. What was
+    /// installed last.
+    installing: Mutex<v1::Topology>,
 }
 
 impl Topology {
@@ -97,6 +112,7 @@ impl Topology {
             number: 0,
             cluster: String::new(),
             update: Bytes::new(),
+            change: None,
             addresses: HashSet::new(),
             owners: vec![None; partition_count as usize],
         });
@@ -104,7 +120,7 @@ impl Topology {
             partition_count,
             current: ArcSwap::new(nothing.clone()),
             newest: watch::Sender::new(nothing),
-            installing: Mutex::new(()),
+            installing: Mutex::new(v1::Topology::default()),
         }
     }
 
@@ -123,11 +139,12 @@ impl Topology {
                 own: self.partition_count,
             });
         }
-        let revision = Arc::new(Revision::new(topology)?);
-        let _alone = self.installing.lock();
-        if revision.number <= self.current.load().number {
+        let mut last = self.installing.lock();
+        if topology.revision <= last.revision {
             return Ok(false);
         }
+        let revision = Arc::new(Revision::new(&topology, &last)?);
+        *last = topology;
         self.current.store(revision.clone());
         self.newest.send_replace(revision);
         Ok(true)
@@ -159,7 +176,7 @@ impl Topology {
 }
 
 impl Revision {
-    fn new(topology: v1::Topology) -> Result<Revision, BadTopology> {
+    fn new(topology: &v1::Topology, last: &v1::Topology) -> Result<Revision, BadTopology> {
         let peers: HashMap<&str, Arc<Peer>> = topology
             .nodes
             .iter()
@@ -188,19 +205,27 @@ impl Revision {
             .iter()
             .map(|node| node.address.clone())
             .collect();
-        let number = topology.revision;
-        let cluster = topology.cluster.clone();
-        let update = v1::WatchTopologyResponse {
-            topology: Some(topology),
-        };
+        let update = update(topology.clone());
+        let change = delta::delta(last, topology).map(|change| Change {
+            since: last.revision,
+            update: self::update(change),
+        });
         Ok(Revision {
-            number,
-            cluster,
-            update: update.encode_to_vec().into(),
+            number: topology.revision,
+            cluster: topology.cluster.clone(),
+            change: change.filter(|change| change.update.len() < update.len()),
+            update,
             addresses,
             owners,
         })
     }
+}
+
+fn update(topology: v1::Topology) -> Bytes {
+    let topology = Some(topology);
+    v1::WatchTopologyResponse { topology }
+        .encode_to_vec()
+        .into()
 }
 
 #[cfg(test)]

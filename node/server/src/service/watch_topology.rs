@@ -1,7 +1,8 @@
 //! WatchTopology: who owns what, now and whenever it changes.
 //!
-//! Every update is complete. A slow watcher misses what was replaced meanwhile and
-//! gets the newest; revisions only rise.
+//! The first update is complete; those after it tell what changed since the one before. A
+//! slow watcher misses what was replaced meanwhile and gets the newest, complete again;
+//! revisions only rise.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +24,8 @@ struct Watcher {
     revisions: watch::Receiver<Arc<Revision>>,
     stopping: watch::Receiver<bool>,
     known: u64,
+    /// What this very watch was told last: of another's word there may be more to know.
+    told: Option<u64>,
 }
 
 pub(super) fn handle(node: &Arc<Node>, request: &Bytes) -> Result<Responses, Failure> {
@@ -47,6 +50,7 @@ impl Watcher {
             stopping: node.stopping.subscribe(),
             node,
             known,
+            told: None,
         };
         if watchers >= watcher.node.limits.watchers_max {
             return Err(Failure::TooManyRequests {
@@ -67,7 +71,11 @@ impl Watcher {
             let revision = self.revisions.borrow_and_update().clone();
             if revision.number > self.known {
                 self.known = revision.number;
-                return Ok(revision.update.clone());
+                let told = self.told.replace(revision.number);
+                return Ok(match &revision.change {
+                    Some(change) if told == Some(change.since) => change.update.clone(),
+                    _ => revision.update.clone(),
+                });
             }
         }
     }

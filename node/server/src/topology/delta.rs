@@ -1,0 +1,138 @@
+//! What one revision of the topology says that the one before did not.
+
+use std::collections::{HashMap, HashSet};
+
+use shoal_protos::v1;
+
+/// The change from one complete topology to a later one, as a watcher is told it who has
+/// the first. None: it cannot be told as a change.
+pub(super) fn delta(before: &v1::Topology, after: &v1::Topology) -> Option<v1::Topology> {
+    if before.cluster != after.cluster || before.partition_count != after.partition_count {
+        return None;
+    }
+    let old_nodes = by(&before.nodes, |node| node.id.as_str());
+    let new_ids: HashSet<&str> = after.nodes.iter().map(|node| node.id.as_str()).collect();
+    let old_partitions = by(&before.partitions, |partition| partition.id);
+    let told: HashSet<u32> = after.partitions.iter().map(|it| it.id).collect();
+    if before.partitions.iter().any(|it| !told.contains(&it.id)) {
+        return None;
+    }
+    let changed_nodes = after.nodes.iter();
+    let changed_nodes = changed_nodes.filter(|node| old_nodes.get(node.id.as_str()) != Some(node));
+    let changed = after.partitions.iter();
+    let changed = changed.filter(|it| old_partitions.get(&it.id) != Some(it));
+    let gone = before.nodes.iter().map(|node| node.id.as_str());
+    Some(v1::Topology {
+        cluster: after.cluster.clone(),
+        revision: after.revision,
+        complete: false,
+        partition_count: after.partition_count,
+        nodes: changed_nodes.cloned().collect(),
+        removed_nodes: gone
+            .filter(|id| !new_ids.contains(id))
+            .map(str::to_owned)
+            .collect(),
+        partitions: changed.cloned().collect(),
+    })
+}
+
+fn by<'a, K: Eq + std::hash::Hash, T>(all: &'a [T], key: impl Fn(&'a T) -> K) -> HashMap<K, &'a T> {
+    all.iter().map(|each| (key(each), each)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a watcher knows: nodes and partitions by their ids.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct Known {
+        revision: u64,
+        nodes: BTreeMap<String, v1::Node>,
+        partitions: BTreeMap<u32, v1::Partition>,
+    }
+
+    impl Known {
+        fn told(&mut self, update: &v1::Topology) {
+            if update.complete {
+                *self = Known::default();
+            }
+            self.revision = update.revision;
+            for gone in &update.removed_nodes {
+                self.nodes.remove(gone);
+            }
+            for node in &update.nodes {
+                self.nodes.insert(node.id.clone(), node.clone());
+            }
+            for partition in &update.partitions {
+                self.partitions.insert(partition.id, partition.clone());
+            }
+        }
+    }
+
+    fn topologies() -> impl Strategy<Value = v1::Topology> {
+        let nodes = prop::collection::btree_map("[a-c]", ("[xy]", 0_u32..2), 0..4);
+        let partitions = prop::collection::btree_map(0_u32..4, (0_u64..3, "[a-c]?"), 0..4);
+        (nodes, partitions).prop_map(|(nodes, partitions)| v1::Topology {
+            cluster: "default".into(),
+            complete: true,
+            partition_count: 4,
+            nodes: nodes
+                .into_iter()
+                .map(|(id, (address, weight))| v1::Node {
+                    id,
+                    address,
+                    weight,
+                    ..Default::default()
+                })
+                .collect(),
+            partitions: partitions
+                .into_iter()
+                .map(|(id, (epoch, primary))| v1::Partition {
+                    id,
+                    epoch,
+                    primary,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn who_has_the_first_and_hears_the_change_has_the_second(
+            before in topologies(),
+            mut after in topologies(),
+        ) {
+            after.revision = 7;
+            let Some(change) = delta(&before, &after) else {
+                let told: Vec<u32> = after.partitions.iter().map(|it| it.id).collect();
+                prop_assert!(before.partitions.iter().any(|it| !told.contains(&it.id)));
+                return Ok(());
+            };
+            let (mut by_change, mut at_once) = (Known::default(), Known::default());
+            by_change.told(&before);
+            by_change.told(&change);
+            at_once.told(&after);
+            prop_assert_eq!(by_change, at_once);
+            for same in &change.partitions {
+                prop_assert!(!before.partitions.contains(same));
+            }
+        }
+    }
+
+    #[test]
+    fn another_cluster_is_no_change() {
+        let before = v1::Topology::default();
+        let after = v1::Topology {
+            cluster: "other".into(),
+            ..Default::default()
+        };
+        assert_eq!(delta(&before, &after), None);
+    }
+}
