@@ -35,7 +35,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers. ``protocol`` is as the loader names it."""
+    """A server that answers. ``protocol`` is as the loader names it; ``registry`` is the URL of
+    the etcd of a whole Shoal."""
 
     name: str
     protocol: str
@@ -43,6 +44,7 @@ class Server:
     address: str
     pid: int
     counts: Callable[[], Counts]
+    registry: str = ""
 
     @property
     def host_port(self) -> tuple[str, int]:

@@ -50,6 +50,7 @@ def shoal_cluster(cores: tuple[int, ...], *, maxmemory_bytes: int = 2 << 30) -> 
                 address=node["address"],
                 pid=node["pid"],
                 counts=lambda: metrics_counts(_fetch(node["metrics"])),
+                registry=started["etcd"]["url"],
             )
         finally:
             launcher.terminate()
