@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from shoal.demo.events import Event, EventKind, Schedule, Scheduled
+from shoal.demo.events import Awaited, Event, EventKind, Schedule, Scheduled
 
 SECOND = 1_000_000_000
 SALE = EventKind.SALE_STARTS
@@ -35,3 +35,21 @@ def test_what_happens_by_itself_is_marked_when_it_was_due() -> None:
 def test_an_action_is_marked_when_it_was_done() -> None:
     schedule = Schedule([Scheduled(1.0, SALE, "kill", lambda: None)], begin_ns=0)
     assert schedule.run_due(SECOND + 70) == [Event(SALE, SECOND + 70, "kill")]
+
+
+def test_what_is_awaited_is_noted_once_and_not_before_its_cause() -> None:
+    added, settled = EventKind.NODE_ADDED, EventKind.NODE_SETTLED
+    came: list[str | None] = ["node-4", None, "node-4", "node-4"]
+    awaited = Awaited(added, settled, "{} has its share", lambda: came.pop(0))
+    schedule = Schedule(
+        [Scheduled(2.0, added, "{} joins", lambda: "node-4")], [awaited], begin_ns=0
+    )
+    assert schedule.run_due(SECOND) == []
+    assert len(came) == 4
+    came.pop(0)
+    assert schedule.run_due(2 * SECOND) == [Event(added, 2 * SECOND, "node-4 joins", "node-4")]
+    assert schedule.run_due(3 * SECOND) == []
+    assert schedule.run_due(4 * SECOND) == [
+        Event(settled, 4 * SECOND, "node-4 has its share", "node-4")
+    ]
+    assert schedule.run_due(5 * SECOND) == []

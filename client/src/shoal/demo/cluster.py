@@ -2,7 +2,7 @@
 
 It runs in a session of its own, so that Ctrl-C reaches the demo alone, which then stops
 the cluster in order. On Linux the kernel also stops it when the demo is killed. A node
-that is started again is a process of the demo's, and ends with it likewise.
+that is started again, or one more, is a process of the demo's, and ends with it likewise.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -82,7 +83,7 @@ class OwnCluster:
         self._launcher = launcher
         self._ready: Ready | None = None
         self._pids: dict[str, int] = {}
-        self._restarted: list[subprocess.Popen[bytes]] = []
+        self._own: list[subprocess.Popen[bytes]] = []
 
     def wait_until_ready(self) -> str:
         """Return the cluster's URL. Raises ``ClusterFailed`` when it does not come up."""
@@ -109,11 +110,21 @@ class OwnCluster:
     def restart(self, node_id: str) -> None:
         """Start a node that ended again, with nothing in memory, at its old address."""
         member = next(each for each in self._told.members if each.id == node_id)
+        self._start(node_id, member.address)
+
+    def add(self) -> str:
+        """Start one node more, which joins by itself; return its id."""
+        host = self._told.members[0].address.rpartition(":")[0]
+        node_id = f"node-{len(self._pids) + 1}"
+        self._start(node_id, f"{host}:{_free_port(host)}")
+        return node_id
+
+    def _start(self, node_id: str, address: str) -> None:
         process = subprocess.Popen(  # noqa: S603 - our own program, no shell
             _bound(
                 *_NODE_PROGRAM,
                 *("--etcd", self._told.etcd_url),
-                *("--listen", member.address),
+                *("--listen", address),
                 *("--id", node_id),
                 *("--zone", "zone-a"),
                 *("--maxmemory", "256MiB"),
@@ -123,13 +134,13 @@ class OwnCluster:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._restarted.append(process)
+        self._own.append(process)
         self._pids[node_id] = process.pid
 
     def has_ended(self, node_id: str) -> bool:
         """Whether the node's process is gone."""
         pid = self._pids[node_id]
-        for process in self._restarted:
+        for process in self._own:
             if process.pid == pid:
                 return process.poll() is not None
         try:
@@ -140,10 +151,10 @@ class OwnCluster:
 
     def stop(self) -> None:
         """End everything, whatever state it is in."""
-        for process in self._restarted:
+        for process in self._own:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        for process in self._restarted:
+        for process in self._own:
             try:
                 process.wait(_NODE_STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -177,6 +188,13 @@ def own_cluster(*arguments: str) -> Iterator[OwnCluster]:
             raise ClusterFailed(f"{failure}\n{_tail(complaints)}".strip()) from failure
         finally:
             cluster.stop()
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _line_of(launcher: subprocess.Popen[bytes]) -> str:

@@ -15,6 +15,8 @@ class EventKind(StrEnum):
     NODE_KILLED = "node killed"
     NODE_TERMINATED = "node terminated"
     NODE_RESTARTED = "node restarted"
+    NODE_ADDED = "node added"
+    NODE_SETTLED = "node settled"
     COPIES_RESTORED = "copies restored"
 
 
@@ -46,12 +48,27 @@ class Scheduled:
     act: Callable[[], str | None] = _nothing
 
 
-class Schedule:
-    """Runs each entry once, when its time has come, in order."""
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """Something that comes about by itself after another event: ``subject`` returns what it
+    happened to once it did, else None. It is called in the main loop, and must return at once."""
 
-    def __init__(self, entries: Sequence[Scheduled], *, begin_ns: int) -> None:
+    after: EventKind
+    kind: EventKind
+    label: str
+    subject: Callable[[], str | None]
+
+
+class Schedule:
+    """Runs each entry once, when its time has come, in order, and notes what is awaited."""
+
+    def __init__(
+        self, entries: Sequence[Scheduled], awaited: Sequence[Awaited] = (), *, begin_ns: int
+    ) -> None:
         self._waiting = sorted(entries, key=lambda entry: entry.at_seconds)
+        self._awaited = [*awaited]
         self._begin_ns = begin_ns
+        self._seen: set[EventKind] = set()
 
     def run_due(self, now_ns: int) -> list[Event]:
         """Acts on what is due. An event's time is when its action began."""
@@ -61,6 +78,11 @@ class Schedule:
             subject = entry.act() or ""
             at_ns = self._due_ns(entry) if entry.act is _nothing else now_ns
             events.append(Event(entry.kind, at_ns, entry.label.format(subject), subject))
+        for each in [each for each in self._awaited if each.after in self._seen]:
+            if (came := each.subject()) is not None:
+                self._awaited.remove(each)
+                events.append(Event(each.kind, now_ns, each.label.format(came), came))
+        self._seen.update(event.kind for event in events)
         return events
 
     def _due_ns(self, entry: Scheduled) -> int:

@@ -17,6 +17,8 @@ from shoal.demo.flash_sale import command
         (["--seconds", "10"], "hardly expire once"),
         (["--workers", "0"], "--workers"),
         (["--kill", "--url", "shoal://a:1"], "leave --url out"),
+        (["--add-node", "--url", "shoal://a:1"], "leave --url out"),
+        (["--compare", "--naive"], "leave one of them out"),
         (["--kill", "--seconds", "15", "--ttl", "2s"], "give at least --seconds 20"),
     ],
 )

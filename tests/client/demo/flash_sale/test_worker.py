@@ -75,11 +75,10 @@ def test_a_run_adds_up(mode: Mode, sqlite_catalog: Catalog, client: shoal.Client
     assert reads.total > 200
     assert reads.bypassed == 0
     assert reads.total == reads.hits + reads.loaded + reads.joined
-    assert (
-        reads.loaded
-        == load.queries
-        == sum(report.series.viral_queries) + sum(report.series.other_queries)
-    )
+    assert reads.loaded == load.queries
+    in_time = sum(report.series.viral_queries) + sum(report.series.other_queries)
+    # The last read of each thread may ask the database after the end.
+    assert 0 <= load.queries - in_time <= settings.callers
     assert sum(report.series.reads) == report.staleness.judged == reads.total
     assert report.staleness.unjudged == 0
     assert report.price_changes.changes > 20

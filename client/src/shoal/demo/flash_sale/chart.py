@@ -5,7 +5,7 @@ reads per second, p99 latency per second. Expiries of the viral key are thin lin
 through the query panels; events (the sale's start) run through all, with their label on
 top. Several reports stand side by side with the same scales, so that they compare.
 
-Where a node was killed, a fifth panel shows what the cache did not answer.
+Where a node died or joined, a fifth panel shows what the cache did not answer.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _TITLES = {
 def draw(reports: Sequence[Report], path: Path) -> None:
     """Writes a PNG with one column per report. Raises ``ChartUnavailable``."""
     assert reports, "a chart needs a report"
-    height_inches = _HEIGHT_INCHES + (_PANEL_INCHES if _has_kill(reports) else 0.0)
+    height_inches = _HEIGHT_INCHES + (_PANEL_INCHES if _has_disturbance(reports) else 0.0)
     width_inches = _COLUMN_INCHES * len(reports)
     with saved_figure(path, width_inches=width_inches, height_inches=height_inches) as figure:
         _draw_on(figure, reports)
 
 
-def _has_kill(reports: Sequence[Report]) -> bool:
-    return any(report.kill is not None for report in reports)
+def _has_disturbance(reports: Sequence[Report]) -> bool:
+    return any(report.disturbances for report in reports)
 
 
 def title_of(report: Report) -> str:
@@ -83,7 +83,7 @@ def subtitle_of(report: Report) -> str:
 
 
 def _draw_on(figure: Figure, reports: Sequence[Report]) -> None:
-    heights = (3.2, 1.8, 1.2, 1.2, 1.2) if _has_kill(reports) else (3.2, 1.8, 1.2, 1.2)
+    heights = (3.2, 1.8, 1.2, 1.2, 1.2) if _has_disturbance(reports) else (3.2, 1.8, 1.2, 1.2)
     grid = figure.add_gridspec(
         len(heights),
         len(reports),

@@ -7,6 +7,7 @@ Exit codes: 0, the run is over and nothing was wrong; 1, an answer was wrong or 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,19 @@ def _origin(_context: click.Context, _parameter: click.Parameter, url: str) -> s
     help="Kill the viral product's node in the middle of the sale. Not with --url.",
 )
 @click.option(
+    "--add-node",
+    is_flag=True,
+    help="Start one node more in the middle of the sale. Not with --url.",
+)
+@click.option(
     "--naive",
     is_flag=True,
     help="Plain cache-aside, without the toolkit's fill leases: shows the herd.",
+)
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Run twice, with --naive and without, and draw both side by side.",
 )
 @click.option(
     "--out",
@@ -85,7 +96,9 @@ def command(
     ttl: int,
     think: int,
     kill: bool,
+    add_node: bool,
     naive: bool,
+    compare: bool,
     out: Path,
     seed: int,
 ) -> None:
@@ -95,18 +108,25 @@ def command(
     change. Watch what reaches the database when the viral key expires: one query in the
     whole cluster, and a herd with --naive. Every answer is checked against the database
     for being stale. Ends by itself, and leaves flash-sale-MODE.json and .png, where MODE
-    is leased or naive.
+    is leased or naive; with --compare flash-sale-compared.png, too.
     """
     from shoal.demo.failures import DemoFailed
     from shoal.demo.flash_sale.live import display_for
     from shoal.demo.flash_sale.run import run
     from shoal.demo.flash_sale.settings import Mode, Settings, SettingsRefused
 
-    if kill and url is not None:
-        raise click.UsageError("--kill kills a node of the demo's own cluster: leave --url out")
-    try:
-        settings = Settings(
-            mode=Mode.NAIVE if naive else Mode.LEASED,
+    if url is not None and (kill or add_node):
+        raise click.UsageError(
+            "--kill and --add-node change the demo's own cluster: leave --url out"
+        )
+    if compare and naive:
+        raise click.UsageError("--compare runs without --naive, too: leave one of them out")
+    modes = [Mode.NAIVE] if naive or compare else []
+    modes += [] if naive else [Mode.LEASED]
+
+    def settings_of(mode: Mode) -> Settings:
+        return Settings(
+            mode=mode,
             seconds=seconds,
             workers=workers,
             threads=threads,
@@ -115,9 +135,17 @@ def command(
             think_ms=think,
             seed=seed,
             kill=kill,
+            add_node=add_node,
         )
+
+    reports = []
+    try:
+        planned = [settings_of(mode) for mode in modes]
         out.mkdir(parents=True, exist_ok=True)
-        report = run(settings, cache_url=url, origin_url=origin, display=display_for(settings))
+        for settings in planned:
+            display = display_for(settings)
+            reports.append(run(settings, cache_url=url, origin_url=origin, display=display))
+            _hand_over(reports[-1], out)
     except SettingsRefused as refusal:
         raise click.UsageError(str(refusal)) from refusal
     except DemoFailed as failure:
@@ -126,24 +154,32 @@ def command(
     except KeyboardInterrupt:
         click.echo("Interrupted; everything is stopped and removed.", err=True)
         sys.exit(ExitCode.INTERRUPTED)
-    _hand_over(report, out)
-    sys.exit(ExitCode.NOT_THERE if report.complaints else ExitCode.DONE)
+    if compare:
+        _draw(reports, out / "flash-sale-compared.png")
+    complained = any(report.complaints for report in reports)
+    sys.exit(ExitCode.NOT_THERE if complained else ExitCode.DONE)
 
 
 def _hand_over(report: Report, out: Path) -> None:
-    """Prints the summary and writes the files; a missing chart does not fail the run."""
+    """Prints the summary and writes the files."""
     from rich.console import Console
 
-    from shoal.demo.failures import ChartUnavailable
-    from shoal.demo.flash_sale.chart import draw
     from shoal.demo.flash_sale.summary import summary_of
 
     Console(soft_wrap=True).print(summary_of(report))
     json_path, chart_path = out / f"{report.name}.json", out / f"{report.name}.png"
     report.write_json(json_path)
     click.echo(f"Report: {json_path}")
+    _draw([report], chart_path)
+
+
+def _draw(reports: Sequence[Report], chart_path: Path) -> None:
+    """A missing chart does not fail the run."""
+    from shoal.demo.failures import ChartUnavailable
+    from shoal.demo.flash_sale.chart import draw
+
     try:
-        draw([report], chart_path)
+        draw(reports, chart_path)
     except ChartUnavailable as unavailable:
         click.echo(str(unavailable), err=True)
     else:

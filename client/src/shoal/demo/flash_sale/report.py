@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
 from typing import assert_never
 
 from shoal.demo.events import EventKind
-from shoal.demo.flash_sale.kill import Kill, kill_of
+from shoal.demo.flash_sale.disturbance import DISTURBING, Disturbance, disturbance_of
 from shoal.demo.flash_sale.ledger import Ledger, Second
 from shoal.demo.flash_sale.oracle import Staleness
 from shoal.demo.flash_sale.settings import NS_PER_MS, NS_PER_SECOND, Mode, Settings
@@ -94,14 +95,15 @@ class Report:
     events: Sequence[Mark]
     disappearances: Sequence[Mark]
     herds: Sequence[Herd]
-    kill: Kill | None
+    disturbances: Sequence[Disturbance]
     series: Series
     complaints: Sequence[str]
     notes: Sequence[str]
 
     @property
     def name(self) -> str:
-        suffix = "-kill" if self.settings.kill else ""
+        suffix = "-add-node" if self.settings.add_node else ""
+        suffix += "-kill" if self.settings.kill else ""
         return f"{self.demo}-{self.settings.mode}{suffix}"
 
     def write_json(self, path: Path) -> None:
@@ -137,7 +139,7 @@ def report_of(ledger: Ledger, staleness: Staleness, *, origin: str) -> Report:
         ],
         disappearances=disappearances,
         herds=herds,
-        kill=_kill(ledger),
+        disturbances=_disturbances(ledger),
         series=Series(
             bin_ms=BIN_MS,
             viral_queries=ledger.viral_queries.counts,
@@ -150,11 +152,23 @@ def report_of(ledger: Ledger, staleness: Staleness, *, origin: str) -> Report:
     )
 
 
-def _kill(ledger: Ledger) -> Kill | None:
-    for event in ledger.events:
-        if event.kind is EventKind.NODE_KILLED:
-            return kill_of(event.subject, _seconds(ledger, event.at_ns), ledger.seconds)
-    return None
+def _disturbances(ledger: Ledger) -> list[Disturbance]:
+    disturbing = [event for event in ledger.events if event.kind in DISTURBING]
+    settled = [event for event in ledger.events if event.kind is EventKind.NODE_SETTLED]
+    found = []
+    for event, following in zip_longest(disturbing, disturbing[1:]):
+        came = [each for each in settled if each.subject == event.subject]
+        found.append(
+            disturbance_of(
+                event.kind,
+                event.subject,
+                _seconds(ledger, event.at_ns),
+                ledger.seconds,
+                until_seconds=_seconds(ledger, following.at_ns) if following else float("inf"),
+                settled_at_seconds=_seconds(ledger, came[0].at_ns) if came else None,
+            )
+        )
+    return found
 
 
 def _seconds(ledger: Ledger, at_ns: int) -> float:

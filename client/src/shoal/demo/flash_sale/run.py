@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import shoal
 from shoal.demo.cluster import OwnCluster, own_cluster
-from shoal.demo.events import EventKind, Schedule, Scheduled
+from shoal.demo.events import Awaited, EventKind, Schedule, Scheduled
 from shoal.demo.failures import ProcessFailed
 from shoal.demo.flash_sale.catalog import VIRAL_PRODUCT, CatalogShape, ProductId, key_of
 from shoal.demo.flash_sale.connect import connect
@@ -32,6 +33,8 @@ from shoal.demo.flash_sale.worker import WorkerPlan, worker_main
 from shoal.demo.interruption import ignore_signals, stopped_by_signals
 
 _NODES = 3
+_SHARE = 0.89
+"""Of a fair share: the planner leaves a node with nine tenths of it where it is."""
 _LEAD_NS = 300 * NS_PER_MS
 """Between telling the processes when to begin and beginning."""
 _GRACE_SECONDS = 45.0
@@ -72,16 +75,36 @@ def _run(
     crew = Crew()
     stack.callback(crew.stop)
     scheduled = [Scheduled(settings.sale_at_seconds, EventKind.SALE_STARTS, "sale starts")]
-    if settings.kill:
-        assert cluster is not None, "--kill is refused with --url"
-        scheduled.append(_kill(settings, cluster, stack))
-    return _load(settings, cache_url, address, catalog, crew, display, scheduled)
+    awaited = []
+    if settings.kill or settings.add_node:
+        assert cluster is not None, "--kill and --add-node are refused with --url"
+        client = stack.enter_context(shoal.Client.from_url(cluster.url))
+        client.topology(timeout="30s")
+        if settings.add_node:
+            scheduled.append(
+                Scheduled(settings.add_at_seconds, EventKind.NODE_ADDED, "{} joins", cluster.add)
+            )
+            awaited.append(_settled(client, f"node-{_NODES + 1}"))
+        if settings.kill:
+            scheduled.append(_kill(settings, cluster, client))
+    schedule = partial(Schedule, scheduled, awaited)
+    return _load(settings, cache_url, address, catalog, crew, display, schedule)
 
 
-def _kill(settings: Settings, cluster: OwnCluster, stack: ExitStack) -> Scheduled:
+def _settled(client: shoal.Client, node_id: str) -> Awaited:
+    """That the node which joined is the primary of its share of the partitions."""
+
+    def subject() -> str | None:
+        topology = client.topology()
+        served = sum(partition.primary == node_id for partition in topology.partitions)
+        share = topology.partition_count / (_NODES + 1)
+        return node_id if served >= _SHARE * share else None
+
+    return Awaited(EventKind.NODE_ADDED, EventKind.NODE_SETTLED, "{} has its share", subject)
+
+
+def _kill(settings: Settings, cluster: OwnCluster, client: shoal.Client) -> Scheduled:
     """The kill of the node that serves the viral product when its time has come."""
-    client = stack.enter_context(shoal.Client.from_url(cluster.url))
-    client.topology(timeout="30s")
 
     def kill() -> str:
         owner = client.topology().partition_of(key_of(VIRAL_PRODUCT)).primary
@@ -118,7 +141,7 @@ def _load(
     catalog: Catalog,
     crew: Crew,
     display: Display,
-    scheduled: Sequence[Scheduled],
+    make_schedule: Callable[..., Schedule],
 ) -> Report:
     display.step(f"Starting {settings.workers} workers x {settings.threads} threads ...")
     for index in range(settings.workers):
@@ -128,7 +151,7 @@ def _load(
     begin_ns = time.monotonic_ns() + _LEAD_NS
     crew.begin(begin_ns)
     ledger = Ledger(settings, begin_ns=begin_ns)
-    schedule = Schedule(scheduled, begin_ns=begin_ns)
+    schedule = make_schedule(begin_ns=begin_ns)
     _listen(crew, ledger, schedule, catalog, display)
     ledger.finish()
     display.close()

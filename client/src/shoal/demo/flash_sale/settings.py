@@ -56,6 +56,10 @@ class Settings:
     """A node is killed in the middle of the sale: the primary of the viral product."""
     kill_share: float = 0.6
     """The node is killed after this share of the run."""
+    add_node: bool = False
+    """One node more joins in the middle of the sale."""
+    add_share: float = 0.4
+    """It joins after this share of the run."""
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.threads < 1:
@@ -81,6 +85,10 @@ class Settings:
     @property
     def kill_at_seconds(self) -> float:
         return self.seconds * self.kill_share
+
+    @property
+    def add_at_seconds(self) -> float:
+        return self.seconds * self.add_share
 
     @property
     def sale_at_seconds(self) -> float:

@@ -8,7 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shoal.demo.flash_sale.kill import Kill
+from shoal.demo.events import EventKind
+from shoal.demo.flash_sale.disturbance import Disturbance
 from shoal.demo.flash_sale.report import Report
 
 
@@ -39,24 +40,38 @@ def rows_of(report: Report) -> list[tuple[str, str]]:
         ),
         ("cache failures", f"{report.cache_failures:,}, answered from the origin"),
         ("reads not answered", f"{reads.failed:,}"),
-        *([] if report.kill is None else rows_of_kill(report.kill)),
+        *(row for each in report.disturbances for row in rows_of_disturbance(each)),
     ]
 
 
-def rows_of_kill(kill: Kill) -> list[tuple[str, str]]:
+def rows_of_disturbance(found: Disturbance) -> list[tuple[str, str]]:
     return [
-        (f"kill -9 of {kill.node}", f"after {kill.at_seconds:.1f} s"),
+        _headline(found),
         (
             "... cache failures",
-            f"{kill.cache_failures:,}, the last {kill.failing_seconds:.1f} s after it",
+            f"{found.cache_failures:,}"
+            + (
+                f", the last {found.failing_seconds:.1f} s after it" if found.cache_failures else ""
+            ),
         ),
         (
             "... origin queries",
-            f"{kill.origin_per_second_before:,.0f}/s before, at worst "
-            f"{kill.origin_per_second_worst:,.0f}/s",
+            f"{found.origin_per_second_before:,.0f}/s before, at worst "
+            f"{found.origin_per_second_worst:,.0f}/s",
         ),
-        ("... p99", f"{kill.p99_ms_before:.2f} ms before, at worst {kill.p99_ms_worst:.0f} ms"),
+        ("... p99", f"{found.p99_ms_before:.2f} ms before, at worst {found.p99_ms_worst:.0f} ms"),
     ]
+
+
+def _headline(found: Disturbance) -> tuple[str, str]:
+    if found.kind is EventKind.NODE_KILLED:
+        return f"kill -9 of {found.node}", f"after {found.at_seconds:.1f} s"
+    settled = (
+        "it had not its share at the end"
+        if found.settled_seconds is None
+        else f"it had its share {found.settled_seconds:.1f} s later"
+    )
+    return f"{found.node} joins", f"after {found.at_seconds:.1f} s; {settled}"
 
 
 def summary_of(report: Report) -> RenderableType:

@@ -1,4 +1,4 @@
-"""What the kill of a node did to the sale: the figures around it, from those of each second."""
+"""What a node that dies or joins did to the sale: the figures around it, from each second's."""
 
 from __future__ import annotations
 
@@ -6,36 +6,49 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from shoal.demo.events import EventKind
 from shoal.demo.flash_sale.ledger import Second
 
 BEFORE_SECONDS = 5.0
-"""How much of the time before the kill it is compared with."""
+"""How much of the time before it is compared with."""
+DISTURBING = (EventKind.NODE_ADDED, EventKind.NODE_KILLED)
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class Disturbance:
     """Seconds are since the load began. A cache failure is a read or delete not answered."""
 
+    kind: EventKind
     node: str
     at_seconds: float
+    settled_seconds: float | None
+    """From it until the node that joined served its share; None: it did not, or was none."""
     cache_failures: int
-    """From the kill on."""
+    """From it on, until the next."""
     failing_seconds: float
-    """From the kill to the end of the last second in which something failed."""
+    """From it to the end of the last second in which something failed."""
     origin_per_second_before: float
     origin_per_second_worst: float
     p99_ms_before: float
     p99_ms_worst: float
 
 
-def kill_of(node: str, at_seconds: float, seconds: Sequence[Second]) -> Kill:
-    """Compare what came after a kill with the seconds before it."""
+def disturbance_of(
+    kind: EventKind,
+    node: str,
+    at_seconds: float,
+    seconds: Sequence[Second],
+    *,
+    until_seconds: float = float("inf"),
+    settled_at_seconds: float | None = None,
+) -> Disturbance:
+    """Compare what came after it, until the next one, with the seconds before it."""
     before = [
         second
         for second in seconds
         if at_seconds - BEFORE_SECONDS <= second.elapsed_seconds <= at_seconds
     ]
-    after = [second for second in seconds if second.elapsed_seconds > at_seconds]
+    after = [second for second in seconds if at_seconds < second.elapsed_seconds <= until_seconds]
     earlier = [second for second in seconds if second.elapsed_seconds <= at_seconds]
     failures_before = earlier[-1].failures_so_far if earlier else 0
     failing_seconds, so_far = 0.0, failures_before
@@ -43,9 +56,11 @@ def kill_of(node: str, at_seconds: float, seconds: Sequence[Second]) -> Kill:
         if second.failures_so_far > so_far:
             failing_seconds = second.elapsed_seconds - at_seconds
         so_far = second.failures_so_far
-    return Kill(
+    return Disturbance(
+        kind=kind,
         node=node,
         at_seconds=at_seconds,
+        settled_seconds=None if settled_at_seconds is None else settled_at_seconds - at_seconds,
         cache_failures=so_far - failures_before,
         failing_seconds=failing_seconds,
         origin_per_second_before=_mean([each.all_queries_per_second for each in before]),
