@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
-from cluster_views import live, member, record, view
+from cluster_views import CONFIG, live, member, record, view
 from shoal_coordinator.registry.records import MemberState, NodeId
 from shoal_node.candidates import candidates, rank
 
@@ -40,3 +41,23 @@ def test_a_node_that_is_not_live_has_no_rank() -> None:
     assert rank(seen, record(0, preference="a"), NodeId("a")) == 0
     assert rank(seen, record(0, preference="a"), NodeId("p")) is None
     assert rank(seen, record(0, preference="z"), NodeId("z")) is None
+
+
+def test_who_waits_to_be_added_takes_nothing_though_nobody_else_is_there() -> None:
+    waits = view(nodes=(live("a"),), members=(member("a", MemberState.JOINING),))
+    assert candidates(waits, record(0)) == ()
+    by_hand = replace(CONFIG, auto_join=False)
+    assert candidates(view(nodes=(live("a"),), config=by_hand), record(0)) == ()
+    added = view(nodes=(live("a"),), members=(member("a"),), config=by_hand)
+    assert candidates(added, record(0)) == ("a",)
+
+
+def test_a_weight_that_an_operator_set_counts() -> None:
+    seen = view(
+        nodes=(live("a"), live("b"), live("p", weight=0)),
+        members=(member("a", weight=0), member("b"), member("p", weight=50)),
+    )
+    assert all(candidates(seen, record(number))[-1] == "a" for number in range(20)), (
+        "who shall have nothing takes only what nobody else is there for"
+    )
+    assert {candidates(seen, record(number))[0] for number in range(40)} == {"b", "p"}

@@ -20,9 +20,10 @@ from shoal_coordinator.errors import EtcdWentBack
 from shoal_coordinator.registry.etcd import open_store
 from shoal_coordinator.registry.follow import follow
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.operations import change_config
+from shoal_coordinator.registry.operations import change_config, change_membership
 from shoal_coordinator.registry.port import Store, StoreError, StoreWentBack
 from shoal_coordinator.registry.records import CoordinatorLeader
+from shoal_coordinator.service.admin import Changers
 from shoal_coordinator.service.metrics import Metrics, MetricsServer
 from shoal_coordinator.service.server import Server
 from shoal_coordinator.settings import CoordinatorSettings
@@ -120,7 +121,10 @@ async def run_coordinator(settings: CoordinatorSettings, stop: asyncio.Event) ->
     keys = Keys(settings.cluster)
     store = open_store(settings.etcd)
     coordinator = Coordinator(store, keys, settings)
-    server = Server(lambda: coordinator.latest.view, partial(change_config, store, keys))
+    changers = Changers(
+        partial(change_config, store, keys), partial(change_membership, store, keys)
+    )
+    server = Server(lambda: coordinator.latest.view, changers)
     metrics: MetricsServer | None = None
     try:
         bound = await server.start(settings.listen)

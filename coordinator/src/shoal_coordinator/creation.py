@@ -30,6 +30,7 @@ async def create_or_join(
         eviction=settings.eviction,
         min_in_sync=settings.min_in_sync,
         unclean=settings.unclean,
+        auto_join=settings.auto_join,
     )
     try:
         stands = await create_config(store, keys, asked)
@@ -65,6 +66,7 @@ def differences(asked: ClusterConfig, stands: ClusterConfig) -> list[str]:
     changeable = (
         ("eviction", asked.eviction, stands.eviction),
         ("unclean", asked.unclean, stands.unclean),
+        ("auto-join", _on_or_off(asked.auto_join), _on_or_off(stands.auto_join)),
     )
     sentences += [
         f"--{name} {wanted} has no effect: the cluster has {standing}, which stands; "
@@ -73,3 +75,7 @@ def differences(asked: ClusterConfig, stands: ClusterConfig) -> list[str]:
         if wanted != standing
     ]
     return sentences
+
+
+def _on_or_off(value: bool) -> str:  # noqa: FBT001
+    return "on" if value else "off"

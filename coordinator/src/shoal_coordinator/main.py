@@ -83,6 +83,13 @@ _SIGNALLED = 128
     "`shoal config` changes it.",
 )
 @click.option(
+    "--auto-join",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    help="Whether a new node takes its share at once, or waits for `shoal node add`; "
+    "`shoal config` changes it.",
+)
+@click.option(
     "--down-grace",
     type=float,
     default=PlanSettings().down_grace_seconds,
@@ -110,6 +117,7 @@ def main(
     eviction: str,
     min_in_sync: int,
     unclean: str,
+    auto_join: str,
     down_grace: float,
     metrics_listen: str | None,
     insecure: bool,  # noqa: FBT001
@@ -133,6 +141,7 @@ def main(
             eviction=Eviction(eviction),
             min_in_sync=min_in_sync,
             unclean=Unclean(unclean),
+            auto_join=auto_join == "on",
             plan=_plan(down_grace),
         )
         asyncio.run(_run(settings))

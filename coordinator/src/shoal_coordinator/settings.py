@@ -22,8 +22,8 @@ _NODES_MAX = 10_000
 class CoordinatorSettings:
     """One coordinator's settings.
 
-    ``partitions`` to ``lease_ttl_seconds``, ``eviction``, ``min_in_sync`` and ``unclean``
-    take effect when the cluster is created.
+    ``partitions`` to ``lease_ttl_seconds``, ``eviction``, ``min_in_sync``, ``unclean`` and
+    ``auto_join`` take effect when the cluster is created.
     """
 
     etcd: str
@@ -40,6 +40,7 @@ class CoordinatorSettings:
     eviction: Eviction = Eviction.S3FIFO
     min_in_sync: int = 1
     unclean: Unclean = Unclean.CLEAR
+    auto_join: bool = True
     plan: PlanSettings = field(default_factory=PlanSettings)
 
     def __post_init__(self) -> None:

@@ -216,8 +216,7 @@ class Agent:
         if self._view is None or standing(self._view, self.local) is None:
             return False
         return any(
-            node != self.local.node and live.registration.takes_partitions
-            for node, live in self._view.nodes.items()
+            node != self.local.node and self._view.may_be_given(node) for node in self._view.nodes
         )
 
     async def _turns(self) -> None:

@@ -1,11 +1,12 @@
 """Who may take a vacant partition, in which order.
 
 First the nodes of the record's preference list (the ring's order) that live and
-have weight and do not stop, then every other such node. The others are ordered by
-rendezvous hashing of (partition, node), so that the partitions of a lost zone
-spread over all who are left instead of piling up on one; nodes that are being
-drained come last. A pure function of (view, record): every node that sees the
-same view computes the same order, and so at most one finds itself first.
+have weight and do not stop, then every other such node that does not wait to be added.
+The others are ordered by rendezvous hashing of (partition, node), so that the partitions
+of a lost zone spread over all who are left instead of piling up on one; nodes that shall
+have nothing (being drained, gone for good, or given no weight) come last. A pure
+function of (view, record): every node that sees the same view computes the same order,
+and so at most one finds itself first.
 
 Rendezvous (highest random weight) hashing: Thaler and Ravishankar, 1998.
 """
@@ -45,13 +46,12 @@ def _others(view: ClusterView, record: PartitionRecord) -> tuple[NodeId, ...]:
 
 
 def _can_own(view: ClusterView, node: NodeId) -> bool:
-    live = view.nodes.get(node)
-    return live is not None and live.registration.takes_partitions
+    return view.may_be_given(node)
 
 
 def _is_leaving(view: ClusterView, node: NodeId) -> bool:
     member = view.members.get(node)
-    return member is not None and member.state in _LEAVING
+    return member is not None and (member.state in _LEAVING or member.weight == 0)
 
 
 def _score(partition: PartitionId, node: NodeId) -> bytes:

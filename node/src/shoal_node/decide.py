@@ -56,7 +56,7 @@ def at_once(
     actions: list[OwnAction] = [*left]
     if own is not None:
         actions += servings(view, local, partitions)
-    may_follow = own is not None and own.registration.weight > 0 and not local.stopping
+    may_follow = own is not None and view.has_weight(local.node) and not local.stopping
     for follow in followings(view, local, partitions, may_begin=may_follow):
         if follow.partition not in closed:
             actions.append(follow)
@@ -76,7 +76,7 @@ def decide(view: ClusterView, local: Local, now_ms: int, policy: Policy) -> tupl
     if view.revision > local.installed:
         actions.append(InstallTopology(view.revision))
     actions += left.after
-    may_follow = own is not None and own.registration.weight > 0 and not local.stopping
+    may_follow = own is not None and view.has_weight(local.node) and not local.stopping
     closed = {action.partition for action in left.before}
     actions += (
         it for it in followings(view, local, may_begin=may_follow) if it.partition not in closed

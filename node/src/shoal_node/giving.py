@@ -67,7 +67,7 @@ def _target(view: ClusterView, local: Local, held: HeldPartition, policy: Policy
     wanted = held.record.handoff_to
     if wanted is None or wanted == local.node or wanted not in near:
         return None
-    return near[wanted] if view.nodes[wanted].registration.takes_partitions else None
+    return near[wanted] if view.may_be_given(wanted) else None
 
 
 def _hand_over(

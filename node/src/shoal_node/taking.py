@@ -62,7 +62,7 @@ def take_overs(  # noqa: C901  a gathering of what each partition needs
     view: ClusterView, local: Local, own: LiveNode, now_ms: int, policy: Policy
 ) -> Iterator[AskPositions | TakeOver | HandOver | LookAgain]:
     """What to take over now, whom to ask before, and when to look again."""
-    if own.registration.weight == 0:
+    if not view.has_weight(local.node):
         return
     room = policy.take_overs_at_once - len(local.taking)
     next_look: LookAgain | None = None

@@ -27,10 +27,10 @@ from shoal_coordinator.registry.operations import (
     campaign,
     change_as_primary,
     change_config,
+    change_member,
     create_config,
     plan_partition,
     plan_partitions,
-    put_member,
     read_config,
     register_node,
     remove_registration,
@@ -206,28 +206,13 @@ async def test_who_no_longer_leads_writes_nothing(store: Store, keys: Keys) -> N
     guard = CreatedAt(keys.leader, old.create_revision)
     member = Member(NodeId("n1"), MemberState.JOINING, 1, "")
 
-    assert await put_member(store, keys, member, old) == Lost(None, (guard,))
+    assert await change_member(store, keys, member.id, lambda _: member, old) == Lost(
+        None, (guard,)
+    )
     assert await plan_partition(store, keys, planned(0, "a"), ABSENT, old) == Lost(None, (guard,))
     both = [PlannedRecord(planned(0, "a")), PlannedRecord(planned(1, "a"))]
     assert await plan_partitions(store, keys, both, old) == (Lost(None, (guard,)),) * 2
-    assert isinstance(await put_member(store, keys, member, new), Won)
-
-
-async def test_members_are_swapped(store: Store, keys: Keys) -> None:
-    leadership = await leading(store, keys)
-    joining = Member(NodeId("n1"), MemberState.JOINING, 1, "")
-    active = replace(joining, state=MemberState.ACTIVE)
-
-    created = await put_member(store, keys, joining, leadership, ABSENT)
-    assert isinstance(created, Won)
-    assert await put_member(store, keys, joining, leadership) == created
-    swapped = await put_member(store, keys, active, leadership, created.mod_revision)
-    assert isinstance(swapped, Won)
-    key = keys.member(NodeId("n1"))
-    assert await put_member(store, keys, joining, leadership, created.mod_revision) == Lost(
-        active, (ModifiedAt(key, created.mod_revision),)
-    )
-    assert isinstance(await put_member(store, keys, joining, leadership), Won)
+    assert isinstance(await change_member(store, keys, member.id, lambda _: member, new), Won)
 
 
 async def test_plans_are_swapped(store: Store, keys: Keys) -> None:
@@ -393,7 +378,7 @@ async def test_a_value_that_cannot_be_read_loses_without_a_crash(store: Store, k
     assert isinstance(outcome, Lost)
     assert outcome.current is None
     member = Member(NodeId("m"), MemberState.LEFT, 1, "")
-    lost = await put_member(store, keys, member, leadership, ABSENT)
+    lost = await change_member(store, keys, member.id, lambda _: member, leadership)
     assert isinstance(lost, Lost)
     registration = NodeRegistration(NodeId("n"), "h:1", "", 1, Incarnation("i"), "0", "")
     lease = await store.grant_lease(30)

@@ -11,13 +11,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
-from cluster_views import CONFIG, live, view
+from cluster_views import CONFIG, live, member, view
 from shoal.v1 import admin_pb2, admin_pb2_grpc, registry_pb2
 from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.membership import Command, Refused
+from shoal_coordinator.registry.operations import MemberStands
 from shoal_coordinator.registry.port import OutcomeUnknown, StoreUnavailable
-from shoal_coordinator.registry.records import ClusterConfig
+from shoal_coordinator.registry.records import ClusterConfig, RebalanceMode, RebalancePolicy
 from shoal_coordinator.registry.view import ClusterView
+from shoal_coordinator.service.admin import Changers
 from shoal_coordinator.service.server import Server
 
 LOOPBACK = HostPort("127.0.0.1", 0)
@@ -41,6 +44,17 @@ class Served:
         self.config = None if self.config is None else change(self.config)
         return self.config
 
+    async def change_membership(self, command: Command) -> MemberStands | Refused:
+        """By the view that stands; nothing is written."""
+        if self.error is not None:
+            raise self.error
+        assert self.view is not None
+        decided = command(self.view)
+        if isinstance(decided, Refused):
+            return decided
+        is_new = self.view.members.get(decided.member.id) != decided.member
+        return MemberStands(decided.member, changed=is_new)
+
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
@@ -51,7 +65,10 @@ async def served() -> AsyncIterator[Served]:
     ) -> ClusterConfig | None:
         return await views[0].change(change)
 
-    server = Server(lambda: views[0].view, change)
+    async def change_membership(command: Command) -> MemberStands | Refused:
+        return await views[0].change_membership(command)
+
+    server = Server(lambda: views[0].view, Changers(change, change_membership))
     serving = Served(server, await server.start(LOOPBACK))
     views.append(serving)
     yield serving
@@ -116,7 +133,7 @@ async def test_reflection_lists_and_describes(served: Served, version: str) -> N
 
 
 async def test_an_address_that_is_taken_is_refused_with_a_sentence(served: Served) -> None:
-    second = Server(lambda: None, served.change)
+    second = Server(lambda: None, Changers(served.change, served.change_membership))
     with pytest.raises(CannotListen, match="cannot be bound"):
         await second.start(served.address)
     await second.stop(0)
@@ -183,3 +200,89 @@ async def test_a_policy_of_a_newer_release_is_refused(served: Served, written: b
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await admin_pb2_grpc.AdminStub(served.channel).UpdateConfig(request, timeout=5)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_member_is_changed_and_what_stands_is_answered(served: Served) -> None:
+    served.view = view(
+        nodes=tuple(map(live, "abc")), members=tuple(map(member, "abc")), config=CONFIG
+    )
+    stub = admin_pb2_grpc.AdminStub(served.channel)
+    drained = await stub.DrainNode(admin_pb2.DrainNodeRequest(node="a"), timeout=5)
+    assert drained.changed
+    assert drained.member.state == registry_pb2.MEMBER_STATE_DRAINING
+    kept = await stub.DrainNode(admin_pb2.DrainNodeRequest(node="a", cancel=True), timeout=5)
+    assert not kept.changed
+    assert kept.member.state == registry_pb2.MEMBER_STATE_ACTIVE
+    assert not (await stub.AddNode(admin_pb2.AddNodeRequest(node="a"), timeout=5)).changed
+    removed = await stub.RemoveNode(admin_pb2.RemoveNodeRequest(node="a"), timeout=5)
+    assert removed.member.state == registry_pb2.MEMBER_STATE_LEFT
+    weighed = await stub.SetNodeWeight(
+        admin_pb2.SetNodeWeightRequest(node="a", weight=0), timeout=5
+    )
+    assert (weighed.member.weight, weighed.member.weight_is_set) == (0, True)
+    own = await stub.SetNodeWeight(admin_pb2.SetNodeWeightRequest(node="a"), timeout=5)
+    assert (own.member.weight, own.member.weight_is_set) == (100, False)
+
+
+@pytest.mark.parametrize(
+    ("node", "code", "reason", "sentence"),
+    [
+        ("a", grpc.StatusCode.FAILED_PRECONDITION, "TOO_FEW_NODES", "would leave 0 nodes"),
+        ("b", grpc.StatusCode.NOT_FOUND, "NODE_UNKNOWN", "shoal node list"),
+        ("/", grpc.StatusCode.INVALID_ARGUMENT, None, "is not usable"),
+    ],
+)
+async def test_a_refused_command_says_why(
+    served: Served, node: str, code: grpc.StatusCode, reason: str | None, sentence: str
+) -> None:
+    served.view = view(nodes=(live("a"),), members=(member("a"),))
+    with pytest.raises(grpc.aio.AioRpcError, match=sentence) as raised:
+        await admin_pb2_grpc.AdminStub(served.channel).DrainNode(
+            admin_pb2.DrainNodeRequest(node=node), timeout=5
+        )
+    assert raised.value.code() is code
+    status = rpc_status.from_call(raised.value)
+    if reason is not None:
+        info = error_details_pb2.ErrorInfo()
+        assert status is not None
+        assert status.details[0].Unpack(info)
+        assert (info.reason, info.metadata["outcome"]) == (reason, "NOT_APPLIED")
+
+
+async def test_the_policy_of_moves_is_changed_field_by_field(served: Served) -> None:
+    served.config = CONFIG
+    stub = admin_pb2_grpc.AdminStub(served.channel)
+    change = admin_pb2.RebalanceChange(
+        moves_max=3, window_from_minute=120, window_minutes=60, abort_on_lost_node=True
+    )
+    answer = await stub.UpdateConfig(admin_pb2.UpdateConfigRequest(rebalance=change), timeout=5)
+    assert answer.config.rebalance.moves_max == 3
+    assert answer.config.rebalance.abort_on_lost_node
+    paused = admin_pb2.RebalanceChange(mode=registry_pb2.REBALANCE_MODE_PAUSED, moves_max=0)
+    answer = await stub.UpdateConfig(admin_pb2.UpdateConfigRequest(rebalance=paused), timeout=5)
+    assert served.config.rebalance == RebalancePolicy(
+        mode=RebalanceMode.PAUSED,
+        window_from_minute=120,
+        window_minutes=60,
+        abort_on_lost_node=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        admin_pb2.RebalanceChange(window_from_minute=1440),
+        admin_pb2.RebalanceChange(moves_max=1 << 20),
+        admin_pb2.RebalanceChange.FromString(b"\x08\x63"),
+    ],
+)
+async def test_a_policy_that_cannot_be_meant_is_refused(
+    served: Served, change: admin_pb2.RebalanceChange
+) -> None:
+    served.config = CONFIG
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await admin_pb2_grpc.AdminStub(served.channel).UpdateConfig(
+            admin_pb2.UpdateConfigRequest(rebalance=change), timeout=5
+        )
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert served.config == CONFIG

@@ -15,8 +15,8 @@ from shoal_coordinator.registry.operations import (
     Lost,
     PlannedRecord,
     campaign,
+    change_member,
     plan_partitions,
-    put_member,
 )
 from shoal_coordinator.registry.port import LeaseLost, OutcomeUnknown, Store, StoreUnavailable
 from shoal_coordinator.registry.records import CoordinatorLeader
@@ -107,7 +107,8 @@ class Coordinator(Host):
         planned: list[PlannedRecord] = []
         for action in decision.actions:
             if isinstance(action, AdmitMember | RefreshMember):
-                await put_member(self._store, KEYS, action.member, leadership)
+                node = action.member.id
+                await change_member(self._store, KEYS, node, action.of, leadership)
             else:
                 step: PartitionAction = action
                 planned.append(PlannedRecord(step.record, step.expected))

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from shoal.v1 import registry_pb2 as shoal_dot_v1_dot_registry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14shoal/v1/admin.proto\x12\x08shoal.v1\x1a\x17shoal/v1/registry.proto\"\x19\n\x17GetClusterStatusRequest\"\x98\x02\n\x18GetClusterStatusResponse\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\'\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x17.shoal.v1.ClusterConfig\x12+\n\x06leader\x18\x04 \x01(\x0b\x32\x1b.shoal.v1.CoordinatorLeader\x12#\n\x05nodes\x18\x05 \x03(\x0b\x32\x14.shoal.v1.NodeStatus\x12\x1b\n\x13unserved_partitions\x18\x06 \x01(\r\x12\x1c\n\x14misplaced_partitions\x18\x07 \x01(\r\x12#\n\x1bunder_replicated_partitions\x18\x08 \x01(\r\"\xd7\x01\n\nNodeStatus\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.shoal.v1.Member\x12\x30\n\x0cregistration\x18\x02 \x01(\x0b\x32\x1a.shoal.v1.NodeRegistration\x12\x1a\n\x12primary_partitions\x18\x03 \x01(\r\x12!\n\x19wanted_primary_partitions\x18\x04 \x01(\r\x12\x1a\n\x12replica_partitions\x18\x05 \x01(\r\x12\x1a\n\x12in_sync_partitions\x18\x06 \x01(\r\"\xb1\x01\n\x13UpdateConfigRequest\x12*\n\x08\x65viction\x18\x01 \x01(\x0e\x32\x18.shoal.v1.EvictionPolicy\x12(\n\x07unclean\x18\x02 \x01(\x0e\x32\x17.shoal.v1.UncleanPolicy\x12&\n\x19snapshot_bytes_per_second\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x1c\n\x1a_snapshot_bytes_per_second\"?\n\x14UpdateConfigResponse\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.shoal.v1.ClusterConfig\"\"\n\x12\x45xplainRingRequest\x12\x0c\n\x04slot\x18\x01 \x01(\r\"\xb4\x01\n\x13\x45xplainRingResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04slot\x18\x02 \x01(\r\x12)\n\x06record\x18\x03 \x01(\x0b\x32\x19.shoal.v1.PartitionRecord\x12\x11\n\tpartition\x18\x04 \x01(\r\x12\r\n\x05point\x18\x05 \x01(\x06\x12#\n\x06tokens\x18\x06 \x03(\x0b\x32\x13.shoal.v1.RingToken\x12\x0b\n\x03why\x18\x07 \x03(\t\"(\n\tRingToken\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05point\x18\x02 \x01(\x06\x32\xfd\x01\n\x05\x41\x64min\x12Y\n\x10GetClusterStatus\x12!.shoal.v1.GetClusterStatusRequest\x1a\".shoal.v1.GetClusterStatusResponse\x12M\n\x0cUpdateConfig\x12\x1d.shoal.v1.UpdateConfigRequest\x1a\x1e.shoal.v1.UpdateConfigResponse\x12J\n\x0b\x45xplainRing\x12\x1c.shoal.v1.ExplainRingRequest\x1a\x1d.shoal.v1.ExplainRingResponseB0\n\x0c\x64\x65v.shoal.v1P\x01Z\x1eshoal.dev/gen/shoal/v1;shoalv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14shoal/v1/admin.proto\x12\x08shoal.v1\x1a\x17shoal/v1/registry.proto\"\x19\n\x17GetClusterStatusRequest\"\x98\x02\n\x18GetClusterStatusResponse\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\'\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x17.shoal.v1.ClusterConfig\x12+\n\x06leader\x18\x04 \x01(\x0b\x32\x1b.shoal.v1.CoordinatorLeader\x12#\n\x05nodes\x18\x05 \x03(\x0b\x32\x14.shoal.v1.NodeStatus\x12\x1b\n\x13unserved_partitions\x18\x06 \x01(\r\x12\x1c\n\x14misplaced_partitions\x18\x07 \x01(\r\x12#\n\x1bunder_replicated_partitions\x18\x08 \x01(\r\"\xd7\x01\n\nNodeStatus\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.shoal.v1.Member\x12\x30\n\x0cregistration\x18\x02 \x01(\x0b\x32\x1a.shoal.v1.NodeRegistration\x12\x1a\n\x12primary_partitions\x18\x03 \x01(\r\x12!\n\x19wanted_primary_partitions\x18\x04 \x01(\r\x12\x1a\n\x12replica_partitions\x18\x05 \x01(\r\x12\x1a\n\x12in_sync_partitions\x18\x06 \x01(\r\"\x85\x02\n\x13UpdateConfigRequest\x12*\n\x08\x65viction\x18\x01 \x01(\x0e\x32\x18.shoal.v1.EvictionPolicy\x12(\n\x07unclean\x18\x02 \x01(\x0e\x32\x17.shoal.v1.UncleanPolicy\x12&\n\x19snapshot_bytes_per_second\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12,\n\trebalance\x18\x04 \x01(\x0b\x32\x19.shoal.v1.RebalanceChange\x12\x16\n\tauto_join\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x1c\n\x1a_snapshot_bytes_per_secondB\x0c\n\n_auto_join\"\xc8\x03\n\x0fRebalanceChange\x12%\n\x04mode\x18\x01 \x01(\x0e\x32\x17.shoal.v1.RebalanceMode\x12\x16\n\tmoves_max\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x12moves_per_node_max\x18\x03 \x01(\rH\x01\x88\x01\x01\x12$\n\x17moves_per_zone_pair_max\x18\x04 \x01(\rH\x02\x88\x01\x01\x12\x18\n\x0brepairs_max\x18\x05 \x01(\rH\x03\x88\x01\x01\x12\x1f\n\x12window_from_minute\x18\x06 \x01(\rH\x04\x88\x01\x01\x12\x1b\n\x0ewindow_minutes\x18\x07 \x01(\rH\x05\x88\x01\x01\x12\x16\n\tbelow_max\x18\x08 \x01(\rH\x06\x88\x01\x01\x12\x1f\n\x12\x61\x62ort_on_lost_node\x18\t \x01(\x08H\x07\x88\x01\x01\x42\x0c\n\n_moves_maxB\x15\n\x13_moves_per_node_maxB\x1a\n\x18_moves_per_zone_pair_maxB\x0e\n\x0c_repairs_maxB\x15\n\x13_window_from_minuteB\x11\n\x0f_window_minutesB\x0c\n\n_below_maxB\x15\n\x13_abort_on_lost_node\"?\n\x14UpdateConfigResponse\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.shoal.v1.ClusterConfig\"\"\n\x12\x45xplainRingRequest\x12\x0c\n\x04slot\x18\x01 \x01(\r\"\xb4\x01\n\x13\x45xplainRingResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04slot\x18\x02 \x01(\r\x12)\n\x06record\x18\x03 \x01(\x0b\x32\x19.shoal.v1.PartitionRecord\x12\x11\n\tpartition\x18\x04 \x01(\r\x12\r\n\x05point\x18\x05 \x01(\x06\x12#\n\x06tokens\x18\x06 \x03(\x0b\x32\x13.shoal.v1.RingToken\x12\x0b\n\x03why\x18\x07 \x03(\t\"(\n\tRingToken\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05point\x18\x02 \x01(\x06\"\x1e\n\x0e\x41\x64\x64NodeRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\"D\n\x0f\x41\x64\x64NodeResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.shoal.v1.Member\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"0\n\x10\x44rainNodeRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ncel\x18\x02 \x01(\x08\"F\n\x11\x44rainNodeResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.shoal.v1.Member\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"0\n\x11RemoveNodeRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"G\n\x12RemoveNodeResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.shoal.v1.Member\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"D\n\x14SetNodeWeightRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x13\n\x06weight\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\t\n\x07_weight\"J\n\x15SetNodeWeightResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.shoal.v1.Member\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x32\x9e\x04\n\x05\x41\x64min\x12Y\n\x10GetClusterStatus\x12!.shoal.v1.GetClusterStatusRequest\x1a\".shoal.v1.GetClusterStatusResponse\x12M\n\x0cUpdateConfig\x12\x1d.shoal.v1.UpdateConfigRequest\x1a\x1e.shoal.v1.UpdateConfigResponse\x12J\n\x0b\x45xplainRing\x12\x1c.shoal.v1.ExplainRingRequest\x1a\x1d.shoal.v1.ExplainRingResponse\x12>\n\x07\x41\x64\x64Node\x12\x18.shoal.v1.AddNodeRequest\x1a\x19.shoal.v1.AddNodeResponse\x12\x44\n\tDrainNode\x12\x1a.shoal.v1.DrainNodeRequest\x1a\x1b.shoal.v1.DrainNodeResponse\x12G\n\nRemoveNode\x12\x1b.shoal.v1.RemoveNodeRequest\x1a\x1c.shoal.v1.RemoveNodeResponse\x12P\n\rSetNodeWeight\x12\x1e.shoal.v1.SetNodeWeightRequest\x1a\x1f.shoal.v1.SetNodeWeightResponseB0\n\x0c\x64\x65v.shoal.v1P\x01Z\x1eshoal.dev/gen/shoal/v1;shoalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,15 +40,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NODESTATUS']._serialized_start=370
   _globals['_NODESTATUS']._serialized_end=585
   _globals['_UPDATECONFIGREQUEST']._serialized_start=588
-  _globals['_UPDATECONFIGREQUEST']._serialized_end=765
-  _globals['_UPDATECONFIGRESPONSE']._serialized_start=767
-  _globals['_UPDATECONFIGRESPONSE']._serialized_end=830
-  _globals['_EXPLAINRINGREQUEST']._serialized_start=832
-  _globals['_EXPLAINRINGREQUEST']._serialized_end=866
-  _globals['_EXPLAINRINGRESPONSE']._serialized_start=869
-  _globals['_EXPLAINRINGRESPONSE']._serialized_end=1049
-  _globals['_RINGTOKEN']._serialized_start=1051
-  _globals['_RINGTOKEN']._serialized_end=1091
-  _globals['_ADMIN']._serialized_start=1094
-  _globals['_ADMIN']._serialized_end=1347
+  _globals['_UPDATECONFIGREQUEST']._serialized_end=849
+  _globals['_REBALANCECHANGE']._serialized_start=852
+  _globals['_REBALANCECHANGE']._serialized_end=1308
+  _globals['_UPDATECONFIGRESPONSE']._serialized_start=1310
+  _globals['_UPDATECONFIGRESPONSE']._serialized_end=1373
+  _globals['_EXPLAINRINGREQUEST']._serialized_start=1375
+  _globals['_EXPLAINRINGREQUEST']._serialized_end=1409
+  _globals['_EXPLAINRINGRESPONSE']._serialized_start=1412
+  _globals['_EXPLAINRINGRESPONSE']._serialized_end=1592
+  _globals['_RINGTOKEN']._serialized_start=1594
+  _globals['_RINGTOKEN']._serialized_end=1634
+  _globals['_ADDNODEREQUEST']._serialized_start=1636
+  _globals['_ADDNODEREQUEST']._serialized_end=1666
+  _globals['_ADDNODERESPONSE']._serialized_start=1668
+  _globals['_ADDNODERESPONSE']._serialized_end=1736
+  _globals['_DRAINNODEREQUEST']._serialized_start=1738
+  _globals['_DRAINNODEREQUEST']._serialized_end=1786
+  _globals['_DRAINNODERESPONSE']._serialized_start=1788
+  _globals['_DRAINNODERESPONSE']._serialized_end=1858
+  _globals['_REMOVENODEREQUEST']._serialized_start=1860
+  _globals['_REMOVENODEREQUEST']._serialized_end=1908
+  _globals['_REMOVENODERESPONSE']._serialized_start=1910
+  _globals['_REMOVENODERESPONSE']._serialized_end=1981
+  _globals['_SETNODEWEIGHTREQUEST']._serialized_start=1983
+  _globals['_SETNODEWEIGHTREQUEST']._serialized_end=2051
+  _globals['_SETNODEWEIGHTRESPONSE']._serialized_start=2053
+  _globals['_SETNODEWEIGHTRESPONSE']._serialized_end=2127
+  _globals['_ADMIN']._serialized_start=2130
+  _globals['_ADMIN']._serialized_end=2672
 # @@protoc_insertion_point(module_scope)

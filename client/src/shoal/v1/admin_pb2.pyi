@@ -127,28 +127,120 @@ class UpdateConfigRequest(_message.Message):
     EVICTION_FIELD_NUMBER: _builtins.int
     UNCLEAN_FIELD_NUMBER: _builtins.int
     SNAPSHOT_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    REBALANCE_FIELD_NUMBER: _builtins.int
+    AUTO_JOIN_FIELD_NUMBER: _builtins.int
     eviction: _registry_pb2.EvictionPolicy.ValueType
     """Unspecified: left as it is."""
     unclean: _registry_pb2.UncleanPolicy.ValueType
     """Unspecified: left as it is."""
     snapshot_bytes_per_second: _builtins.int
     """Left out: left as it is. 0: no bound."""
+    auto_join: _builtins.bool
+    """Left out: left as it is. Set: members that wait for approval are added at once."""
+    @_builtins.property
+    def rebalance(self) -> Global___RebalanceChange:
+        """Left out: left as it is."""
+
     def __init__(
         self,
         *,
         eviction: _registry_pb2.EvictionPolicy.ValueType = ...,
         unclean: _registry_pb2.UncleanPolicy.ValueType = ...,
         snapshot_bytes_per_second: _builtins.int | None = ...,
+        rebalance: Global___RebalanceChange | None = ...,
+        auto_join: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_snapshot_bytes_per_second", b"_snapshot_bytes_per_second", "snapshot_bytes_per_second", b"snapshot_bytes_per_second"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join", "_snapshot_bytes_per_second", b"_snapshot_bytes_per_second", "auto_join", b"auto_join", "rebalance", b"rebalance", "snapshot_bytes_per_second", b"snapshot_bytes_per_second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_snapshot_bytes_per_second", b"_snapshot_bytes_per_second", "eviction", b"eviction", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join", "_snapshot_bytes_per_second", b"_snapshot_bytes_per_second", "auto_join", b"auto_join", "eviction", b"eviction", "rebalance", b"rebalance", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auto_join: _TypeAlias = _typing.Literal["auto_join"]  # noqa: Y015
+    _WhichOneofArgType__auto_join: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join"]  # noqa: Y015
     _WhichOneofReturnType__snapshot_bytes_per_second: _TypeAlias = _typing.Literal["snapshot_bytes_per_second"]  # noqa: Y015
     _WhichOneofArgType__snapshot_bytes_per_second: _TypeAlias = _typing.Literal["_snapshot_bytes_per_second", b"_snapshot_bytes_per_second"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_join) -> _WhichOneofReturnType__auto_join | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__snapshot_bytes_per_second) -> _WhichOneofReturnType__snapshot_bytes_per_second | None: ...
 
 Global___UpdateConfigRequest: _TypeAlias = UpdateConfigRequest  # noqa: Y015
+
+@_typing.final
+class RebalanceChange(_message.Message):
+    """RebalanceChange says what becomes of the RebalancePolicy. What is left out stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    MOVES_MAX_FIELD_NUMBER: _builtins.int
+    MOVES_PER_NODE_MAX_FIELD_NUMBER: _builtins.int
+    MOVES_PER_ZONE_PAIR_MAX_FIELD_NUMBER: _builtins.int
+    REPAIRS_MAX_FIELD_NUMBER: _builtins.int
+    WINDOW_FROM_MINUTE_FIELD_NUMBER: _builtins.int
+    WINDOW_MINUTES_FIELD_NUMBER: _builtins.int
+    BELOW_MAX_FIELD_NUMBER: _builtins.int
+    ABORT_ON_LOST_NODE_FIELD_NUMBER: _builtins.int
+    mode: _registry_pb2.RebalanceMode.ValueType
+    moves_max: _builtins.int
+    """0 of a limit: the default."""
+    moves_per_node_max: _builtins.int
+    moves_per_zone_pair_max: _builtins.int
+    repairs_max: _builtins.int
+    window_from_minute: _builtins.int
+    window_minutes: _builtins.int
+    below_max: _builtins.int
+    abort_on_lost_node: _builtins.bool
+    def __init__(
+        self,
+        *,
+        mode: _registry_pb2.RebalanceMode.ValueType = ...,
+        moves_max: _builtins.int | None = ...,
+        moves_per_node_max: _builtins.int | None = ...,
+        moves_per_zone_pair_max: _builtins.int | None = ...,
+        repairs_max: _builtins.int | None = ...,
+        window_from_minute: _builtins.int | None = ...,
+        window_minutes: _builtins.int | None = ...,
+        below_max: _builtins.int | None = ...,
+        abort_on_lost_node: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_abort_on_lost_node", b"_abort_on_lost_node", "_below_max", b"_below_max", "_moves_max", b"_moves_max", "_moves_per_node_max", b"_moves_per_node_max", "_moves_per_zone_pair_max", b"_moves_per_zone_pair_max", "_repairs_max", b"_repairs_max", "_window_from_minute", b"_window_from_minute", "_window_minutes", b"_window_minutes", "abort_on_lost_node", b"abort_on_lost_node", "below_max", b"below_max", "moves_max", b"moves_max", "moves_per_node_max", b"moves_per_node_max", "moves_per_zone_pair_max", b"moves_per_zone_pair_max", "repairs_max", b"repairs_max", "window_from_minute", b"window_from_minute", "window_minutes", b"window_minutes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_abort_on_lost_node", b"_abort_on_lost_node", "_below_max", b"_below_max", "_moves_max", b"_moves_max", "_moves_per_node_max", b"_moves_per_node_max", "_moves_per_zone_pair_max", b"_moves_per_zone_pair_max", "_repairs_max", b"_repairs_max", "_window_from_minute", b"_window_from_minute", "_window_minutes", b"_window_minutes", "abort_on_lost_node", b"abort_on_lost_node", "below_max", b"below_max", "mode", b"mode", "moves_max", b"moves_max", "moves_per_node_max", b"moves_per_node_max", "moves_per_zone_pair_max", b"moves_per_zone_pair_max", "repairs_max", b"repairs_max", "window_from_minute", b"window_from_minute", "window_minutes", b"window_minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__abort_on_lost_node: _TypeAlias = _typing.Literal["abort_on_lost_node"]  # noqa: Y015
+    _WhichOneofArgType__abort_on_lost_node: _TypeAlias = _typing.Literal["_abort_on_lost_node", b"_abort_on_lost_node"]  # noqa: Y015
+    _WhichOneofReturnType__below_max: _TypeAlias = _typing.Literal["below_max"]  # noqa: Y015
+    _WhichOneofArgType__below_max: _TypeAlias = _typing.Literal["_below_max", b"_below_max"]  # noqa: Y015
+    _WhichOneofReturnType__moves_max: _TypeAlias = _typing.Literal["moves_max"]  # noqa: Y015
+    _WhichOneofArgType__moves_max: _TypeAlias = _typing.Literal["_moves_max", b"_moves_max"]  # noqa: Y015
+    _WhichOneofReturnType__moves_per_node_max: _TypeAlias = _typing.Literal["moves_per_node_max"]  # noqa: Y015
+    _WhichOneofArgType__moves_per_node_max: _TypeAlias = _typing.Literal["_moves_per_node_max", b"_moves_per_node_max"]  # noqa: Y015
+    _WhichOneofReturnType__moves_per_zone_pair_max: _TypeAlias = _typing.Literal["moves_per_zone_pair_max"]  # noqa: Y015
+    _WhichOneofArgType__moves_per_zone_pair_max: _TypeAlias = _typing.Literal["_moves_per_zone_pair_max", b"_moves_per_zone_pair_max"]  # noqa: Y015
+    _WhichOneofReturnType__repairs_max: _TypeAlias = _typing.Literal["repairs_max"]  # noqa: Y015
+    _WhichOneofArgType__repairs_max: _TypeAlias = _typing.Literal["_repairs_max", b"_repairs_max"]  # noqa: Y015
+    _WhichOneofReturnType__window_from_minute: _TypeAlias = _typing.Literal["window_from_minute"]  # noqa: Y015
+    _WhichOneofArgType__window_from_minute: _TypeAlias = _typing.Literal["_window_from_minute", b"_window_from_minute"]  # noqa: Y015
+    _WhichOneofReturnType__window_minutes: _TypeAlias = _typing.Literal["window_minutes"]  # noqa: Y015
+    _WhichOneofArgType__window_minutes: _TypeAlias = _typing.Literal["_window_minutes", b"_window_minutes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__abort_on_lost_node) -> _WhichOneofReturnType__abort_on_lost_node | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__below_max) -> _WhichOneofReturnType__below_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__moves_max) -> _WhichOneofReturnType__moves_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__moves_per_node_max) -> _WhichOneofReturnType__moves_per_node_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__moves_per_zone_pair_max) -> _WhichOneofReturnType__moves_per_zone_pair_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repairs_max) -> _WhichOneofReturnType__repairs_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window_from_minute) -> _WhichOneofReturnType__window_from_minute | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window_minutes) -> _WhichOneofReturnType__window_minutes | None: ...
+
+Global___RebalanceChange: _TypeAlias = RebalanceChange  # noqa: Y015
 
 @_typing.final
 class UpdateConfigResponse(_message.Message):
@@ -262,3 +354,199 @@ class RingToken(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RingToken: _TypeAlias = RingToken  # noqa: Y015
+
+@_typing.final
+class AddNodeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddNodeRequest: _TypeAlias = AddNodeRequest  # noqa: Y015
+
+@_typing.final
+class AddNodeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """False: it stood so already."""
+    @_builtins.property
+    def member(self) -> _registry_pb2.Member:
+        """As it stands now."""
+
+    def __init__(
+        self,
+        *,
+        member: _registry_pb2.Member | None = ...,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "member", b"member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddNodeResponse: _TypeAlias = AddNodeResponse  # noqa: Y015
+
+@_typing.final
+class DrainNodeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    CANCEL_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    cancel: _builtins.bool
+    """The node keeps what it still has, and takes its share again."""
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        cancel: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainNodeRequest: _TypeAlias = DrainNodeRequest  # noqa: Y015
+
+@_typing.final
+class DrainNodeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """False: it stood so already."""
+    @_builtins.property
+    def member(self) -> _registry_pb2.Member:
+        """As it stands now."""
+
+    def __init__(
+        self,
+        *,
+        member: _registry_pb2.Member | None = ...,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "member", b"member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainNodeResponse: _TypeAlias = DrainNodeResponse  # noqa: Y015
+
+@_typing.final
+class RemoveNodeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    force: _builtins.bool
+    """Also where the node is up and has copies, where others are too few, and where the only
+    copies of partitions are given up with it.
+    """
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        force: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveNodeRequest: _TypeAlias = RemoveNodeRequest  # noqa: Y015
+
+@_typing.final
+class RemoveNodeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """False: it stood so already."""
+    @_builtins.property
+    def member(self) -> _registry_pb2.Member:
+        """As it stands now."""
+
+    def __init__(
+        self,
+        *,
+        member: _registry_pb2.Member | None = ...,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "member", b"member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveNodeResponse: _TypeAlias = RemoveNodeResponse  # noqa: Y015
+
+@_typing.final
+class SetNodeWeightRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    weight: _builtins.int
+    """0: a proxy, which owns nothing. Left out: as the node's own flag says."""
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        weight: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "node", b"node", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___SetNodeWeightRequest: _TypeAlias = SetNodeWeightRequest  # noqa: Y015
+
+@_typing.final
+class SetNodeWeightResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """False: it stood so already."""
+    @_builtins.property
+    def member(self) -> _registry_pb2.Member:
+        """As it stands now."""
+
+    def __init__(
+        self,
+        *,
+        member: _registry_pb2.Member | None = ...,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "member", b"member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetNodeWeightResponse: _TypeAlias = SetNodeWeightResponse  # noqa: Y015

@@ -50,6 +50,26 @@ class AdminStub:
                 request_serializer=shoal_dot_v1_dot_admin__pb2.ExplainRingRequest.SerializeToString,
                 response_deserializer=shoal_dot_v1_dot_admin__pb2.ExplainRingResponse.FromString,
                 _registered_method=True)
+        self.AddNode = channel.unary_unary(
+                '/shoal.v1.Admin/AddNode',
+                request_serializer=shoal_dot_v1_dot_admin__pb2.AddNodeRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_admin__pb2.AddNodeResponse.FromString,
+                _registered_method=True)
+        self.DrainNode = channel.unary_unary(
+                '/shoal.v1.Admin/DrainNode',
+                request_serializer=shoal_dot_v1_dot_admin__pb2.DrainNodeRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_admin__pb2.DrainNodeResponse.FromString,
+                _registered_method=True)
+        self.RemoveNode = channel.unary_unary(
+                '/shoal.v1.Admin/RemoveNode',
+                request_serializer=shoal_dot_v1_dot_admin__pb2.RemoveNodeRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_admin__pb2.RemoveNodeResponse.FromString,
+                _registered_method=True)
+        self.SetNodeWeight = channel.unary_unary(
+                '/shoal.v1.Admin/SetNodeWeight',
+                request_serializer=shoal_dot_v1_dot_admin__pb2.SetNodeWeightRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_admin__pb2.SetNodeWeightResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
@@ -78,6 +98,36 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddNode(self, request, context):
+        """AddNode lets a node that waits for approval, or that had left, take its share. Like
+        every change of a member it compares and swaps, so any coordinator can be asked, and
+        asked again; what would leave partitions below their replicas is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainNode(self, request, context):
+        """DrainNode has a node give its partitions to others while it serves on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveNode(self, request, context):
+        """RemoveNode has a node count as gone for good. It is given nothing until it is added.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetNodeWeight(self, request, context):
+        """SetNodeWeight changes a node's share.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +145,26 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.ExplainRing,
                     request_deserializer=shoal_dot_v1_dot_admin__pb2.ExplainRingRequest.FromString,
                     response_serializer=shoal_dot_v1_dot_admin__pb2.ExplainRingResponse.SerializeToString,
+            ),
+            'AddNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddNode,
+                    request_deserializer=shoal_dot_v1_dot_admin__pb2.AddNodeRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_admin__pb2.AddNodeResponse.SerializeToString,
+            ),
+            'DrainNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainNode,
+                    request_deserializer=shoal_dot_v1_dot_admin__pb2.DrainNodeRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_admin__pb2.DrainNodeResponse.SerializeToString,
+            ),
+            'RemoveNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveNode,
+                    request_deserializer=shoal_dot_v1_dot_admin__pb2.RemoveNodeRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_admin__pb2.RemoveNodeResponse.SerializeToString,
+            ),
+            'SetNodeWeight': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetNodeWeight,
+                    request_deserializer=shoal_dot_v1_dot_admin__pb2.SetNodeWeightRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_admin__pb2.SetNodeWeightResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +249,114 @@ class Admin:
             '/shoal.v1.Admin/ExplainRing',
             shoal_dot_v1_dot_admin__pb2.ExplainRingRequest.SerializeToString,
             shoal_dot_v1_dot_admin__pb2.ExplainRingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Admin/AddNode',
+            shoal_dot_v1_dot_admin__pb2.AddNodeRequest.SerializeToString,
+            shoal_dot_v1_dot_admin__pb2.AddNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Admin/DrainNode',
+            shoal_dot_v1_dot_admin__pb2.DrainNodeRequest.SerializeToString,
+            shoal_dot_v1_dot_admin__pb2.DrainNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Admin/RemoveNode',
+            shoal_dot_v1_dot_admin__pb2.RemoveNodeRequest.SerializeToString,
+            shoal_dot_v1_dot_admin__pb2.RemoveNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetNodeWeight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Admin/SetNodeWeight',
+            shoal_dot_v1_dot_admin__pb2.SetNodeWeightRequest.SerializeToString,
+            shoal_dot_v1_dot_admin__pb2.SetNodeWeightResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,17 @@ class AdminStub:
     """
     ExplainRing: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ExplainRingRequest, _admin_pb2.ExplainRingResponse]
     """ExplainRing tells where a slot belongs, who has it, and why these differ if they do."""
+    AddNode: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AddNodeRequest, _admin_pb2.AddNodeResponse]
+    """AddNode lets a node that waits for approval, or that had left, take its share. Like
+    every change of a member it compares and swaps, so any coordinator can be asked, and
+    asked again; what would leave partitions below their replicas is refused.
+    """
+    DrainNode: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DrainNodeRequest, _admin_pb2.DrainNodeResponse]
+    """DrainNode has a node give its partitions to others while it serves on."""
+    RemoveNode: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RemoveNodeRequest, _admin_pb2.RemoveNodeResponse]
+    """RemoveNode has a node count as gone for good. It is given nothing until it is added."""
+    SetNodeWeight: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetNodeWeightRequest, _admin_pb2.SetNodeWeightResponse]
+    """SetNodeWeight changes a node's share."""
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
@@ -55,6 +66,17 @@ class AdminAsyncStub(AdminStub):
     """
     ExplainRing: _aio.UnaryUnaryMultiCallable[_admin_pb2.ExplainRingRequest, _admin_pb2.ExplainRingResponse]  # type: ignore[assignment]
     """ExplainRing tells where a slot belongs, who has it, and why these differ if they do."""
+    AddNode: _aio.UnaryUnaryMultiCallable[_admin_pb2.AddNodeRequest, _admin_pb2.AddNodeResponse]  # type: ignore[assignment]
+    """AddNode lets a node that waits for approval, or that had left, take its share. Like
+    every change of a member it compares and swaps, so any coordinator can be asked, and
+    asked again; what would leave partitions below their replicas is refused.
+    """
+    DrainNode: _aio.UnaryUnaryMultiCallable[_admin_pb2.DrainNodeRequest, _admin_pb2.DrainNodeResponse]  # type: ignore[assignment]
+    """DrainNode has a node give its partitions to others while it serves on."""
+    RemoveNode: _aio.UnaryUnaryMultiCallable[_admin_pb2.RemoveNodeRequest, _admin_pb2.RemoveNodeResponse]  # type: ignore[assignment]
+    """RemoveNode has a node count as gone for good. It is given nothing until it is added."""
+    SetNodeWeight: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetNodeWeightRequest, _admin_pb2.SetNodeWeightResponse]  # type: ignore[assignment]
+    """SetNodeWeight changes a node's share."""
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
     """Admin is served by every coordinator."""
@@ -84,5 +106,40 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ExplainRingResponse, _abc.Awaitable[_admin_pb2.ExplainRingResponse]]:
         """ExplainRing tells where a slot belongs, who has it, and why these differ if they do."""
+
+    @_abc_1.abstractmethod
+    def AddNode(
+        self,
+        request: _admin_pb2.AddNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.AddNodeResponse, _abc.Awaitable[_admin_pb2.AddNodeResponse]]:
+        """AddNode lets a node that waits for approval, or that had left, take its share. Like
+        every change of a member it compares and swaps, so any coordinator can be asked, and
+        asked again; what would leave partitions below their replicas is refused.
+        """
+
+    @_abc_1.abstractmethod
+    def DrainNode(
+        self,
+        request: _admin_pb2.DrainNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DrainNodeResponse, _abc.Awaitable[_admin_pb2.DrainNodeResponse]]:
+        """DrainNode has a node give its partitions to others while it serves on."""
+
+    @_abc_1.abstractmethod
+    def RemoveNode(
+        self,
+        request: _admin_pb2.RemoveNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RemoveNodeResponse, _abc.Awaitable[_admin_pb2.RemoveNodeResponse]]:
+        """RemoveNode has a node count as gone for good. It is given nothing until it is added."""
+
+    @_abc_1.abstractmethod
+    def SetNodeWeight(
+        self,
+        request: _admin_pb2.SetNodeWeightRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SetNodeWeightResponse, _abc.Awaitable[_admin_pb2.SetNodeWeightResponse]]:
+        """SetNodeWeight changes a node's share."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -114,32 +114,32 @@ class _MemberStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MemberSta
     DESCRIPTOR: _descriptor.EnumDescriptor
     MEMBER_STATE_UNSPECIFIED: _MemberState.ValueType  # 0
     MEMBER_STATE_JOINING: _MemberState.ValueType  # 1
-    """Known, and given nothing yet."""
+    """Waits for approval, and is given nothing yet."""
     MEMBER_STATE_ACTIVE: _MemberState.ValueType  # 2
     """Takes its share."""
     MEMBER_STATE_DRAINING: _MemberState.ValueType  # 3
     """Gives its share away."""
     MEMBER_STATE_LEFT: _MemberState.ValueType  # 4
-    """Owns nothing."""
+    """Gone for good, unless it is added again."""
 
 class MemberState(_MemberState, metaclass=_MemberStateEnumTypeWrapper):
     """MemberState is the coordinator's view of a node's place in the cluster."""
 
 MEMBER_STATE_UNSPECIFIED: MemberState.ValueType  # 0
 MEMBER_STATE_JOINING: MemberState.ValueType  # 1
-"""Known, and given nothing yet."""
+"""Waits for approval, and is given nothing yet."""
 MEMBER_STATE_ACTIVE: MemberState.ValueType  # 2
 """Takes its share."""
 MEMBER_STATE_DRAINING: MemberState.ValueType  # 3
 """Gives its share away."""
 MEMBER_STATE_LEFT: MemberState.ValueType  # 4
-"""Owns nothing."""
+"""Gone for good, unless it is added again."""
 Global___MemberState: _TypeAlias = MemberState  # noqa: Y015
 
 @_typing.final
 class ClusterConfig(_message.Message):
     """ClusterConfig stands under config. Written when the cluster is created; afterwards
-    only eviction, unclean, the rate of snapshots and rebalance change, by
+    only eviction, unclean, the rate of snapshots, rebalance and auto_join change, by
     compare-and-swap.
     """
 
@@ -155,6 +155,7 @@ class ClusterConfig(_message.Message):
     UNCLEAN_FIELD_NUMBER: _builtins.int
     SNAPSHOT_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
     REBALANCE_FIELD_NUMBER: _builtins.int
+    AUTO_JOIN_FIELD_NUMBER: _builtins.int
     partition_count: _builtins.int
     replica_count: _builtins.int
     """Copies besides the primary."""
@@ -177,6 +178,10 @@ class ClusterConfig(_message.Message):
     """How fast a node sends snapshots, all of them together. 0: no bound. Nodes follow a
     change while they run.
     """
+    auto_join: _builtins.bool
+    """Whether a node that registers the first time takes its share at once; otherwise it waits
+    until it is added. Left out: it does.
+    """
     @_builtins.property
     def rebalance(self) -> Global___RebalancePolicy: ...
     def __init__(
@@ -192,12 +197,15 @@ class ClusterConfig(_message.Message):
         unclean: Global___UncleanPolicy.ValueType = ...,
         snapshot_bytes_per_second: _builtins.int = ...,
         rebalance: Global___RebalancePolicy | None = ...,
+        auto_join: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rebalance", b"rebalance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join", "auto_join", b"auto_join", "rebalance", b"rebalance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "rebalance", b"rebalance", "replica_count", b"replica_count", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join", "auto_join", b"auto_join", "bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "rebalance", b"rebalance", "replica_count", b"replica_count", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__auto_join: _TypeAlias = _typing.Literal["auto_join"]  # noqa: Y015
+    _WhichOneofArgType__auto_join: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_join) -> _WhichOneofReturnType__auto_join | None: ...
 
 Global___ClusterConfig: _TypeAlias = ClusterConfig  # noqa: Y015
 
@@ -312,10 +320,13 @@ class Member(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
+    WEIGHT_IS_SET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     state: Global___MemberState.ValueType
     weight: _builtins.int
     zone: _builtins.str
+    weight_is_set: _builtins.bool
+    """The weight was set by an operator, and does not follow the node's own flag."""
     def __init__(
         self,
         *,
@@ -323,10 +334,11 @@ class Member(_message.Message):
         state: Global___MemberState.ValueType = ...,
         weight: _builtins.int = ...,
         zone: _builtins.str = ...,
+        weight_is_set: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "state", b"state", "weight", b"weight", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "state", b"state", "weight", b"weight", "weight_is_set", b"weight_is_set", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

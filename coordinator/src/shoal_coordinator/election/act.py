@@ -23,8 +23,8 @@ from shoal_coordinator.registry.operations import (
     Lost,
     PlannedRecord,
     Won,
+    change_member,
     plan_partitions,
-    put_member,
 )
 from shoal_coordinator.registry.port import (
     Guard,
@@ -96,7 +96,9 @@ class Actor:
     async def _member(self, action: AdmitMember | RefreshMember) -> list[tuple[Action, Revision]]:
         async with self._turns:
             try:
-                outcome = await put_member(self._store, self._keys, action.member, self._leadership)
+                outcome = await change_member(
+                    self._store, self._keys, action.member.id, action.of, self._leadership
+                )
             except (StoreUnavailable, OutcomeUnknown) as error:
                 _log.warning("an action is decided again", action=str(action), why=str(error))
                 return []

@@ -2,7 +2,7 @@
 
 Action
 ├── AdmitMember        a registered node becomes a member
-├── RefreshMember      a member's weight or zone follows its registration
+├── RefreshMember      a member follows its registration, or is let in
 ├── PlanPartition      the first record of a partition
 ├── UpdatePreference   the ring's order for a partition has changed
 ├── ClearHandoff       a handoff that cannot or shall not come about
@@ -16,7 +16,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from shoal_coordinator.registry.port import ABSENT, Revision
-from shoal_coordinator.registry.records import Member, NodeId, PartitionId, PartitionRecord
+from shoal_coordinator.registry.records import (
+    Member,
+    MemberState,
+    NodeId,
+    PartitionId,
+    PartitionRecord,
+)
 from shoal_coordinator.registry.view import HeldPartition
 
 
@@ -24,15 +30,29 @@ from shoal_coordinator.registry.view import HeldPartition
 class AdmitMember:
     member: Member
 
+    def of(self, stands: Member | None) -> Member | None:
+        """What shall stand in place of what does. An operator may have been faster."""
+        return self.member if stands is None else None
+
     def __str__(self) -> str:
-        return f"node {self.member.id} joins with {_described(self.member)}"
+        does = "waits to be added" if self.member.state is MemberState.JOINING else "joins"
+        return f"node {self.member.id} {does} with {_described(self.member)}"
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshMember:
+    """``member`` is as it shall be, ``before`` as it was when that was decided."""
+
     member: Member
+    before: Member
+
+    def of(self, stands: Member | None) -> Member | None:
+        """What shall stand in place of what does: nothing else, if that has changed."""
+        return self.member if stands == self.before else None
 
     def __str__(self) -> str:
+        if self.member.state is not self.before.state:
+            return f"node {self.member.id} is let in with {_described(self.member)}"
         return f"node {self.member.id} now has {_described(self.member)}, as it registered"
 
 

@@ -73,7 +73,7 @@ def decide(
     assert memory.ring is not None, "observe the view first"
     if view.config is None:
         return Decision((), memory, "waiting for the cluster's configuration")
-    members = tuple(_members(view))
+    members = tuple(_members(view, view.config))
     if members:
         # The ring is about to change with them.
         return Decision(members, memory)
@@ -95,17 +95,22 @@ def decide(
     return Decision(actions, memory, traffic.permission.why or None if is_held_up else None)
 
 
-def _members(view: ClusterView) -> Iterator[Action]:
+def _members(view: ClusterView, config: ClusterConfig) -> Iterator[Action]:
+    first = MemberState.ACTIVE if config.auto_join else MemberState.JOINING
     for node, live in sorted(view.nodes.items()):
         registration = live.registration
         member = view.members.get(node)
         if member is None:
-            yield AdmitMember(
-                Member(node, MemberState.ACTIVE, registration.weight, registration.zone)
-            )
-        elif (member.weight, member.zone) != (registration.weight, registration.zone):
-            # Nothing but a node's own flags sets them so far.
-            yield RefreshMember(replace(member, weight=registration.weight, zone=registration.zone))
+            yield AdmitMember(Member(node, first, registration.weight, registration.zone))
+            continue
+        fresh = replace(
+            member,
+            state=first if member.state is MemberState.JOINING else member.state,
+            weight=member.weight if member.weight_is_set else registration.weight,
+            zone=registration.zone,
+        )
+        if fresh != member:
+            yield RefreshMember(fresh, member)
 
 
 def _why_not_yet(

@@ -19,8 +19,6 @@ from shoal_coordinator.placement.ring import RingMember
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.records import (
     Incarnation,
-    Member,
-    MemberState,
     NodeId,
     PartitionId,
 )
@@ -119,13 +117,9 @@ def _ring(
     return tuple(
         RingMember(member.id, member.weight, member.zone)
         for member in sorted(view.members.values(), key=lambda member: member.id)
-        if _takes_a_share(member)
+        if member.takes_a_share
         and _has_place(presences[member.id], member.id in on_ring, settings, now)
     )
-
-
-def _takes_a_share(member: Member) -> bool:
-    return member.state is MemberState.ACTIVE and member.weight > 0
 
 
 def _has_place(presence: Presence, was_on_ring: bool, settings: PlanSettings, now: float) -> bool:  # noqa: FBT001

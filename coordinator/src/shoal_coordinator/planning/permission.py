@@ -13,7 +13,6 @@ from enum import Enum
 from shoal_coordinator.placement.place import Placement
 from shoal_coordinator.registry.records import (
     MINUTES_A_DAY,
-    MemberState,
     NodeId,
     PartitionId,
     RebalanceMode,
@@ -60,7 +59,7 @@ def health_of(
     lost = sorted(
         member.id
         for member in view.members.values()
-        if member.state is MemberState.ACTIVE and member.weight > 0 and member.id not in view.nodes
+        if member.takes_a_share and member.id not in view.nodes
     )
     return Health(below, tuple(lost))
 

@@ -120,6 +120,8 @@ def config_to_pb(config: ClusterConfig) -> pb.ClusterConfig:
         unclean=_UNCLEAN_TO_PB[config.unclean],
         snapshot_bytes_per_second=config.snapshot_bytes_per_second,
         rebalance=_rebalance_to_pb(config.rebalance),
+        # Left out where nodes join by themselves, as in clusters of before.
+        auto_join=None if config.auto_join else False,
     )
 
 
@@ -140,8 +142,13 @@ def _rebalance_to_pb(policy: RebalancePolicy) -> pb.RebalancePolicy | None:
     )
 
 
+def rebalance_mode_from_pb(wire: pb.RebalanceMode.ValueType) -> RebalanceMode | None:
+    """The mode of this number; ``None`` where it is not known here."""
+    return _MODE_FROM_PB.get(wire)
+
+
 def _rebalance_from_pb(key: str, message: pb.RebalancePolicy) -> RebalancePolicy:
-    mode = _MODE_FROM_PB.get(message.mode)
+    mode = rebalance_mode_from_pb(message.mode)
     if mode is None:
         raise RecordCorrupt(key, "rebalance.mode is none of those known")
     if max(message.window_from_minute + 1, message.window_minutes) > MINUTES_A_DAY:
@@ -181,6 +188,7 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
         unclean=unclean or Unclean.CLEAR,
         snapshot_bytes_per_second=message.snapshot_bytes_per_second,
         rebalance=_rebalance_from_pb(key, message.rebalance),
+        auto_join=message.auto_join if message.HasField("auto_join") else True,
     )
 
 
@@ -226,13 +234,16 @@ def decode_registration(key: str, value: bytes) -> NodeRegistration:
 
 
 def encode_member(member: Member) -> bytes:
-    return _to_bytes(
-        pb.Member(
-            id=member.id,
-            state=_STATE_TO_PB[member.state],
-            weight=member.weight,
-            zone=member.zone,
-        )
+    return _to_bytes(member_to_pb(member))
+
+
+def member_to_pb(member: Member) -> pb.Member:
+    return pb.Member(
+        id=member.id,
+        state=_STATE_TO_PB[member.state],
+        weight=member.weight,
+        zone=member.zone,
+        weight_is_set=member.weight_is_set,
     )
 
 
@@ -241,7 +252,13 @@ def decode_member(key: str, value: bytes) -> Member:
     state = _STATE_FROM_PB.get(message.state)
     if not message.id or state is None:
         raise RecordCorrupt(key, "id is missing or state is none of those known")
-    return Member(id=NodeId(message.id), state=state, weight=message.weight, zone=message.zone)
+    return Member(
+        id=NodeId(message.id),
+        state=state,
+        weight=message.weight,
+        zone=message.zone,
+        weight_is_set=message.weight_is_set,
+    )
 
 
 def encode_partition(record: PartitionRecord) -> bytes:

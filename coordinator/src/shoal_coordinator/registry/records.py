@@ -33,9 +33,13 @@ class MemberState(StrEnum):
     """A node's place in the cluster, as the coordinator sees it."""
 
     JOINING = "joining"
+    """It waits to be added, and is given nothing."""
     ACTIVE = "active"
+    """It takes its share. Of weight 0 that is nothing: a proxy."""
     DRAINING = "draining"
+    """It is given nothing new, and what it has moves to others."""
     LEFT = "left"
+    """It is gone for good, unless it is added again."""
 
 
 class Eviction(StrEnum):
@@ -104,7 +108,7 @@ MINUTES_A_DAY = 24 * 60
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
     """Written when the cluster is created; of a running one ``eviction``, ``unclean``, the
-    rate of snapshots and ``rebalance`` change.
+    rate of snapshots, ``rebalance`` and ``auto_join`` change.
     """
 
     partition_count: int
@@ -119,6 +123,9 @@ class ClusterConfig:
     snapshot_bytes_per_second: int = 0
     """How fast a node sends snapshots, all of them together; 0: no bound."""
     rebalance: RebalancePolicy = RebalancePolicy()
+    auto_join: bool = True
+    """A node that registers the first time takes its share at once; otherwise it waits to be
+    added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +142,6 @@ class NodeRegistration:
     leaving: bool = False
     """It stops, and hands over what it has: nobody gives it more."""
 
-    @property
-    def takes_partitions(self) -> bool:
-        return self.weight > 0 and not self.leaving
-
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -148,6 +151,12 @@ class Member:
     state: MemberState
     weight: int
     zone: str
+    weight_is_set: bool = False
+    """By an operator: it does not follow the node's own flag."""
+
+    @property
+    def takes_a_share(self) -> bool:
+        return self.state is MemberState.ACTIVE and self.weight > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from shoal_coordinator.registry.records import (
     ClusterConfig,
     CoordinatorLeader,
     Member,
+    MemberState,
     NodeId,
     NodeRegistration,
     PartitionId,
@@ -63,6 +64,34 @@ class ClusterView:
     nodes: Mapping[NodeId, LiveNode] = field(default_factory=_empty)
     members: Mapping[NodeId, Member] = field(default_factory=_empty)
     partitions: Mapping[PartitionId, HeldPartition] = field(default_factory=_empty)
+
+    def has_weight(self, node: NodeId) -> bool:
+        """Whether a live node may have copies, by its own flag or by what an operator set.
+
+        One of the two is enough: who is to have nothing any more keeps what it has until
+        others have it. False for a node that is down.
+        """
+        live, member = self.nodes.get(node), self.members.get(node)
+        if live is None:
+            return False
+        return live.registration.weight > 0 or (member is not None and member.weight > 0)
+
+    def waits_to_be_added(self, node: NodeId) -> bool:
+        """Whether an operator has yet to let a live node in."""
+        member = self.members.get(node)
+        if member is None:
+            return self.config is not None and not self.config.auto_join
+        return member.state is MemberState.JOINING
+
+    def may_be_given(self, node: NodeId) -> bool:
+        """Whether a live node can be handed a partition: it does not stop, nor wait."""
+        live = self.nodes.get(node)
+        return (
+            live is not None
+            and not live.registration.leaving
+            and self.has_weight(node)
+            and not self.waits_to_be_added(node)
+        )
 
     def primary_is_live(self, record: PartitionRecord) -> bool:
         """Whether the recorded primary's process, that very incarnation, is registered."""

@@ -6,47 +6,51 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
 
 import grpc
 import structlog
-from google.protobuf import any_pb2, duration_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
-from shoal.v1 import admin_pb2, admin_pb2_grpc, registry_pb2
-from shoal_coordinator.registry.codec import (
-    RecordCorrupt,
-    config_to_pb,
-    eviction_from_pb,
-    unclean_from_pb,
-)
-from shoal_coordinator.registry.port import OutcomeUnknown, StoreError
-from shoal_coordinator.registry.records import ClusterConfig, Eviction, Unclean
+from shoal.v1 import admin_pb2, admin_pb2_grpc
+from shoal_coordinator import membership
+from shoal_coordinator.membership import WEIGHT_MAX, Refused
+from shoal_coordinator.registry.codec import RecordCorrupt, config_to_pb, member_to_pb
+from shoal_coordinator.registry.keys import BadName, checked_name
+from shoal_coordinator.registry.operations import MemberStands
+from shoal_coordinator.registry.port import StoreError
+from shoal_coordinator.registry.records import ClusterConfig, NodeId
 from shoal_coordinator.registry.view import ClusterView
+from shoal_coordinator.service.configuring import NotMeant, config_change
 from shoal_coordinator.service.explain import SLOT_COUNT, explained
+from shoal_coordinator.service.refusing import (
+    Context,
+    refuse_bad,
+    refuse_command,
+    refuse_unready,
+    refuse_unwritten,
+)
 from shoal_coordinator.service.status import status_of
 
-ConfigChanger = Callable[
-    [Callable[[ClusterConfig], ClusterConfig]], Awaitable[ClusterConfig | None]
-]
-"""Changes the configuration that stands, and returns it; None: there is none yet."""
-
 _log = structlog.get_logger(__name__)
-SNAPSHOT_BYTES_PER_SECOND_MIN = 64 << 10
-_RETRY = duration_pb2.Duration(nanos=500_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Changers:
+    """How the service changes what stands in the registry."""
+
+    config: Callable[[Callable[[ClusterConfig], ClusterConfig]], Awaitable[ClusterConfig | None]]
+    """Changes the configuration that stands, and returns it; None: there is none yet."""
+    membership: Callable[[membership.Command], Awaitable[MemberStands | Refused]]
+    """Writes what the command makes of the cluster as it stands now."""
 
 
 class AdminService(admin_pb2_grpc.AdminServicer):
     """``view`` returns the newest view, or None before the first."""
 
-    def __init__(
-        self, view: Callable[[], ClusterView | None], change_config: ConfigChanger
-    ) -> None:
+    def __init__(self, view: Callable[[], ClusterView | None], changers: Changers) -> None:
         self._view = view
-        self._change_config = change_config
+        self._changers = changers
 
     async def GetClusterStatus(  # noqa: N802  gRPC's name
         self,
@@ -57,7 +61,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
     ) -> admin_pb2.GetClusterStatusResponse:
         view = self._view()
         if view is None:
-            await _refuse_unready(context)
+            await refuse_unready(context)
         return status_of(view)
 
     async def UpdateConfig(  # noqa: N802  gRPC's name
@@ -67,28 +71,21 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             admin_pb2.UpdateConfigRequest, admin_pb2.UpdateConfigResponse
         ],
     ) -> admin_pb2.UpdateConfigResponse:
-        eviction = eviction_from_pb(request.eviction)
-        if eviction is None and request.eviction != registry_pb2.EVICTION_POLICY_UNSPECIFIED:
-            await _refuse_unknown(context, "eviction")
-        unclean = unclean_from_pb(request.unclean)
-        if unclean is None and request.unclean != registry_pb2.UNCLEAN_POLICY_UNSPECIFIED:
-            await _refuse_unknown(context, "unclean")
-        if 0 < request.snapshot_bytes_per_second < SNAPSHOT_BYTES_PER_SECOND_MIN:
-            sentence = (
-                f"snapshots at {request.snapshot_bytes_per_second} bytes a second would never "
-                f"end: take {SNAPSHOT_BYTES_PER_SECOND_MIN} or more, or 0 for no bound"
-            )
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
         try:
-            config = await self._change_config(partial(_changed, request, eviction, unclean))
+            change = config_change(request)
+        except NotMeant as error:
+            await refuse_bad(context, str(error))
+        try:
+            config = await self._changers.config(change)
         except (StoreError, RecordCorrupt) as error:
-            await _refuse_unwritten(context, error)
+            await refuse_unwritten(context, error)
         if config is None:
-            await _refuse_unready(context)
+            await refuse_unready(context)
         _log.info(
             f"the configuration was asked for: eviction is {config.eviction}, unclean is "
             f"{config.unclean}, snapshots go at "
-            f"{config.snapshot_bytes_per_second or 'any number of'} bytes a second"
+            f"{config.snapshot_bytes_per_second or 'any number of'} bytes a second, the "
+            f"rebalance is {config.rebalance.mode}"
         )
         return admin_pb2.UpdateConfigResponse(config=config_to_pb(config))
 
@@ -101,69 +98,78 @@ class AdminService(admin_pb2_grpc.AdminServicer):
     ) -> admin_pb2.ExplainRingResponse:
         view = self._view()
         if view is None or view.config is None:
-            await _refuse_unready(context)
+            await refuse_unready(context)
         if request.slot >= SLOT_COUNT:
-            sentence = f"slots are 0 to {SLOT_COUNT - 1}"
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
+            await refuse_bad(context, f"slots are 0 to {SLOT_COUNT - 1}")
         # The ring of a large cluster has many tokens to sort.
         return await asyncio.to_thread(explained, view, view.config, request.slot)
 
+    async def AddNode(  # noqa: N802  gRPC's name
+        self,
+        request: admin_pb2.AddNodeRequest,
+        context: grpc.aio.ServicerContext[admin_pb2.AddNodeRequest, admin_pb2.AddNodeResponse],
+    ) -> admin_pb2.AddNodeResponse:
+        node = await _node(context, request.node)
+        stands = await self._changed(context, partial(membership.add, node=node))
+        return admin_pb2.AddNodeResponse(member=member_to_pb(stands.member), changed=stands.changed)
 
-async def _refuse_unknown(context: grpc.aio.ServicerContext[Any, Any], name: str) -> NoReturn:
-    sentence = f"this coordinator knows no such {name} policy: ask one of a newer release"
-    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
-    raise AssertionError("abort raises")
+    async def DrainNode(  # noqa: N802  gRPC's name
+        self,
+        request: admin_pb2.DrainNodeRequest,
+        context: grpc.aio.ServicerContext[admin_pb2.DrainNodeRequest, admin_pb2.DrainNodeResponse],
+    ) -> admin_pb2.DrainNodeResponse:
+        node = await _node(context, request.node)
+        command = membership.keep if request.cancel else membership.drain
+        stands = await self._changed(context, partial(command, node=node))
+        return admin_pb2.DrainNodeResponse(
+            member=member_to_pb(stands.member), changed=stands.changed
+        )
+
+    async def RemoveNode(  # noqa: N802  gRPC's name
+        self,
+        request: admin_pb2.RemoveNodeRequest,
+        context: grpc.aio.ServicerContext[
+            admin_pb2.RemoveNodeRequest, admin_pb2.RemoveNodeResponse
+        ],
+    ) -> admin_pb2.RemoveNodeResponse:
+        node = await _node(context, request.node)
+        command = partial(membership.remove, node=node, force=request.force)
+        stands = await self._changed(context, command)
+        return admin_pb2.RemoveNodeResponse(
+            member=member_to_pb(stands.member), changed=stands.changed
+        )
+
+    async def SetNodeWeight(  # noqa: N802  gRPC's name
+        self,
+        request: admin_pb2.SetNodeWeightRequest,
+        context: grpc.aio.ServicerContext[
+            admin_pb2.SetNodeWeightRequest, admin_pb2.SetNodeWeightResponse
+        ],
+    ) -> admin_pb2.SetNodeWeightResponse:
+        node = await _node(context, request.node)
+        if request.weight > WEIGHT_MAX:
+            await refuse_bad(context, f"weights are 0 to {WEIGHT_MAX}")
+        weight = request.weight if request.HasField("weight") else None
+        stands = await self._changed(context, partial(membership.weigh, node=node, weight=weight))
+        return admin_pb2.SetNodeWeightResponse(
+            member=member_to_pb(stands.member), changed=stands.changed
+        )
+
+    async def _changed(self, context: Context, command: membership.Command) -> MemberStands:
+        try:
+            stands = await self._changers.membership(command)
+        except StoreError as error:
+            await refuse_unwritten(context, error)
+        if isinstance(stands, Refused):
+            await refuse_command(context, stands)
+        if stands.changed:
+            member = stands.member
+            _log.info(f"node {member.id} is {member.state} with weight {member.weight}, as asked")
+        return stands
 
 
-def _changed(
-    request: admin_pb2.UpdateConfigRequest,
-    eviction: Eviction | None,
-    unclean: Unclean | None,
-    stands: ClusterConfig,
-) -> ClusterConfig:
-    rate = stands.snapshot_bytes_per_second
-    if request.HasField("snapshot_bytes_per_second"):
-        rate = request.snapshot_bytes_per_second
-    return replace(
-        stands,
-        eviction=eviction or stands.eviction,
-        unclean=unclean or stands.unclean,
-        snapshot_bytes_per_second=rate,
-    )
-
-
-async def _refuse_unwritten(
-    context: grpc.aio.ServicerContext[Any, Any], error: Exception
-) -> NoReturn:
-    is_unknown = isinstance(error, OutcomeUnknown)
-    await _refuse(
-        context,
-        "REGISTRY_UNAVAILABLE",
-        "MAYBE_APPLIED" if is_unknown else "NOT_APPLIED",
-        f"the configuration could not be written: {error}; ask again, the same change is safe",
-    )
-
-
-async def _refuse_unready(context: grpc.aio.ServicerContext[Any, Any]) -> NoReturn:
-    await _refuse(
-        context,
-        "NOT_READY",
-        "NOT_APPLIED",
-        "this coordinator has not read the registry yet: ask again, or ask another one",
-    )
-
-
-async def _refuse(
-    context: grpc.aio.ServicerContext[Any, Any], reason: str, outcome: str, sentence: str
-) -> NoReturn:
-    info = error_details_pb2.ErrorInfo(reason=reason, domain="shoal", metadata={"outcome": outcome})
-    details = []
-    for detail in (info, error_details_pb2.RetryInfo(retry_delay=_RETRY)):
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        details.append(packed)
-    status = rpc_status.to_status(
-        status_pb2.Status(code=code_pb2.UNAVAILABLE, message=sentence, details=details)
-    )
-    await context.abort(status.code, status.details, status.trailing_metadata)
-    raise AssertionError("abort raises")
+async def _node(context: Context, name: str) -> NodeId:
+    try:
+        return NodeId(checked_name("node id", name))
+    except BadName as error:
+        await refuse_bad(context, str(error))

@@ -15,7 +15,7 @@ from shoal.v1 import admin_pb2, admin_pb2_grpc
 from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.registry.view import ClusterView
-from shoal_coordinator.service.admin import AdminService, ConfigChanger
+from shoal_coordinator.service.admin import AdminService, Changers
 from shoal_coordinator.service.described import serve_reflection
 
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["Admin"].full_name
@@ -34,12 +34,10 @@ _CALLS_AT_ONCE_MAX = 256
 class Server:
     """Serves from ``start`` to ``stop``."""
 
-    def __init__(
-        self, view: Callable[[], ClusterView | None], change_config: ConfigChanger
-    ) -> None:
+    def __init__(self, view: Callable[[], ClusterView | None], changers: Changers) -> None:
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_AT_ONCE_MAX)
         self._health = health.aio.HealthServicer()
-        admin_pb2_grpc.add_AdminServicer_to_server(AdminService(view, change_config), self._server)
+        admin_pb2_grpc.add_AdminServicer_to_server(AdminService(view, changers), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         serve_reflection(self._server, (ADMIN, health.SERVICE_NAME))
 

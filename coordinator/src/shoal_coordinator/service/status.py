@@ -6,23 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 
 from shoal.v1 import admin_pb2, registry_pb2
-from shoal_coordinator.registry.codec import config_to_pb
+from shoal_coordinator.registry.codec import config_to_pb, member_to_pb
 from shoal_coordinator.registry.copy_ids import is_of
 from shoal_coordinator.registry.records import (
     Member,
-    MemberState,
     NodeId,
     NodeRegistration,
     PartitionRecord,
 )
 from shoal_coordinator.registry.view import ClusterView
-
-_STATES = {
-    MemberState.JOINING: registry_pb2.MEMBER_STATE_JOINING,
-    MemberState.ACTIVE: registry_pb2.MEMBER_STATE_ACTIVE,
-    MemberState.DRAINING: registry_pb2.MEMBER_STATE_DRAINING,
-    MemberState.LEFT: registry_pb2.MEMBER_STATE_LEFT,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +105,7 @@ def _member(node: NodeId, member: Member | None) -> registry_pb2.Member:
     if member is None:
         # Registered, and not admitted yet.
         return registry_pb2.Member(id=node)
-    return registry_pb2.Member(
-        id=member.id, state=_STATES[member.state], weight=member.weight, zone=member.zone
-    )
+    return member_to_pb(member)
 
 
 def _registration(registration: NodeRegistration) -> registry_pb2.NodeRegistration:
@@ -127,4 +117,5 @@ def _registration(registration: NodeRegistration) -> registry_pb2.NodeRegistrati
         incarnation=registration.incarnation,
         version=registration.version,
         metrics_url=registration.metrics_url,
+        leaving=registration.leaving,
     )

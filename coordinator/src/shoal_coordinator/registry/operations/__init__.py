@@ -21,7 +21,12 @@ from shoal_coordinator.registry.operations.election import (
     campaign,
     resign,
 )
-from shoal_coordinator.registry.operations.members import put_member
+from shoal_coordinator.registry.operations.members import (
+    MemberChange,
+    MemberStands,
+    change_member,
+    change_membership,
+)
 from shoal_coordinator.registry.operations.nodes import (
     NameTaken,
     Registered,
@@ -49,6 +54,8 @@ __all__ = [
     "Elected",
     "Handed",
     "Lost",
+    "MemberChange",
+    "MemberStands",
     "NameTaken",
     "NotElected",
     "PlannedRecord",
@@ -59,12 +66,13 @@ __all__ = [
     "campaign",
     "change_as_primary",
     "change_config",
+    "change_member",
+    "change_membership",
     "change_together",
     "create_config",
     "hand_over",
     "plan_partition",
     "plan_partitions",
-    "put_member",
     "read_config",
     "register_node",
     "remove_registration",
