@@ -16,6 +16,9 @@ COMMANDS = {
     "ring": LazyCommand(
         "shoal.cli.commands.ring:ring", "Show who holds how many partitions, and where a key is."
     ),
+    "node": LazyCommand(
+        "shoal.cli.commands.node:node", "Show nodes; let them in, drain, remove and weigh them."
+    ),
     "config": LazyCommand(
         "shoal.cli.commands.config:config", "Show or change the cluster's configuration."
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from shoal.cli.failure import ClusterUnreachable, CommandFailed
+from shoal.cli.failure import ClusterUnreachable, CommandFailed, CommandRefused
 
 if TYPE_CHECKING:
     from shoal.v1 import admin_pb2_grpc
@@ -33,7 +33,7 @@ def coordinator_option(command: Command) -> Command:
 
 @contextmanager
 def administered(coordinator: str) -> Iterator[admin_pb2_grpc.AdminStub]:
-    """Its stub for the time of one command. Errors of its calls become CommandFailed."""
+    """Its stub for the time of one command. Errors of its calls become exceptions of click."""
     import grpc
 
     from shoal.v1 import admin_pb2_grpc
@@ -45,7 +45,7 @@ def administered(coordinator: str) -> Iterator[admin_pb2_grpc.AdminStub]:
             raise _failed(error, coordinator) from error
 
 
-def _failed(error: Any, coordinator: str) -> CommandFailed:
+def _failed(error: Any, coordinator: str) -> click.ClickException:
     import grpc
 
     nobody_answered = error.code() in {
@@ -57,4 +57,6 @@ def _failed(error: Any, coordinator: str) -> CommandFailed:
             f"no coordinator answered at {coordinator}: {error.details()}\n"
             "Name a running one with --coordinator or $SHOAL_COORDINATOR."
         )
+    if error.code() in {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}:
+        return CommandRefused(str(error.details()))
     return CommandFailed(str(error.details()))

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
 HELP = """\b
 Exit codes:
   0    done
-  1    the answer is no: no such key, or a condition did not hold
+  1    the answer is no: no such key, a condition did not hold, or it is refused
   2    the command line is wrong
   3    no node of the cluster could be reached
   4    the cluster, or a program of it, failed; stderr says why

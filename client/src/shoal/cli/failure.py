@@ -1,8 +1,9 @@
 """How a command ends when it cannot do what it was asked: a sentence and an exit code.
 
     click.ClickException
-    └── CommandFailed            4: the cluster, or a program of it, failed
-        └── ClusterUnreachable   3: no node could be reached
+    ├── CommandFailed            4: the cluster, or a program of it, failed
+    │   └── ClusterUnreachable   3: no node could be reached
+    └── CommandRefused           1: the answer is no
 
 click shows the sentence on stderr and ends the process with the code.
 """
@@ -20,3 +21,9 @@ class CommandFailed(click.ClickException):
 
 class ClusterUnreachable(CommandFailed):
     exit_code = ExitCode.UNREACHABLE.value
+
+
+class CommandRefused(click.ClickException):
+    """Not done, because it would harm or makes no sense. Its message says what does."""
+
+    exit_code = ExitCode.NOT_THERE.value

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CHOICES = {
     "eviction": ("s3fifo", "lru", "lfu", "none"),
     "unclean": ("clear", "keep", "refuse"),
+    "auto-join": ("on", "off"),
 }
 _EVICTION_PREFIX = "EVICTION_POLICY_"
 _UNCLEAN_PREFIX = "UNCLEAN_POLICY_"
@@ -40,7 +41,7 @@ def get(coordinator: str, output: str) -> None:
 
 
 @config.command("set", short_help="Change it while the cluster runs.")
-@click.argument("name", type=click.Choice(["eviction", "unclean", "snapshot-rate"]))
+@click.argument("name", type=click.Choice([*CHOICES, "snapshot-rate"]))
 @click.argument("value")
 @coordinator_option
 @output_option(TABLE)
@@ -52,6 +53,9 @@ def set_(name: str, value: str, coordinator: str, output: str) -> None:
     unclean (clear, keep, refuse): whether a partition whose copies in sync are all lost
     begins empty, goes on from a stale copy, so that deletes may come undone, or waits.
     One that waits goes on as soon as it is told how.
+
+    auto-join (on, off): whether a new node takes its share at once, or waits for
+    `shoal node add`. Turned on, it lets in those that wait.
 
     snapshot-rate: how many bytes a second each node sends to copies that begin anew, such
     as 64MiB; none: no bound.
@@ -68,6 +72,8 @@ def _choice(name: str, value: str) -> admin_pb2.UpdateConfigRequest:
     if value not in CHOICES[name]:
         known = ", ".join(CHOICES[name])
         raise click.BadParameter(f"{value!r} is not one of {known}.", param_hint="'VALUE'")
+    if name == "auto-join":
+        return admin_pb2.UpdateConfigRequest(auto_join=value == "on")
     if name == "eviction":
         eviction = registry_pb2.EvictionPolicy.Value(_EVICTION_PREFIX + value.upper())
         return admin_pb2.UpdateConfigRequest(eviction=eviction)
@@ -92,6 +98,7 @@ def _print(config: registry_pb2.ClusterConfig, output: str) -> None:
     fields: dict[str, str | int] = {
         "eviction": eviction.removeprefix(_EVICTION_PREFIX).lower(),
         "unclean": unclean.removeprefix(_UNCLEAN_PREFIX).lower(),
+        "auto_join": "off" if config.HasField("auto_join") and not config.auto_join else "on",
         "snapshot_bytes_per_second": config.snapshot_bytes_per_second,
         "partition_count": config.partition_count,
         "replica_count": config.replica_count,

@@ -8,6 +8,7 @@ import click
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_option
 from shoal.cli.introspection import print_rows
+from shoal.cli.members import state_text
 from shoal.cli.output import (
     JSON,
     TABLE,
@@ -100,12 +101,9 @@ def _summary(status: admin_pb2.GetClusterStatusResponse) -> dict[str, Any]:
 
 
 def _state(node: admin_pb2.NodeStatus) -> str:
-    from shoal.v1 import registry_pb2
-
     if not node.HasField("registration"):
         return "down"
-    name = registry_pb2.MemberState.Name(node.member.state)
-    return name.removeprefix("MEMBER_STATE_").lower()
+    return state_text(node.member)
 
 
 @ring.command(short_help="Show where a key belongs, who has it, and why.")
