@@ -50,6 +50,7 @@ from shoal_node.decide import at_once, decide, is_ready, standing
 from shoal_node.errors import ClusterChanged
 from shoal_node.fence import Fence
 from shoal_node.handover import HandOverPorts, hand_partitions_over
+from shoal_node.in_sync import replica_lag_ms
 from shoal_node.local import Local
 from shoal_node.membership import Membership, MembershipPorts
 from shoal_node.peers import Peers, PeerSilent
@@ -298,6 +299,7 @@ class Agent:
             for partition in self.local.serving
             if partition in view.partitions
         )
+        counts.replica_lag_ms = replica_lag_ms(view, self.local)
 
     def _perform(self, view: ClusterView, action: Action, now_ms: int) -> None:
         if isinstance(action, _ROUTINE):

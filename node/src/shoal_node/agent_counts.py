@@ -22,3 +22,5 @@ class AgentCounts:
     followed_partitions: int = 0
     under_replicated_partitions: int = 0
     """Of those served here, with fewer copies in sync than the cluster wants."""
+    replica_lag_ms: int = 0
+    """Of the copy in sync that is furthest behind a partition served here."""

@@ -186,6 +186,11 @@ def _of_agent(counts: AgentCounts) -> Iterator[Metric]:
         "Of those served here, with fewer copies in sync than wanted.",
         counts.under_replicated_partitions,
     )
+    yield GaugeMetricFamily(
+        "shoal_replica_lag_seconds",
+        "Of the copy in sync that is furthest behind here.",
+        counts.replica_lag_ms / 1000,
+    )
 
 
 def _durations(durations: Mapping[str, Durations]) -> Metric:
