@@ -172,6 +172,12 @@ class Cluster:
             program.kill()
         self.network.close()
 
+    def add_node(self, name: str) -> Program:
+        """One more node than the shape has; not started yet."""
+        assert name not in self.nodes
+        self.nodes[name] = self._node(name)
+        return self.nodes[name]
+
     def start_etcd(self) -> None:
         """Start every member that does not run, and wait until all answer."""
         for member in self.etcd_members.values():
