@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shoal_coordinator.membership import Reason
 
-ELSEWHERE = {"NOT_READY", "REGISTRY_UNAVAILABLE", *Reason}
+ELSEWHERE = {"NOT_READY", "REGISTRY_UNAVAILABLE", "NO_LEADER", *Reason}
 """Given by the coordinator."""
 
 

@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from shoal_coordinator.alarms.alarm import Alarm
 from shoal_coordinator.creation import create_or_join
 from shoal_coordinator.election.act import Actor, LeadershipLost
 from shoal_coordinator.election.latest import LatestView
@@ -17,6 +18,7 @@ from shoal_coordinator.election.lead import Planner, lead
 from shoal_coordinator.election.pulse import Pulse
 from shoal_coordinator.election.term import Candidate, Term, watch_over
 from shoal_coordinator.errors import EtcdWentBack
+from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.etcd import open_store
 from shoal_coordinator.registry.follow import follow
 from shoal_coordinator.registry.keys import Keys
@@ -39,7 +41,8 @@ class Coordinator:
     def __init__(self, store: Store, keys: Keys, settings: CoordinatorSettings) -> None:
         self.latest = LatestView()
         self.term: Term | None = None
-        self.metrics = Metrics(lambda: self.latest.view, lambda: self.leads)
+        self._keeper: Keeper | None = None
+        self.metrics = Metrics(lambda: self.latest.view, lambda: self.leads, self._alarms)
         self._store = store
         self._keys = keys
         self._settings = settings
@@ -47,6 +50,16 @@ class Coordinator:
     @property
     def leads(self) -> bool:
         return self.term is not None and not self.term.ended.done()
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """While this coordinator leads."""
+        return self._keeper if self.leads else None
+
+    def _alarms(self) -> tuple[Alarm, ...]:
+        """None while another leads: it tells them."""
+        keeper, view = self.keeper, self.latest.view
+        return () if keeper is None or view is None else keeper.alarms(view)
 
     async def run(self, address: str, lease_ttl_seconds: int) -> None:
         """Follow, and lead whenever elected. Raises StoreWentBack."""
@@ -96,8 +109,12 @@ class Coordinator:
         actor = Actor(self._store, self._keys, term.leadership, self.metrics)
         leading = asyncio.create_task(lead(self.latest, planner, actor, created))
         watching = asyncio.create_task(watch_over(term, self.latest))
+        self._keeper = Keeper(self._store, self._keys, term.leadership, planner, self.latest)
+        keeping = asyncio.create_task(self._keeper.run())
         try:
-            await asyncio.wait({leading, watching}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({leading, watching, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            if keeping.done():
+                await keeping
             if leading.done():
                 with contextlib.suppress(LeadershipLost):
                     await leading
@@ -105,10 +122,10 @@ class Coordinator:
             _log.warning(f"leadership lost: {term.ended.result()}")
         finally:
             term.end("stopping")
-            for task in (leading, watching):
+            for task in (leading, watching, keeping):
                 task.cancel()
-            await asyncio.gather(leading, watching, return_exceptions=True)
-            self.term = None
+            await asyncio.gather(leading, watching, keeping, return_exceptions=True)
+            self.term = self._keeper = None
             await asyncio.shield(candidate.close(term))
         # Until the view shows it, the old election would look like somebody else's.
         await self.latest.until(
@@ -124,7 +141,7 @@ async def run_coordinator(settings: CoordinatorSettings, stop: asyncio.Event) ->
     changers = Changers(
         partial(change_config, store, keys), partial(change_membership, store, keys)
     )
-    server = Server(lambda: coordinator.latest.view, changers)
+    server = Server(lambda: coordinator.latest.view, changers, lambda: coordinator.keeper)
     metrics: MetricsServer | None = None
     try:
         bound = await server.start(settings.listen)

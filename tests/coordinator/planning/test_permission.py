@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal_coordinator.planning.permission import Health, Verdict, is_open, permission
-from shoal_coordinator.registry.records import NodeId, PartitionId, RebalanceMode, RebalancePolicy
+from cluster_views import member, view
+from shoal_coordinator.planning.permission import (
+    Health,
+    Verdict,
+    is_open,
+    members_mark,
+    permission,
+)
+from shoal_coordinator.registry.records import (
+    Member,
+    MemberState,
+    NodeId,
+    PartitionId,
+    RebalanceMode,
+    RebalancePolicy,
+)
 
 WELL = Health(frozenset(), ())
 ILL = Health(frozenset({PartitionId(3)}), (NodeId("b"),))
@@ -43,8 +59,31 @@ ILL = Health(frozenset({PartitionId(3)}), (NodeId("b"),))
 def test_what_is_permitted(
     policy: RebalancePolicy, health: Health, verdict: Verdict, why: str
 ) -> None:
-    told = permission(policy, health, 0)
+    told = permission(policy, health, 0, "these")
     assert (told.verdict, told.why) == (verdict, why)
+
+
+def test_a_cancel_holds_for_the_members_that_it_names() -> None:
+    policy = RebalancePolicy(RebalanceMode.CANCELLED, cancelled_for="these")
+    assert permission(policy, WELL, 0, "these").verdict is Verdict.TAKE_BACK
+    assert permission(policy, WELL, 0, "others").verdict is Verdict.BEGIN
+
+
+def test_members_are_named_by_who_takes_which_share() -> None:
+    def mark(*members: Member) -> str:
+        return members_mark(view(members=members))
+
+    usual = mark(member("a"), member("b"))
+    assert usual == mark(member("b"), member("a"))
+    proxy, waits = member("p", weight=0), member("w", MemberState.JOINING)
+    assert usual == mark(member("a"), member("b"), proxy, waits)
+    for others in (
+        (member("a"),),
+        (member("a"), member("b", weight=50)),
+        (member("a"), member("b", MemberState.DRAINING)),
+        (member("a"), replace(member("b"), zone="z")),
+    ):
+        assert mark(*others) != usual
 
 
 @given(start=st.integers(0, 1439), minutes=st.integers(1, 1440))

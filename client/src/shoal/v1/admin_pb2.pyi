@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shoal.v1 import registry_pb2 as _registry_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +19,58 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RebalanceState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RebalanceStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RebalanceState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REBALANCE_STATE_UNSPECIFIED: _RebalanceState.ValueType  # 0
+    REBALANCE_STATE_IDLE: _RebalanceState.ValueType  # 1
+    """Everything is where it is wanted."""
+    REBALANCE_STATE_MOVING: _RebalanceState.ValueType  # 2
+    """Partitions move, or begin to as soon as there is room for them."""
+    REBALANCE_STATE_WAITING: _RebalanceState.ValueType  # 3
+    """Something is in the way; why tells."""
+    REBALANCE_STATE_PAUSED: _RebalanceState.ValueType  # 4
+    REBALANCE_STATE_CANCELLED: _RebalanceState.ValueType  # 5
+
+class RebalanceState(_RebalanceState, metaclass=_RebalanceStateEnumTypeWrapper): ...
+
+REBALANCE_STATE_UNSPECIFIED: RebalanceState.ValueType  # 0
+REBALANCE_STATE_IDLE: RebalanceState.ValueType  # 1
+"""Everything is where it is wanted."""
+REBALANCE_STATE_MOVING: RebalanceState.ValueType  # 2
+"""Partitions move, or begin to as soon as there is room for them."""
+REBALANCE_STATE_WAITING: RebalanceState.ValueType  # 3
+"""Something is in the way; why tells."""
+REBALANCE_STATE_PAUSED: RebalanceState.ValueType  # 4
+REBALANCE_STATE_CANCELLED: RebalanceState.ValueType  # 5
+Global___RebalanceState: _TypeAlias = RebalanceState  # noqa: Y015
+
+class _AlarmLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AlarmLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ALARM_LEVEL_UNSPECIFIED: _AlarmLevel.ValueType  # 0
+    ALARM_LEVEL_OK: _AlarmLevel.ValueType  # 1
+    ALARM_LEVEL_WARNING: _AlarmLevel.ValueType  # 2
+    ALARM_LEVEL_CRITICAL: _AlarmLevel.ValueType  # 3
+    ALARM_LEVEL_UNKNOWN: _AlarmLevel.ValueType  # 4
+    """What it needs to know is not there."""
+
+class AlarmLevel(_AlarmLevel, metaclass=_AlarmLevelEnumTypeWrapper): ...
+
+ALARM_LEVEL_UNSPECIFIED: AlarmLevel.ValueType  # 0
+ALARM_LEVEL_OK: AlarmLevel.ValueType  # 1
+ALARM_LEVEL_WARNING: AlarmLevel.ValueType  # 2
+ALARM_LEVEL_CRITICAL: AlarmLevel.ValueType  # 3
+ALARM_LEVEL_UNKNOWN: AlarmLevel.ValueType  # 4
+"""What it needs to know is not there."""
+Global___AlarmLevel: _TypeAlias = AlarmLevel  # noqa: Y015
 
 @_typing.final
 class GetClusterStatusRequest(_message.Message):
@@ -550,3 +603,215 @@ class SetNodeWeightResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetNodeWeightResponse: _TypeAlias = SetNodeWeightResponse  # noqa: Y015
+
+@_typing.final
+class GetRebalanceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRebalanceRequest: _TypeAlias = GetRebalanceRequest  # noqa: Y015
+
+@_typing.final
+class GetRebalanceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    FLIGHTS_FIELD_NUMBER: _builtins.int
+    COPIES_LEFT_FIELD_NUMBER: _builtins.int
+    REPAIRS_LEFT_FIELD_NUMBER: _builtins.int
+    HAND_OVERS_LEFT_FIELD_NUMBER: _builtins.int
+    BYTES_LEFT_FIELD_NUMBER: _builtins.int
+    BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    ETA_SECONDS_FIELD_NUMBER: _builtins.int
+    REPORTS_FIELD_NUMBER: _builtins.int
+    state: Global___RebalanceState.ValueType
+    why: _builtins.str
+    """A sentence, where nothing begins."""
+    snapshot_bytes_per_second: _builtins.int
+    copies_left: _builtins.int
+    """Copies that are wanted and not in sync yet, those under way among them."""
+    repairs_left: _builtins.int
+    """Of these, copies that are lacking."""
+    hand_overs_left: _builtins.int
+    """Partitions that are served elsewhere than they are wanted."""
+    bytes_left: _builtins.int
+    """What the copies that are left hold where they come from. Left out: not known."""
+    bytes_per_second: _builtins.float
+    """Of snapshots, over the last while. Left out: not measured yet."""
+    eta_seconds: _builtins.float
+    """Left out: not known, because nothing was measured yet or nothing may move."""
+    @_builtins.property
+    def policy(self) -> _registry_pb2.RebalancePolicy: ...
+    @_builtins.property
+    def flights(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flight]: ...
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[_registry_pb2.RebalanceReport]:
+        """Newest first; one that goes on is the first."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___RebalanceState.ValueType = ...,
+        why: _builtins.str = ...,
+        policy: _registry_pb2.RebalancePolicy | None = ...,
+        snapshot_bytes_per_second: _builtins.int = ...,
+        flights: _abc.Iterable[Global___Flight] | None = ...,
+        copies_left: _builtins.int = ...,
+        repairs_left: _builtins.int = ...,
+        hand_overs_left: _builtins.int = ...,
+        bytes_left: _builtins.int | None = ...,
+        bytes_per_second: _builtins.float | None = ...,
+        eta_seconds: _builtins.float | None = ...,
+        reports: _abc.Iterable[_registry_pb2.RebalanceReport] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bytes_left", b"_bytes_left", "_bytes_per_second", b"_bytes_per_second", "_eta_seconds", b"_eta_seconds", "bytes_left", b"bytes_left", "bytes_per_second", b"bytes_per_second", "eta_seconds", b"eta_seconds", "policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bytes_left", b"_bytes_left", "_bytes_per_second", b"_bytes_per_second", "_eta_seconds", b"_eta_seconds", "bytes_left", b"bytes_left", "bytes_per_second", b"bytes_per_second", "copies_left", b"copies_left", "eta_seconds", b"eta_seconds", "flights", b"flights", "hand_overs_left", b"hand_overs_left", "policy", b"policy", "repairs_left", b"repairs_left", "reports", b"reports", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "state", b"state", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bytes_left: _TypeAlias = _typing.Literal["bytes_left"]  # noqa: Y015
+    _WhichOneofArgType__bytes_left: _TypeAlias = _typing.Literal["_bytes_left", b"_bytes_left"]  # noqa: Y015
+    _WhichOneofReturnType__bytes_per_second: _TypeAlias = _typing.Literal["bytes_per_second"]  # noqa: Y015
+    _WhichOneofArgType__bytes_per_second: _TypeAlias = _typing.Literal["_bytes_per_second", b"_bytes_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__eta_seconds: _TypeAlias = _typing.Literal["eta_seconds"]  # noqa: Y015
+    _WhichOneofArgType__eta_seconds: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bytes_left) -> _WhichOneofReturnType__bytes_left | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bytes_per_second) -> _WhichOneofReturnType__bytes_per_second | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_seconds) -> _WhichOneofReturnType__eta_seconds | None: ...
+
+Global___GetRebalanceResponse: _TypeAlias = GetRebalanceResponse  # noqa: Y015
+
+@_typing.final
+class Flight(_message.Message):
+    """Flight is a partition on its way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    IS_REPAIR_FIELD_NUMBER: _builtins.int
+    AGE_MS_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    source: _builtins.str
+    is_repair: _builtins.bool
+    age_ms: _builtins.int
+    """Since this leader first saw it so."""
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        source: _builtins.str = ...,
+        targets: _abc.Iterable[_builtins.str] | None = ...,
+        is_repair: _builtins.bool = ...,
+        age_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_ms", b"age_ms", "is_repair", b"is_repair", "partition", b"partition", "source", b"source", "targets", b"targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Flight: _TypeAlias = Flight  # noqa: Y015
+
+@_typing.final
+class CheckClusterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckClusterRequest: _TypeAlias = CheckClusterRequest  # noqa: Y015
+
+@_typing.final
+class CheckClusterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALARMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alarms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alarm]: ...
+    def __init__(
+        self,
+        *,
+        alarms: _abc.Iterable[Global___Alarm] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckClusterResponse: _TypeAlias = CheckClusterResponse  # noqa: Y015
+
+@_typing.final
+class Alarm(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    WARNING_FROM_FIELD_NUMBER: _builtins.int
+    CRITICAL_FROM_FIELD_NUMBER: _builtins.int
+    SAYS_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    level: Global___AlarmLevel.ValueType
+    value: _builtins.float
+    """Left out where the level is unknown."""
+    warning_from: _builtins.float
+    """From there on. Left out: it never is."""
+    critical_from: _builtins.float
+    says: _builtins.str
+    """What is so."""
+    advice: _builtins.str
+    """What to do about it; empty where nothing is to be done."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        level: Global___AlarmLevel.ValueType = ...,
+        value: _builtins.float | None = ...,
+        warning_from: _builtins.float | None = ...,
+        critical_from: _builtins.float | None = ...,
+        says: _builtins.str = ...,
+        advice: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_critical_from", b"_critical_from", "_value", b"_value", "_warning_from", b"_warning_from", "critical_from", b"critical_from", "value", b"value", "warning_from", b"warning_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_critical_from", b"_critical_from", "_value", b"_value", "_warning_from", b"_warning_from", "advice", b"advice", "critical_from", b"critical_from", "level", b"level", "name", b"name", "says", b"says", "value", b"value", "warning_from", b"warning_from"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__critical_from: _TypeAlias = _typing.Literal["critical_from"]  # noqa: Y015
+    _WhichOneofArgType__critical_from: _TypeAlias = _typing.Literal["_critical_from", b"_critical_from"]  # noqa: Y015
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    _WhichOneofReturnType__warning_from: _TypeAlias = _typing.Literal["warning_from"]  # noqa: Y015
+    _WhichOneofArgType__warning_from: _TypeAlias = _typing.Literal["_warning_from", b"_warning_from"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__critical_from) -> _WhichOneofReturnType__critical_from | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__warning_from) -> _WhichOneofReturnType__warning_from | None: ...
+
+Global___Alarm: _TypeAlias = Alarm  # noqa: Y015

@@ -70,6 +70,16 @@ class AdminStub:
                 request_serializer=shoal_dot_v1_dot_admin__pb2.SetNodeWeightRequest.SerializeToString,
                 response_deserializer=shoal_dot_v1_dot_admin__pb2.SetNodeWeightResponse.FromString,
                 _registered_method=True)
+        self.GetRebalance = channel.unary_unary(
+                '/shoal.v1.Admin/GetRebalance',
+                request_serializer=shoal_dot_v1_dot_admin__pb2.GetRebalanceRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_admin__pb2.GetRebalanceResponse.FromString,
+                _registered_method=True)
+        self.CheckCluster = channel.unary_unary(
+                '/shoal.v1.Admin/CheckCluster',
+                request_serializer=shoal_dot_v1_dot_admin__pb2.CheckClusterRequest.SerializeToString,
+                response_deserializer=shoal_dot_v1_dot_admin__pb2.CheckClusterResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
@@ -128,6 +138,21 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRebalance(self, request, context):
+        """GetRebalance tells what moves, what is left, and what earlier rebalances came to. A
+        coordinator that does not lead asks the one that does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckCluster(self, request, context):
+        """CheckCluster tells of each alarm whether it is raised. As GetRebalance.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -165,6 +190,16 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.SetNodeWeight,
                     request_deserializer=shoal_dot_v1_dot_admin__pb2.SetNodeWeightRequest.FromString,
                     response_serializer=shoal_dot_v1_dot_admin__pb2.SetNodeWeightResponse.SerializeToString,
+            ),
+            'GetRebalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRebalance,
+                    request_deserializer=shoal_dot_v1_dot_admin__pb2.GetRebalanceRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_admin__pb2.GetRebalanceResponse.SerializeToString,
+            ),
+            'CheckCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckCluster,
+                    request_deserializer=shoal_dot_v1_dot_admin__pb2.CheckClusterRequest.FromString,
+                    response_serializer=shoal_dot_v1_dot_admin__pb2.CheckClusterResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -357,6 +392,60 @@ class Admin:
             '/shoal.v1.Admin/SetNodeWeight',
             shoal_dot_v1_dot_admin__pb2.SetNodeWeightRequest.SerializeToString,
             shoal_dot_v1_dot_admin__pb2.SetNodeWeightResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRebalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Admin/GetRebalance',
+            shoal_dot_v1_dot_admin__pb2.GetRebalanceRequest.SerializeToString,
+            shoal_dot_v1_dot_admin__pb2.GetRebalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shoal.v1.Admin/CheckCluster',
+            shoal_dot_v1_dot_admin__pb2.CheckClusterRequest.SerializeToString,
+            shoal_dot_v1_dot_admin__pb2.CheckClusterResponse.FromString,
             options,
             channel_credentials,
             insecure,

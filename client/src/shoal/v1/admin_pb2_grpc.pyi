@@ -52,6 +52,12 @@ class AdminStub:
     """RemoveNode has a node count as gone for good. It is given nothing until it is added."""
     SetNodeWeight: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetNodeWeightRequest, _admin_pb2.SetNodeWeightResponse]
     """SetNodeWeight changes a node's share."""
+    GetRebalance: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetRebalanceRequest, _admin_pb2.GetRebalanceResponse]
+    """GetRebalance tells what moves, what is left, and what earlier rebalances came to. A
+    coordinator that does not lead asks the one that does.
+    """
+    CheckCluster: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CheckClusterRequest, _admin_pb2.CheckClusterResponse]
+    """CheckCluster tells of each alarm whether it is raised. As GetRebalance."""
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
@@ -77,6 +83,12 @@ class AdminAsyncStub(AdminStub):
     """RemoveNode has a node count as gone for good. It is given nothing until it is added."""
     SetNodeWeight: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetNodeWeightRequest, _admin_pb2.SetNodeWeightResponse]  # type: ignore[assignment]
     """SetNodeWeight changes a node's share."""
+    GetRebalance: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetRebalanceRequest, _admin_pb2.GetRebalanceResponse]  # type: ignore[assignment]
+    """GetRebalance tells what moves, what is left, and what earlier rebalances came to. A
+    coordinator that does not lead asks the one that does.
+    """
+    CheckCluster: _aio.UnaryUnaryMultiCallable[_admin_pb2.CheckClusterRequest, _admin_pb2.CheckClusterResponse]  # type: ignore[assignment]
+    """CheckCluster tells of each alarm whether it is raised. As GetRebalance."""
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
     """Admin is served by every coordinator."""
@@ -141,5 +153,23 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.SetNodeWeightResponse, _abc.Awaitable[_admin_pb2.SetNodeWeightResponse]]:
         """SetNodeWeight changes a node's share."""
+
+    @_abc_1.abstractmethod
+    def GetRebalance(
+        self,
+        request: _admin_pb2.GetRebalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetRebalanceResponse, _abc.Awaitable[_admin_pb2.GetRebalanceResponse]]:
+        """GetRebalance tells what moves, what is left, and what earlier rebalances came to. A
+        coordinator that does not lead asks the one that does.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckCluster(
+        self,
+        request: _admin_pb2.CheckClusterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CheckClusterResponse, _abc.Awaitable[_admin_pb2.CheckClusterResponse]]:
+        """CheckCluster tells of each alarm whether it is raised. As GetRebalance."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -106,6 +106,50 @@ REBALANCE_MODE_CANCELLED: RebalanceMode.ValueType  # 3
 """No move begins, and those under way are taken back."""
 Global___RebalanceMode: _TypeAlias = RebalanceMode  # noqa: Y015
 
+class _MoveKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MoveKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MoveKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MOVE_KIND_UNSPECIFIED: _MoveKind.ValueType  # 0
+    MOVE_KIND_COPY: _MoveKind.ValueType  # 1
+    """A node got a copy in place of another's."""
+    MOVE_KIND_REPAIR: _MoveKind.ValueType  # 2
+    """A node got a copy where one was lacking."""
+    MOVE_KIND_HAND_OVER: _MoveKind.ValueType  # 3
+    """A partition was handed from one node to another that had a copy."""
+
+class MoveKind(_MoveKind, metaclass=_MoveKindEnumTypeWrapper): ...
+
+MOVE_KIND_UNSPECIFIED: MoveKind.ValueType  # 0
+MOVE_KIND_COPY: MoveKind.ValueType  # 1
+"""A node got a copy in place of another's."""
+MOVE_KIND_REPAIR: MoveKind.ValueType  # 2
+"""A node got a copy where one was lacking."""
+MOVE_KIND_HAND_OVER: MoveKind.ValueType  # 3
+"""A partition was handed from one node to another that had a copy."""
+Global___MoveKind: _TypeAlias = MoveKind  # noqa: Y015
+
+class _RebalanceOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RebalanceOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RebalanceOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REBALANCE_OUTCOME_UNSPECIFIED: _RebalanceOutcome.ValueType  # 0
+    REBALANCE_OUTCOME_RUNNING: _RebalanceOutcome.ValueType  # 1
+    REBALANCE_OUTCOME_DONE: _RebalanceOutcome.ValueType  # 2
+    REBALANCE_OUTCOME_CANCELLED: _RebalanceOutcome.ValueType  # 3
+
+class RebalanceOutcome(_RebalanceOutcome, metaclass=_RebalanceOutcomeEnumTypeWrapper): ...
+
+REBALANCE_OUTCOME_UNSPECIFIED: RebalanceOutcome.ValueType  # 0
+REBALANCE_OUTCOME_RUNNING: RebalanceOutcome.ValueType  # 1
+REBALANCE_OUTCOME_DONE: RebalanceOutcome.ValueType  # 2
+REBALANCE_OUTCOME_CANCELLED: RebalanceOutcome.ValueType  # 3
+Global___RebalanceOutcome: _TypeAlias = RebalanceOutcome  # noqa: Y015
+
 class _MemberState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -226,6 +270,7 @@ class RebalancePolicy(_message.Message):
     WINDOW_MINUTES_FIELD_NUMBER: _builtins.int
     BELOW_MAX_FIELD_NUMBER: _builtins.int
     ABORT_ON_LOST_NODE_FIELD_NUMBER: _builtins.int
+    CANCELLED_FOR_FIELD_NUMBER: _builtins.int
     mode: Global___RebalanceMode.ValueType
     moves_max: _builtins.int
     moves_per_node_max: _builtins.int
@@ -243,6 +288,10 @@ class RebalancePolicy(_message.Message):
     """Moves begin while at most so many partitions have too few copies in sync."""
     abort_on_lost_node: _builtins.bool
     """Moves under way are taken back while a member is down."""
+    cancelled_for: _builtins.str
+    """Names the members for which it is cancelled: once they are others, it runs again. Empty:
+    it stays cancelled until it is resumed.
+    """
     def __init__(
         self,
         *,
@@ -255,14 +304,173 @@ class RebalancePolicy(_message.Message):
         window_minutes: _builtins.int = ...,
         below_max: _builtins.int = ...,
         abort_on_lost_node: _builtins.bool = ...,
+        cancelled_for: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort_on_lost_node", b"abort_on_lost_node", "below_max", b"below_max", "mode", b"mode", "moves_max", b"moves_max", "moves_per_node_max", b"moves_per_node_max", "moves_per_zone_pair_max", b"moves_per_zone_pair_max", "repairs_max", b"repairs_max", "window_from_minute", b"window_from_minute", "window_minutes", b"window_minutes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort_on_lost_node", b"abort_on_lost_node", "below_max", b"below_max", "cancelled_for", b"cancelled_for", "mode", b"mode", "moves_max", b"moves_max", "moves_per_node_max", b"moves_per_node_max", "moves_per_zone_pair_max", b"moves_per_zone_pair_max", "repairs_max", b"repairs_max", "window_from_minute", b"window_from_minute", "window_minutes", b"window_minutes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RebalancePolicy: _TypeAlias = RebalancePolicy  # noqa: Y015
+
+@_typing.final
+class Move(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    TOOK_MS_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    kind: Global___MoveKind.ValueType
+    source: _builtins.str
+    """Who served it."""
+    target: _builtins.str
+    took_ms: _builtins.int
+    """Since it was first seen under way."""
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        kind: Global___MoveKind.ValueType = ...,
+        source: _builtins.str = ...,
+        target: _builtins.str = ...,
+        took_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "partition", b"partition", "source", b"source", "target", b"target", "took_ms", b"took_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Move: _TypeAlias = Move  # noqa: Y015
+
+@_typing.final
+class RebalanceReport(_message.Message):
+    """RebalanceReport stands under rebalances/<number>, in eight digits. Written by the leader
+    when it begins, now and then, and when it ends. The last twenty are kept.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    BEGAN_UNIX_MS_FIELD_NUMBER: _builtins.int
+    ENDED_UNIX_MS_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
+    REPAIRS_FIELD_NUMBER: _builtins.int
+    HAND_OVERS_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_BYTES_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    WORST_P99_FIELD_NUMBER: _builtins.int
+    LEADERS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    began_unix_ms: _builtins.int
+    ended_unix_ms: _builtins.int
+    """0: it goes on."""
+    outcome: Global___RebalanceOutcome.ValueType
+    copies: _builtins.int
+    repairs: _builtins.int
+    hand_overs: _builtins.int
+    snapshot_bytes: _builtins.int
+    """Bytes of snapshots that nodes sent meanwhile, all of them together, as they count them."""
+    leaders: _builtins.int
+    """How many leaders carried it on."""
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___Move]:
+        """The first of them, in the order in which they were seen to end."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeTraffic]: ...
+    @_builtins.property
+    def worst_p99(self) -> Global___WorstLatency:
+        """Left out where too little was asked for to tell."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        began_unix_ms: _builtins.int = ...,
+        ended_unix_ms: _builtins.int = ...,
+        outcome: Global___RebalanceOutcome.ValueType = ...,
+        copies: _builtins.int = ...,
+        repairs: _builtins.int = ...,
+        hand_overs: _builtins.int = ...,
+        moves: _abc.Iterable[Global___Move] | None = ...,
+        snapshot_bytes: _builtins.int = ...,
+        nodes: _abc.Iterable[Global___NodeTraffic] | None = ...,
+        worst_p99: Global___WorstLatency | None = ...,
+        leaders: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["worst_p99", b"worst_p99"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began_unix_ms", b"began_unix_ms", "copies", b"copies", "ended_unix_ms", b"ended_unix_ms", "hand_overs", b"hand_overs", "leaders", b"leaders", "moves", b"moves", "nodes", b"nodes", "number", b"number", "outcome", b"outcome", "repairs", b"repairs", "snapshot_bytes", b"snapshot_bytes", "worst_p99", b"worst_p99"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebalanceReport: _TypeAlias = RebalanceReport  # noqa: Y015
+
+@_typing.final
+class NodeTraffic(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    COPIES_RECEIVED_FIELD_NUMBER: _builtins.int
+    HAND_OVERS_RECEIVED_FIELD_NUMBER: _builtins.int
+    HAND_OVERS_GIVEN_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_BYTES_SENT_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    copies_received: _builtins.int
+    hand_overs_received: _builtins.int
+    hand_overs_given: _builtins.int
+    snapshot_bytes_sent: _builtins.int
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        copies_received: _builtins.int = ...,
+        hand_overs_received: _builtins.int = ...,
+        hand_overs_given: _builtins.int = ...,
+        snapshot_bytes_sent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies_received", b"copies_received", "hand_overs_given", b"hand_overs_given", "hand_overs_received", b"hand_overs_received", "node", b"node", "snapshot_bytes_sent", b"snapshot_bytes_sent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeTraffic: _TypeAlias = NodeTraffic  # noqa: Y015
+
+@_typing.final
+class WorstLatency(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    AT_MOST_NS_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    method: _builtins.str
+    at_most_ns: _builtins.int
+    """The 99th percentile of one interval between two looks is at most so long, and more than
+    half of it.
+    """
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        method: _builtins.str = ...,
+        at_most_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most_ns", b"at_most_ns", "method", b"method", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorstLatency: _TypeAlias = WorstLatency  # noqa: Y015
 
 @_typing.final
 class NodeRegistration(_message.Message):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,6 +19,7 @@ from shoal_coordinator.placement.place import Placement
 from shoal_coordinator.placement.ring import RingMember
 from shoal_coordinator.planning.decide import Decision, decide
 from shoal_coordinator.planning.memory import NOTHING, Memory, observe
+from shoal_coordinator.planning.moves import Traffic
 from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.port import Revision
@@ -34,6 +36,16 @@ _CATCH_UP_SECONDS = 2.0
 """For so long a view that shows what was written is waited for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The last plan: of which view, towards what, and what was moving."""
+
+    view: ClusterView
+    wanted: Placement
+    traffic: Traffic
+    waiting: str | None
+
+
 class Planner:
     """``decide`` with its memory, and with the last placement kept for reuse."""
 
@@ -48,6 +60,7 @@ class Planner:
         self._clock = clock
         self._wall_clock = wall_clock
         self._memory: Memory = NOTHING
+        self.planned: Planned | None = None
         self._placed: tuple[tuple[tuple[RingMember, ...], int, int], Placement] | None = None
 
     async def plan(self, view: ClusterView) -> Decision:
@@ -57,6 +70,8 @@ class Planner:
         minute = int(self._wall_clock() // 60) % MINUTES_A_DAY
         decision = decide(view, self._memory, wanted, self._settings, now, minute)
         self._memory = decision.memory
+        if decision.traffic is not None:
+            self.planned = Planned(view, wanted, decision.traffic, decision.waiting)
         return decision
 
     async def _wanted(self, view: ClusterView) -> Placement:

@@ -55,6 +55,8 @@ class Decision:
     actions: tuple[Action, ...]
     memory: Memory
     waiting: str | None = None
+    traffic: Traffic | None = None
+    """What moves, and what may; None before there is anything to place."""
 
 
 def decide(
@@ -82,17 +84,18 @@ def decide(
     waiting = _why_not_yet(view, view.config, memory, settings, now)
     if waiting is not None:
         withdrawn = tuple(_withdrawn(view, memory, settings, traffic, now))
-        return Decision(withdrawn, memory, waiting)
+        return Decision(withdrawn, memory, waiting, traffic)
     plans = _plans(view, memory, wanted, settings, traffic, now)
     actions = tuple(islice(plans, settings.writes_per_round_max))
     if actions:
-        return Decision(actions, memory)
+        return Decision(actions, memory, traffic=traffic)
     begun = _begun(view, memory, wanted, settings, traffic, now)
     if any(not it.is_repair and it.partition not in traffic.flights for it, _ in begun):
         memory = replace(memory, round_began=now)
     actions = tuple(action for _, action in begun)
     is_held_up = not actions and _has_moves(view, wanted, traffic)
-    return Decision(actions, memory, traffic.permission.why or None if is_held_up else None)
+    waiting = traffic.permission.why or None if is_held_up else None
+    return Decision(actions, memory, waiting, traffic)
 
 
 def _members(view: ClusterView, config: ClusterConfig) -> Iterator[Action]:

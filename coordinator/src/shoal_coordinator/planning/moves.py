@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from shoal_coordinator.placement.place import PlacedPartition, Placement
 from shoal_coordinator.planning.actions import MarkHandoff, UpdatePreference
 from shoal_coordinator.planning.flights import Budget, Flight, all_in_sync, in_flight
-from shoal_coordinator.planning.permission import Health, Permission, Verdict, health_of, permission
+from shoal_coordinator.planning.permission import (
+    Health,
+    Permission,
+    Verdict,
+    health_of,
+    members_mark,
+    permission,
+)
 from shoal_coordinator.registry.records import NodeId, PartitionId, RebalancePolicy
 from shoal_coordinator.registry.view import ClusterView, HeldPartition
 
@@ -37,7 +44,13 @@ class Traffic:
         there_of = all_in_sync(view)
         health = health_of(view, wanted, there_of)
         flights = {it.partition: it for it in in_flight(view, wanted, there_of, health.below)}
-        return cls(policy, there_of, health, flights, permission(policy, health, utc_minute))
+        return cls(
+            policy,
+            there_of,
+            health,
+            flights,
+            permission(policy, health, utc_minute, members_mark(view)),
+        )
 
     def budget(self, view: ClusterView) -> Budget:
         zone_of = {member.id: member.zone for member in view.members.values()}

@@ -6,6 +6,7 @@ moves: while partitions lack copies, no move begins.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -64,9 +65,24 @@ def health_of(
     return Health(below, tuple(lost))
 
 
-def permission(policy: RebalancePolicy, health: Health, utc_minute: int) -> Permission:
-    """``utc_minute``: of the day, 0 to 1439."""
-    if policy.mode is RebalanceMode.CANCELLED:
+def members_mark(view: ClusterView) -> str:
+    """Names the members that take a share, with their weights and zones; others, other name."""
+    takers = sorted(
+        (member.id, member.weight, member.zone)
+        for member in view.members.values()
+        if member.takes_a_share
+    )
+    return hashlib.blake2b(repr(takers).encode(), digest_size=8).hexdigest()
+
+
+def is_cancelled(policy: RebalancePolicy, mark: str) -> bool:
+    """Whether it is, for these very members (``members_mark``)."""
+    return policy.mode is RebalanceMode.CANCELLED and policy.cancelled_for in {"", mark}
+
+
+def permission(policy: RebalancePolicy, health: Health, utc_minute: int, mark: str) -> Permission:
+    """``utc_minute``: of the day, 0 to 1439. ``mark``: the members', by ``members_mark``."""
+    if is_cancelled(policy, mark):
         return Permission(Verdict.TAKE_BACK, "the rebalance is cancelled")
     if policy.abort_on_lost_node and health.lost:
         return Permission(Verdict.TAKE_BACK, f"node {health.lost[0]} is down")

@@ -87,12 +87,14 @@ class RecordCorrupt(ValueError):
         self.why = why
 
 
-def _to_bytes(message: Message) -> bytes:
+def to_bytes(message: Message) -> bytes:
+    """A message as it stands in etcd."""
     fields = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _parse(key: str, value: bytes, message: _M) -> _M:
+def parsed(key: str, value: bytes, message: _M) -> _M:
+    """Fill ``message`` from what stands under a key. Raises RecordCorrupt."""
     try:
         fields = json.loads(value)
         if not isinstance(fields, dict):
@@ -105,7 +107,7 @@ def _parse(key: str, value: bytes, message: _M) -> _M:
 
 
 def encode_config(config: ClusterConfig) -> bytes:
-    return _to_bytes(config_to_pb(config))
+    return to_bytes(config_to_pb(config))
 
 
 def config_to_pb(config: ClusterConfig) -> pb.ClusterConfig:
@@ -139,6 +141,7 @@ def _rebalance_to_pb(policy: RebalancePolicy) -> pb.RebalancePolicy | None:
         window_minutes=policy.window_minutes,
         below_max=policy.below_max,
         abort_on_lost_node=policy.abort_on_lost_node,
+        cancelled_for=policy.cancelled_for,
     )
 
 
@@ -164,11 +167,12 @@ def _rebalance_from_pb(key: str, message: pb.RebalancePolicy) -> RebalancePolicy
         window_minutes=message.window_minutes,
         below_max=message.below_max,
         abort_on_lost_node=message.abort_on_lost_node,
+        cancelled_for=message.cancelled_for,
     )
 
 
 def decode_config(key: str, value: bytes) -> ClusterConfig:
-    message = _parse(key, value, pb.ClusterConfig())
+    message = parsed(key, value, pb.ClusterConfig())
     if message.partition_count == 0:
         raise RecordCorrupt(key, "partition_count is 0")
     eviction = eviction_from_pb(message.eviction)
@@ -203,7 +207,7 @@ def unclean_from_pb(wire: pb.UncleanPolicy.ValueType) -> Unclean | None:
 
 
 def encode_registration(registration: NodeRegistration) -> bytes:
-    return _to_bytes(
+    return to_bytes(
         pb.NodeRegistration(
             id=registration.id,
             address=registration.address,
@@ -218,7 +222,7 @@ def encode_registration(registration: NodeRegistration) -> bytes:
 
 
 def decode_registration(key: str, value: bytes) -> NodeRegistration:
-    message = _parse(key, value, pb.NodeRegistration())
+    message = parsed(key, value, pb.NodeRegistration())
     if not message.id or not message.address or not message.incarnation:
         raise RecordCorrupt(key, "id, address or incarnation is missing")
     return NodeRegistration(
@@ -234,7 +238,7 @@ def decode_registration(key: str, value: bytes) -> NodeRegistration:
 
 
 def encode_member(member: Member) -> bytes:
-    return _to_bytes(member_to_pb(member))
+    return to_bytes(member_to_pb(member))
 
 
 def member_to_pb(member: Member) -> pb.Member:
@@ -248,7 +252,7 @@ def member_to_pb(member: Member) -> pb.Member:
 
 
 def decode_member(key: str, value: bytes) -> Member:
-    message = _parse(key, value, pb.Member())
+    message = parsed(key, value, pb.Member())
     state = _STATE_FROM_PB.get(message.state)
     if not message.id or state is None:
         raise RecordCorrupt(key, "id is missing or state is none of those known")
@@ -262,7 +266,7 @@ def decode_member(key: str, value: bytes) -> Member:
 
 
 def encode_partition(record: PartitionRecord) -> bytes:
-    return _to_bytes(partition_to_pb(record))
+    return to_bytes(partition_to_pb(record))
 
 
 def partition_to_pb(record: PartitionRecord) -> pb.PartitionRecord:
@@ -279,7 +283,7 @@ def partition_to_pb(record: PartitionRecord) -> pb.PartitionRecord:
 
 
 def decode_partition(key: str, value: bytes) -> PartitionRecord:
-    message = _parse(key, value, pb.PartitionRecord())
+    message = parsed(key, value, pb.PartitionRecord())
     primary = _copy_from_pb(message.primary) if message.HasField("primary") else None
     in_sync = tuple(_copy_from_pb(copy) for copy in message.in_sync)
     epoch = Epoch(message.epoch)
@@ -309,11 +313,11 @@ def _copy_from_pb(message: pb.Copy) -> Copy:
 
 
 def encode_leader(leader: CoordinatorLeader) -> bytes:
-    return _to_bytes(pb.CoordinatorLeader(id=leader.id, address=leader.address))
+    return to_bytes(pb.CoordinatorLeader(id=leader.id, address=leader.address))
 
 
 def decode_leader(key: str, value: bytes) -> CoordinatorLeader:
-    message = _parse(key, value, pb.CoordinatorLeader())
+    message = parsed(key, value, pb.CoordinatorLeader())
     if not message.id:
         raise RecordCorrupt(key, "id is missing")
     return CoordinatorLeader(id=message.id, address=message.address)

@@ -45,6 +45,14 @@ class Keys:
     def leader(self) -> str:
         return f"{self.prefix}leader"
 
+    @property
+    def rebalances(self) -> str:
+        return f"{self.prefix}rebalances/"
+
+    def rebalance(self, number: int) -> str:
+        # Eight digits, so that keys sort as numbers do.
+        return f"{self.rebalances}{number:08d}"
+
     def node(self, node: NodeId) -> str:
         return f"{self.prefix}nodes/{checked_name('node id', node)}"
 

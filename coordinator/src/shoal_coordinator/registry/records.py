@@ -93,6 +93,9 @@ class RebalancePolicy:
     """Moves begin while at most so many partitions have too few copies in sync."""
     abort_on_lost_node: bool = False
     """Moves under way are taken back while a member is down."""
+    cancelled_for: str = ""
+    """Names the members for which it is cancelled: once they are others, it runs again. Empty:
+    it stays cancelled until it is resumed."""
 
     def __post_init__(self) -> None:
         limits = (self.moves_max, self.moves_per_node_max, self.moves_per_zone_pair_max)

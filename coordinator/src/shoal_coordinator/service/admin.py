@@ -15,12 +15,14 @@ import structlog
 from shoal.v1 import admin_pb2, admin_pb2_grpc
 from shoal_coordinator import membership
 from shoal_coordinator.membership import WEIGHT_MAX, Refused
+from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.codec import RecordCorrupt, config_to_pb, member_to_pb
 from shoal_coordinator.registry.keys import BadName, checked_name
 from shoal_coordinator.registry.operations import MemberStands
 from shoal_coordinator.registry.port import StoreError
 from shoal_coordinator.registry.records import ClusterConfig, NodeId
 from shoal_coordinator.registry.view import ClusterView
+from shoal_coordinator.service.asking import ask_leader
 from shoal_coordinator.service.configuring import NotMeant, config_change
 from shoal_coordinator.service.explain import SLOT_COUNT, explained
 from shoal_coordinator.service.refusing import (
@@ -31,6 +33,7 @@ from shoal_coordinator.service.refusing import (
     refuse_unwritten,
 )
 from shoal_coordinator.service.status import status_of
+from shoal_coordinator.service.told import alarms_told, cancelled_for, rebalance_told
 
 _log = structlog.get_logger(__name__)
 
@@ -48,9 +51,16 @@ class Changers:
 class AdminService(admin_pb2_grpc.AdminServicer):
     """``view`` returns the newest view, or None before the first."""
 
-    def __init__(self, view: Callable[[], ClusterView | None], changers: Changers) -> None:
+    def __init__(
+        self,
+        view: Callable[[], ClusterView | None],
+        changers: Changers,
+        keeper: Callable[[], Keeper | None] = lambda: None,
+    ) -> None:
+        """``keeper`` returns that of this coordinator while it leads."""
         self._view = view
         self._changers = changers
+        self._keeper = keeper
 
     async def GetClusterStatus(  # noqa: N802  gRPC's name
         self,
@@ -72,7 +82,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         ],
     ) -> admin_pb2.UpdateConfigResponse:
         try:
-            change = config_change(request)
+            change = config_change(request, cancelled_for(request, self._view()))
         except NotMeant as error:
             await refuse_bad(context, str(error))
         try:
@@ -153,6 +163,46 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         stands = await self._changed(context, partial(membership.weigh, node=node, weight=weight))
         return admin_pb2.SetNodeWeightResponse(
             member=member_to_pb(stands.member), changed=stands.changed
+        )
+
+    async def GetRebalance(  # noqa: N802  gRPC's name
+        self,
+        request: admin_pb2.GetRebalanceRequest,
+        context: grpc.aio.ServicerContext[
+            admin_pb2.GetRebalanceRequest, admin_pb2.GetRebalanceResponse
+        ],
+    ) -> admin_pb2.GetRebalanceResponse:
+        view, keeper = self._view(), self._keeper()
+        if view is None:
+            await refuse_unready(context)
+        if keeper is not None:
+            return rebalance_told(view, keeper.progress)
+        return await ask_leader(
+            context,
+            view,
+            lambda stub, timeout, metadata: stub.GetRebalance(
+                request, timeout=timeout, metadata=metadata
+            ),
+        )
+
+    async def CheckCluster(  # noqa: N802  gRPC's name
+        self,
+        request: admin_pb2.CheckClusterRequest,
+        context: grpc.aio.ServicerContext[
+            admin_pb2.CheckClusterRequest, admin_pb2.CheckClusterResponse
+        ],
+    ) -> admin_pb2.CheckClusterResponse:
+        view, keeper = self._view(), self._keeper()
+        if view is None:
+            await refuse_unready(context)
+        if keeper is not None:
+            return alarms_told(keeper.alarms(view))
+        return await ask_leader(
+            context,
+            view,
+            lambda stub, timeout, metadata: stub.CheckCluster(
+                request, timeout=timeout, metadata=metadata
+            ),
         )
 
     async def _changed(self, context: Context, command: membership.Command) -> MemberStands:

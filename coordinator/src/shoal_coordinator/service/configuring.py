@@ -27,9 +27,12 @@ class NotMeant(ValueError):
 
 
 def config_change(
-    request: admin_pb2.UpdateConfigRequest,
+    request: admin_pb2.UpdateConfigRequest, cancelled_for: str = ""
 ) -> Callable[[ClusterConfig], ClusterConfig]:
-    """What the request makes of any configuration. Raises NotMeant."""
+    """What the request makes of any configuration. Raises NotMeant.
+
+    ``cancelled_for``: the members for which a rebalance is cancelled, if it is.
+    """
     eviction = eviction_from_pb(request.eviction)
     if eviction is None and request.eviction != registry_pb2.EVICTION_POLICY_UNSPECIFIED:
         raise NotMeant(_unknown("eviction policy"))
@@ -53,7 +56,7 @@ def config_change(
             eviction=eviction or stands.eviction,
             unclean=unclean or stands.unclean,
             snapshot_bytes_per_second=rate,
-            rebalance=_rebalance(asked, stands.rebalance),
+            rebalance=_rebalance(asked, stands.rebalance, cancelled_for),
             auto_join=request.auto_join if request.HasField("auto_join") else stands.auto_join,
         )
 
@@ -70,7 +73,9 @@ def _check_rebalance(asked: admin_pb2.RebalanceChange) -> None:
         raise NotMeant(f"a day has {MINUTES_A_DAY} minutes: the window is not within one")
 
 
-def _rebalance(asked: admin_pb2.RebalanceChange, stands: RebalancePolicy) -> RebalancePolicy:
+def _rebalance(
+    asked: admin_pb2.RebalanceChange, stands: RebalancePolicy, cancelled_for: str
+) -> RebalancePolicy:
     usual = RebalancePolicy()
     changes = {field.name: value for field, value in asked.ListFields()}
     for name in _LIMITS:
@@ -78,6 +83,7 @@ def _rebalance(asked: admin_pb2.RebalanceChange, stands: RebalancePolicy) -> Reb
             changes[name] = getattr(usual, name)
     if "mode" in changes:
         changes["mode"] = rebalance_mode_from_pb(asked.mode)
+        changes["cancelled_for"] = cancelled_for
     return replace(stands, **changes)
 
 

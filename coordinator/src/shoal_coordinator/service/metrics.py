@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from wsgiref.simple_server import WSGIServer
 
 import prometheus_client
@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from shoal_coordinator.addresses import HostPort
+from shoal_coordinator.alarms.alarm import Alarm
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.registry.records import MemberState
 from shoal_coordinator.registry.view import ClusterView
@@ -18,13 +19,20 @@ from shoal_coordinator.service.status import Tally, tally
 
 
 class Metrics(Collector):
-    """``view`` and ``is_leader`` are asked from the thread that serves metrics."""
+    """All of these are asked from the thread that serves metrics.
+
+    ``alarms`` tells none while another coordinator leads.
+    """
 
     def __init__(
-        self, view: Callable[[], ClusterView | None], is_leader: Callable[[], bool]
+        self,
+        view: Callable[[], ClusterView | None],
+        is_leader: Callable[[], bool],
+        alarms: Callable[[], Iterable[Alarm]] = tuple,
     ) -> None:
         self._view = view
         self._is_leader = is_leader
+        self._alarms = alarms
         self._actions: Counter[str] = Counter()
 
     def carried_out(self, kind: str, number: int) -> None:
@@ -61,6 +69,7 @@ class Metrics(Collector):
         for kind, number in sorted(self._actions.items()):
             actions.add_metric([kind], number)
         yield actions
+        yield from _of_alarms(self._alarms())
 
 
 class MetricsServer:
@@ -85,6 +94,33 @@ class MetricsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _of_alarms(alarms: Iterable[Alarm]) -> Iterator[Metric]:
+    value = GaugeMetricFamily(
+        "shoal_coordinator_alarm_value", "What an alarm goes by", labels=["alarm"]
+    )
+    level = GaugeMetricFamily(
+        "shoal_coordinator_alarm_level",
+        "0: fine, 1: warning, 2: critical, 3: not known",
+        labels=["alarm"],
+    )
+    threshold = GaugeMetricFamily(
+        "shoal_coordinator_alarm_threshold",
+        "The value from which on an alarm is raised",
+        labels=["alarm", "level"],
+    )
+    for alarm in alarms:
+        level.add_metric([alarm.name], alarm.level)
+        if alarm.value is not None:
+            value.add_metric([alarm.name], alarm.value)
+        for name, start in (
+            ("warning", alarm.thresholds.warning_from),
+            ("critical", alarm.thresholds.critical_from),
+        ):
+            if start is not None:
+                threshold.add_metric([alarm.name, name], start)
+    yield from (value, level, threshold)
 
 
 def _gauge(name: str, documentation: str, value: int) -> GaugeMetricFamily:

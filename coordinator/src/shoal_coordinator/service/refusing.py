@@ -52,6 +52,12 @@ async def refuse_unready(context: Context) -> NoReturn:
     )
 
 
+async def refuse_leaderless(context: Context, why: str) -> NoReturn:
+    await _refuse(
+        context, code_pb2.UNAVAILABLE, "NO_LEADER", "NOT_APPLIED", f"{why}: ask again in a moment"
+    )
+
+
 async def _refuse(
     context: Context, code: code_pb2.Code, reason: str, outcome: str, sentence: str
 ) -> NoReturn:

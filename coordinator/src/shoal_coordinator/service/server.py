@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from shoal.v1 import admin_pb2, admin_pb2_grpc
 from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.admin import AdminService, Changers
 from shoal_coordinator.service.described import serve_reflection
@@ -34,10 +35,17 @@ _CALLS_AT_ONCE_MAX = 256
 class Server:
     """Serves from ``start`` to ``stop``."""
 
-    def __init__(self, view: Callable[[], ClusterView | None], changers: Changers) -> None:
+    def __init__(
+        self,
+        view: Callable[[], ClusterView | None],
+        changers: Changers,
+        keeper: Callable[[], Keeper | None] = lambda: None,
+    ) -> None:
+        """As for ``AdminService``."""
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_AT_ONCE_MAX)
         self._health = health.aio.HealthServicer()
-        admin_pb2_grpc.add_AdminServicer_to_server(AdminService(view, changers), self._server)
+        service = AdminService(view, changers, keeper)
+        admin_pb2_grpc.add_AdminServicer_to_server(service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         serve_reflection(self._server, (ADMIN, health.SERVICE_NAME))
 

@@ -48,6 +48,7 @@ from shoal_coordinator.registry.operations.partitions import (
     take_over,
     take_over_together,
 )
+from shoal_coordinator.registry.operations.reports import put_report
 
 __all__ = [
     "HANDED_TOGETHER_MAX",
@@ -73,6 +74,7 @@ __all__ = [
     "hand_over",
     "plan_partition",
     "plan_partitions",
+    "put_report",
     "read_config",
     "register_node",
     "remove_registration",

@@ -1,0 +1,1 @@
+"""What nodes tell of themselves, as far as a coordinator wants to know: their metrics."""

@@ -1,0 +1,43 @@
+"""Asking every live node for its metrics, some at a time, each within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from shoal_coordinator.registry.view import ClusterView, LiveNode
+from shoal_coordinator.survey.figures import NodeFigures, Survey, figures_of
+
+_TIMEOUT_SECONDS = 2.0
+_AT_ONCE_MAX = 16
+_BYTES_MAX = 16 << 20
+_SCHEMES = ("http://", "https://")
+
+
+async def survey(view: ClusterView, clock: Callable[[], float]) -> Survey:
+    """Ask all nodes that are registered. Who does not tell is ``silent``."""
+    turns = asyncio.Semaphore(_AT_ONCE_MAX)
+
+    async def ask(live: LiveNode) -> NodeFigures | None:
+        async with turns:
+            return await asyncio.to_thread(_asked, live)
+
+    nodes = [*view.nodes]
+    told = await asyncio.gather(*(ask(view.nodes[node]) for node in nodes))
+    figures = {node: it for node, it in zip(nodes, told, strict=True) if it is not None}
+    return Survey(clock(), figures, frozenset(nodes) - figures.keys())
+
+
+def _asked(live: LiveNode) -> NodeFigures | None:
+    url = live.registration.metrics_url
+    if not url.startswith(_SCHEMES):
+        return None
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310  checked above
+            text = answer.read(_BYTES_MAX).decode(errors="replace")
+    except (OSError, urllib.error.URLError, http.client.HTTPException, ValueError):
+        return None
+    return figures_of(text, live.registration.incarnation)
