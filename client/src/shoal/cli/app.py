@@ -19,6 +19,14 @@ COMMANDS = {
     "node": LazyCommand(
         "shoal.cli.commands.node:node", "Show nodes; let them in, drain, remove and weigh them."
     ),
+    "rebalance": LazyCommand(
+        "shoal.cli.commands.rebalance:rebalance",
+        "Show what moves and how far it is; pause, resume, cancel.",
+    ),
+    "check": LazyCommand(
+        "shoal.cli.commands.check:check",
+        "Tell whether something is to be done; for monitoring, too.",
+    ),
     "config": LazyCommand(
         "shoal.cli.commands.config:config", "Show or change the cluster's configuration."
     ),
