@@ -71,7 +71,7 @@ def surveyed(course: Course, before: Survey, after: Survey) -> Course:
     """With what nodes sent, and how long requests took, between two looks at them."""
     report = course.report
     nodes = {it.node: it for it in report.nodes}
-    worst = report.worst_p99
+    worst, total = report.worst_p99, report.snapshot_bytes
     for node, figures in sorted(after.nodes.items()):
         earlier = before.nodes.get(node)
         if earlier is None and node in before.silent:
@@ -79,13 +79,13 @@ def surveyed(course: Course, before: Survey, after: Survey) -> Course:
             continue
         sent = int(grown(earlier, figures, "snapshot_bytes"))
         if sent:
+            total += sent
             it = nodes.get(node, NodeTraffic(node))
             nodes[node] = replace(it, snapshot_bytes_sent=it.snapshot_bytes_sent + sent)
         p99 = None if earlier is None else p99_ns(earlier, figures, _METHOD)
         if p99 is not None and (worst is None or p99 > worst.at_most_ns):
             worst = WorstLatency(node, _METHOD, p99)
     ordered = tuple(nodes[node] for node in sorted(nodes))
-    total = sum(it.snapshot_bytes_sent for it in ordered)
     return replace(
         course, report=replace(report, nodes=ordered, snapshot_bytes=total, worst_p99=worst)
     )
