@@ -8,13 +8,24 @@ import pytest
 
 from cluster_views import member, record
 from shoal_coordinator.election.act import Actor, LeadershipLost
-from shoal_coordinator.planning.actions import AdmitMember, MarkHandoff, PlanPartition
+from shoal_coordinator.planning.actions import (
+    AdmitMember,
+    MarkHandoff,
+    PlanPartition,
+    RefreshMember,
+)
 from shoal_coordinator.registry.apply import view_of
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import CommitFault, MemoryStore
-from shoal_coordinator.registry.operations import Elected, campaign, resign
+from shoal_coordinator.registry.operations import (
+    Elected,
+    MemberChange,
+    campaign,
+    change_membership,
+    resign,
+)
 from shoal_coordinator.registry.port import Revision
-from shoal_coordinator.registry.records import CoordinatorLeader, NodeId
+from shoal_coordinator.registry.records import CoordinatorLeader, MemberState, NodeId
 from shoal_coordinator.registry.view import ClusterView, ElectedLeader, HeldPartition
 
 KEYS = Keys("test")
@@ -93,3 +104,16 @@ async def test_after_another_election_nothing_can_be_written(
     view = await view_in(store)
     assert not view.members
     assert not view.partitions
+
+
+async def test_what_an_operator_said_meanwhile_is_not_written_over() -> None:
+    store = MemoryStore()
+    actor = Actor(store, KEYS, await elected(store), Counts())
+    await actor.carry_out([AdmitMember(member("a"))])
+    heavier = RefreshMember(member("a", weight=300), before=member("a"))
+    drained = MemberChange(member("a", MemberState.DRAINING))
+    await change_membership(store, KEYS, lambda _: drained)
+    await actor.carry_out([heavier, AdmitMember(member("a"))])
+    assert (await view_in(store)).members == {"a": drained.member}
+    await actor.carry_out([RefreshMember(member("a"), before=drained.member)])
+    assert (await view_in(store)).members == {"a": member("a")}
