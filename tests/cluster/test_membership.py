@@ -174,7 +174,7 @@ def test_what_would_harm_is_refused(operated: OperatedCluster) -> None:
     operated.run("node", "drain", "node-3")
     operated.run("node", "drain", "node-4")
     refused = operated.run("node", "drain", GOES, exit_code=1)
-    assert "would leave 1 node that take partitions" in refused.stderr
+    assert "would leave 1 node that takes partitions" in refused.stderr
     operated.run("node", "drain", "node-3", "--cancel")
     operated.run("node", "drain", "node-4", "--cancel")
     operated.wait_until_settled(*EVERYBODY)

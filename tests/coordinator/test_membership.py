@@ -71,7 +71,7 @@ def test_a_drain_that_would_leave_too_few_is_refused(others: tuple[Member, ...])
     for decided in (drain(seen, A), remove(seen, A, force=False), weigh(seen, A, 0)):
         assert isinstance(decided, Refused)
         assert decided.reason is Reason.TOO_FEW_NODES
-        assert "would leave 1 node that take partitions, and each partition wants 2" in decided.why
+        assert "would leave 1 node that takes partitions, and each partition wants 2" in decided.why
 
 
 def test_what_takes_no_share_leaves_without_others() -> None:

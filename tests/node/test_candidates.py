@@ -55,7 +55,11 @@ def test_who_waits_to_be_added_takes_nothing_though_nobody_else_is_there() -> No
 def test_a_weight_that_an_operator_set_counts() -> None:
     seen = view(
         nodes=(live("a"), live("b"), live("p", weight=0)),
-        members=(member("a", weight=0), member("b"), member("p", weight=50)),
+        members=(
+            member("a", weight=0),
+            member("b"),
+            replace(member("p", weight=50), weight_is_set=True),
+        ),
     )
     assert all(candidates(seen, record(number))[-1] == "a" for number in range(20)), (
         "who shall have nothing takes only what nobody else is there for"

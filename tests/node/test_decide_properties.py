@@ -12,6 +12,7 @@ from cluster_views import CONFIG, copy, live, member, record, view
 from shoal_coordinator.registry.records import (
     Epoch,
     Incarnation,
+    MemberState,
     NodeId,
     PartitionId,
     PartitionRecord,
@@ -40,6 +41,7 @@ from shoal_node.policy import Policy
 from shoal_node.replication_status import Follower, PartitionReplication
 
 NAMES = ("a", "b", "c", "d")
+MEMBER_STATES = list(MemberState)
 POLICY = Policy()
 
 
@@ -61,7 +63,13 @@ def views(draw: st.DrawFn) -> ClusterView:
         )
         for partition in range(draw(st.integers(0, 4)))
     )
-    members = tuple(member(name) for name in draw(st.sets(st.sampled_from(NAMES))))
+    members = tuple(
+        replace(
+            member(name, draw(st.sampled_from(MEMBER_STATES)), draw(st.sampled_from((0, 100)))),
+            weight_is_set=draw(st.booleans()),
+        )
+        for name in draw(st.sets(st.sampled_from(NAMES)))
+    )
     config = replace(
         CONFIG, replica_count=draw(st.integers(0, 2)), unclean=draw(st.sampled_from(Unclean))
     )
@@ -315,9 +323,19 @@ def test_deciding_changes_nothing_and_is_the_same_again(
     assert decide(seen, local, now_ms, POLICY) == first
 
 
+def _may_have_partitions(seen: ClusterView, node: NodeId) -> bool:
+    """By its own flag or an operator's word, and not while it waits to be let in."""
+    by_own_flag = seen.nodes[node].registration.weight > 0
+    known = seen.members.get(node)
+    if known is None:
+        return by_own_flag
+    by_word = known.weight_is_set and known.weight > 0
+    return (by_own_flag or by_word) and known.state is not MemberState.JOINING
+
+
 @given(views())
 def test_of_all_who_see_one_view_exactly_one_comes_first(seen: ClusterView) -> None:
-    able = [node for node, it in seen.nodes.items() if it.registration.weight > 0]
+    able = [node for node in seen.nodes if _may_have_partitions(seen, node)]
     for held in seen.partitions.values():
         ranks = [rank(seen, held.record, node) for node in able]
         assert sorted(it for it in ranks if it is not None) == list(range(len(able)))

@@ -183,10 +183,10 @@ def _without(view: ClusterView, member: Member, then: Member, what: str) -> Deci
     copies = 1 if view.config is None else 1 + view.config.replica_count
     if len(takers) >= copies:
         return MemberChange(then, tuple(takers[:copies]))
-    others = f"{len(takers)} node{'s' if len(takers) != 1 else ''}"
+    others = "1 node that takes" if len(takers) == 1 else f"{len(takers)} nodes that take"
     return Refused(
         Reason.TOO_FEW_NODES,
-        f"{what} would leave {others} that take partitions, and each partition wants "
+        f"{what} would leave {others} partitions, and each partition wants "
         f"{copies} {'copies' if copies > 1 else 'copy'}: add a node first",
     )
 

@@ -69,7 +69,7 @@ def test_a_node_is_let_in_drained_kept_weighed_and_removed(admin: AdminInThread)
 def test_what_is_refused_ends_with_1_and_a_sentence(admin: AdminInThread) -> None:
     assert run(admin, "node", "drain", "a").exit_code == 0
     for arguments, sentence in (
-        (("drain", "b"), "would leave 1 node that take partitions"),
+        (("drain", "b"), "would leave 1 node that takes partitions"),
         (("remove", "a"), "drain it first with `shoal node drain a --wait`"),
         (("add", "a"), "`shoal node drain a --cancel`"),
         (("add", "nobody"), "start it, and add it then"),

@@ -29,6 +29,7 @@ from simulation.coordinator import Coordinator
 from simulation.etcd import SimulatedEtcd
 from simulation.events import SECOND_US, WORLD, Events
 from simulation.harms import Harms, drawn
+from simulation.members import Members
 from simulation.mutants import Mutant, taken_away
 from simulation.needless import NeedlessLosses
 from simulation.plain import PlainRecords
@@ -60,6 +61,7 @@ class Cluster:
     """One seed's."""
 
     def __init__(self, seed: int, mutant: Mutant, unclean: Unclean | None) -> None:
+        self.seed = seed
         self.rng = random.Random(seed)
         rng = self.rng
         self.mutant = mutant
@@ -111,6 +113,9 @@ class Cluster:
         self.processes = {node: self._start(node) for node in self.nodes}
         self.came_or_went()
         self.coordinator = Coordinator("c0", self.etcd, self._random(), self.ttl)
+        # Of their own, so that other seeds stay what they were.
+        operators = random.Random(f"operators of {self.seed}")
+        self.members = Members(self.etcd, self.records, operators)
         self.clients = Clients(self, self._random(), self.promises)
         self.harms = Harms(self, self._random(), drawn(rng) if harms is None else harms)
 
@@ -174,6 +179,7 @@ class Cluster:
     def heal(self) -> None:
         """Leave it alone from now on."""
         self.harms.is_over = self.clients.is_quiet = True
+        self.members.restore()
         self.streams.heal()
         self.etcd.down_until_us = self.etcd.stalled_until_us = 0
         for process in self._impostors:
@@ -327,5 +333,5 @@ def simulate(
             process.crash()
         cluster.coordinator.crash()
     seconds = (events.now_us - began_us) / SECOND_US
-    counts = {**cluster.promises.counts, **cluster.done}
+    counts = {**cluster.promises.counts, **cluster.done, **cluster.members.done}
     return Run(broken, events.steps, seconds, counts)

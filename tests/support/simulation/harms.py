@@ -51,6 +51,17 @@ ID_HARMS = {kind: weight for kind, weight in HARMS.items() if kind != "leases lo
 }
 """Leases run out, and are not dropped before: whoever comes under another's id must not
 meet that."""
+MEMBER_HARMS = {
+    "member": 8,
+    "crash": 2,
+    "pause": 2,
+    "cut from etcd": 1,
+    "stop": 1,
+    "both ways": 1,
+    "slow copies": 1,
+    "coordinator": 2,
+}
+"""What operators do with members, and what happens beside it."""
 ETCD_HARMS = {"etcd away": 1, "deaf": 1, "crash": 1, "move": 1, "stop": 1}
 
 
@@ -152,6 +163,8 @@ class Harms:
                     it.paused_until_us = until_us
             case "coordinator":
                 cluster.restart_coordinator()
+            case "member":
+                cluster.members.change(node)
 
     def _cut(self, one: str, other: str, until_us: int) -> None:
         ways = self._cluster.streams.cut_until_us

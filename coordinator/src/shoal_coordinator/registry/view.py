@@ -77,7 +77,8 @@ class ClusterView:
         live, member = self.nodes.get(node), self.members.get(node)
         if live is None:
             return False
-        return live.registration.weight > 0 or (member is not None and member.weight > 0)
+        is_set = member is not None and member.weight_is_set and member.weight > 0
+        return live.registration.weight > 0 or is_set
 
     def waits_to_be_added(self, node: NodeId) -> bool:
         """Whether an operator has yet to let a live node in."""

@@ -23,7 +23,7 @@ from shoal_coordinator.registry.port import StoreError
 from shoal_coordinator.registry.records import ClusterConfig, NodeId
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.asking import ask_leader
-from shoal_coordinator.service.configuring import NotMeant, config_change
+from shoal_coordinator.service.configuring import NotMeant, cancelled_for, config_change
 from shoal_coordinator.service.explain import SLOT_COUNT, explained
 from shoal_coordinator.service.refusing import (
     Context,
@@ -33,7 +33,7 @@ from shoal_coordinator.service.refusing import (
     refuse_unwritten,
 )
 from shoal_coordinator.service.status import status_of
-from shoal_coordinator.service.told import alarms_told, cancelled_for, rebalance_told
+from shoal_coordinator.service.told import alarms_told, rebalance_told
 
 _log = structlog.get_logger(__name__)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from shoal.v1 import admin_pb2, registry_pb2
+from shoal_coordinator.planning.permission import members_mark
 from shoal_coordinator.registry.codec import (
     eviction_from_pb,
     rebalance_mode_from_pb,
@@ -16,6 +17,7 @@ from shoal_coordinator.registry.records import (
     ClusterConfig,
     RebalancePolicy,
 )
+from shoal_coordinator.registry.view import ClusterView
 
 SNAPSHOT_BYTES_PER_SECOND_MIN = 64 << 10
 _LIMITS = ("moves_max", "moves_per_node_max", "moves_per_zone_pair_max", "repairs_max")
@@ -61,6 +63,13 @@ def config_change(
         )
 
     return changed
+
+
+def cancelled_for(request: admin_pb2.UpdateConfigRequest, view: ClusterView | None) -> str:
+    """The members for which this request cancels a rebalance; empty where it does not."""
+    if request.rebalance.mode != registry_pb2.REBALANCE_MODE_CANCELLED or view is None:
+        return ""
+    return members_mark(view)
 
 
 def _check_rebalance(asked: admin_pb2.RebalanceChange) -> None:

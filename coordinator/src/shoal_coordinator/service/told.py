@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from shoal.v1 import admin_pb2, registry_pb2
+from shoal.v1 import admin_pb2
 from shoal_coordinator.alarms.alarm import Alarm, Level
 from shoal_coordinator.planning.permission import Verdict, is_cancelled, members_mark
 from shoal_coordinator.rebalance.keeper import Progress
@@ -103,10 +103,3 @@ def alarms_told(alarms: Iterable[Alarm]) -> admin_pb2.CheckClusterResponse:
             for alarm in alarms
         ]
     )
-
-
-def cancelled_for(request: admin_pb2.UpdateConfigRequest, view: ClusterView | None) -> str:
-    """The members for which this request cancels a rebalance; empty where it does not."""
-    if request.rebalance.mode != registry_pb2.REBALANCE_MODE_CANCELLED or view is None:
-        return ""
-    return members_mark(view)
