@@ -112,7 +112,6 @@ def view(
         nodes={it.registration.id: it for it in nodes},
         members={it.id: it for it in members},
         partitions={it.partition: held(it, at.get(it.partition, 5)) for it in records},
-        rebalances={},
     )
 
 

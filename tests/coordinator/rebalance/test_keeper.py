@@ -21,7 +21,7 @@ from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.apply import view_of
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import CommitFault, MemoryStore
-from shoal_coordinator.registry.operations import put_report
+from shoal_coordinator.registry.operations import put_report, read_reports
 from shoal_coordinator.registry.records import (
     NodeId,
     PartitionId,
@@ -30,7 +30,6 @@ from shoal_coordinator.registry.records import (
     RebalancePolicy,
 )
 from shoal_coordinator.registry.reports import MoveKind, Outcome, RebalanceReport
-from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.told import rebalance_told
 
 KEYS = Keys("test")
@@ -65,20 +64,17 @@ class Kept:
     def plan(self, of: Planned) -> None:
         self._planner.planned = of
 
-    async def view(self) -> ClusterView:
-        return view_of(KEYS, await self.store.read(KEYS.prefix)).view
-
     async def report(self, number: int, outcome: Outcome) -> RebalanceReport:
         """Once it stands so."""
         async with asyncio.timeout(10):
             while True:
-                report = (await self.view()).rebalances.get(number)
+                report = (await read_reports(self.store, KEYS)).get(number)
                 if report is not None and report.outcome is outcome:
                     return report
                 await asyncio.sleep(0.01)
 
     def told(self, of: Planned) -> admin_pb2.GetRebalanceResponse:
-        return rebalance_told(of.view, self.keeper.progress)
+        return rebalance_told(of.view, self.keeper.progress, self.keeper.reports)
 
     async def until_told(
         self, of: Planned, state: admin_pb2.RebalanceState.ValueType
@@ -163,7 +159,7 @@ async def test_a_cancel_ends_the_report_once_nothing_is_under_way() -> None:
         policy = RebalancePolicy(RebalanceMode.CANCELLED, cancelled_for=mark)
         it.plan(planned(UNDER_WAY, policy))
         await it.until_told(planned(UNDER_WAY, policy), admin_pb2.REBALANCE_STATE_CANCELLED)
-        assert (await it.view()).rebalances[1].is_running, "it is still being taken back"
+        assert it.keeper.reports[1].is_running, "it is still being taken back"
         it.plan(planned(BEFORE, policy))
         await it.report(1, Outcome.CANCELLED)
         assert it.told(planned(BEFORE, policy)).copies_left == 1

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_scenes import leading
-from shoal_coordinator.registry.apply import view_of
 from shoal_coordinator.registry.codec import RecordCorrupt
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.operations import put_report, resign
+from shoal_coordinator.registry.operations import put_report, read_reports, resign
 from shoal_coordinator.registry.operations.reports import REPORTS_KEPT
 from shoal_coordinator.registry.port import CreatedAt, Put, Store
 from shoal_coordinator.registry.records import NodeId, PartitionId
@@ -85,9 +84,16 @@ async def test_the_last_reports_are_kept_and_seen(store: Store, keys: Keys) -> N
         assert await put_report(store, keys, report, leadership) == ()
         ended = replace(report, outcome=Outcome.DONE, ended_unix_ms=number + 1)
         assert await put_report(store, keys, ended, leadership) == ()
-    view = view_of(keys, await store.read(keys.prefix)).view
-    assert [*view.rebalances] == [*range(6, REPORTS_KEPT + 6)]
-    assert all(it.outcome is Outcome.DONE for it in view.rebalances.values())
+    reports = await read_reports(store, keys)
+    assert [*reports] == [*range(6, REPORTS_KEPT + 6)]
+    assert all(it.outcome is Outcome.DONE for it in reports.values())
+
+
+async def test_a_report_wakes_nobody(store: Store, keys: Keys) -> None:
+    leadership = await leading(store, keys)
+    await put_report(store, keys, RebalanceReport(1, 1), leadership)
+    watched = {item.key for item in (await store.read(keys.prefix)).items}
+    assert watched == {keys.leader}
 
 
 async def test_who_no_longer_leads_writes_no_report(store: Store, keys: Keys) -> None:
@@ -96,11 +102,13 @@ async def test_who_no_longer_leads_writes_no_report(store: Store, keys: Keys) ->
     await leading(store, keys)
     failed = await put_report(store, keys, RebalanceReport(1, 1), old)
     assert failed == (CreatedAt(keys.leader, old.create_revision),)
-    assert view_of(keys, await store.read(keys.prefix)).view.rebalances == {}
+    assert await read_reports(store, keys) == {}
 
 
-async def test_a_report_under_another_number_is_left_out(store: Store, keys: Keys) -> None:
+async def test_what_cannot_be_read_or_has_another_number_is_left_out(
+    store: Store, keys: Keys
+) -> None:
     await store.commit([], [Put(keys.rebalance(2), encode_report(RebalanceReport(1, 1)))])
-    applied = view_of(keys, await store.read(keys.prefix))
-    assert applied.view.rebalances == {}
-    assert len(applied.corrupt) == 1
+    await store.commit([], [Put(keys.rebalance(3), b"{}")])
+    await store.commit([], [Put(keys.rebalance(4), encode_report(RebalanceReport(4, 1)))])
+    assert [*await read_reports(store, keys)] == [4]

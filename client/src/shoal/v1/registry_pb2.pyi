@@ -349,8 +349,9 @@ Global___Move: _TypeAlias = Move  # noqa: Y015
 
 @_typing.final
 class RebalanceReport(_message.Message):
-    """RebalanceReport stands under rebalances/<number>, in eight digits. Written by the leader
-    when it begins, now and then, and when it ends. The last twenty are kept.
+    """RebalanceReport stands under /shoal-reports/<cluster>/rebalances/<number>, in eight digits:
+    beside what every process watches. Written by the leader when it begins, now and then, and
+    when it ends. The last twenty are kept.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

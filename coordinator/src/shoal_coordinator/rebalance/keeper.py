@@ -23,7 +23,8 @@ from shoal_coordinator.rebalance.course import Course, begun, carried_on, ended,
 from shoal_coordinator.rebalance.outlook import Outlook, outlook
 from shoal_coordinator.rebalance.pace import Done, Pace
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.operations import put_report
+from shoal_coordinator.registry.operations import put_report, read_reports
+from shoal_coordinator.registry.operations.reports import REPORTS_KEPT
 from shoal_coordinator.registry.port import OutcomeUnknown, Store, StoreUnavailable
 from shoal_coordinator.registry.records import PartitionId
 from shoal_coordinator.registry.reports import Outcome, RebalanceReport
@@ -68,6 +69,8 @@ class Keeper:
         latest: LatestView,
     ) -> None:
         self.progress: Progress | None = None
+        self.reports: dict[int, RebalanceReport] = {}
+        """Those that stand, by number: what this leader found, and wrote since."""
         self._store = store
         self._keys = keys
         self._leadership = leadership
@@ -88,12 +91,23 @@ class Keeper:
 
     async def run(self) -> None:
         """Until cancelled. Raises StoreWentBack."""
+        await self._read()
         while True:
             planned, began = self._planner.planned, time.monotonic()
             if planned is not None:
                 await self._look(planned)
             tick = _TICK_SECONDS if self._course is None else _HURRIED_TICK_SECONDS
             await asyncio.sleep(max(tick, _REST * (time.monotonic() - began)))
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                self.reports = await read_reports(self._store, self._keys)
+            except StoreUnavailable as error:
+                _log.warning("reports of rebalances are read later", why=str(error))
+                await asyncio.sleep(_TICK_SECONDS)
+            else:
+                return
 
     async def _look(self, planned: Planned) -> None:
         if self._owed is not None:
@@ -134,15 +148,13 @@ class Keeper:
     def _next(self, planned: Planned, seen: Outlook, now_ms: int) -> Course | None:
         if self._course is not None:
             return went_on(self._course, seen, now_ms)
-        view = self._latest.view or planned.view
-        unfinished = [it for it in view.rebalances.values() if it.is_running]
+        unfinished = [it for it in self.reports.values() if it.is_running]
         if unfinished and self._written is None:
             report = max(unfinished, key=lambda it: it.number)
             return carried_on(report, seen, now_ms)
         if not self._goes_on(planned, seen):
             return None
-        known = [*view.rebalances, 0 if self._written is None else self._written[0].number]
-        number = 1 + max(known)
+        number = 1 + max(self.reports, default=0)
         _log.info(f"rebalance {number} begins: {len(seen.copies)} copies are due", number=number)
         return begun(number, seen, _unix_ms(), now_ms)
 
@@ -190,6 +202,8 @@ class Keeper:
             self._owed = None if report.is_running else report
             return
         self._owed = None
+        kept = {**self.reports, report.number: report}
+        self.reports = {it: kept[it] for it in sorted(kept)[-REPORTS_KEPT:]}
         if not failed:
             self._written = (report, time.monotonic())
 

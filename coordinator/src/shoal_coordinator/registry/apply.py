@@ -29,7 +29,6 @@ from shoal_coordinator.registry.codec import (
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.port import Changed, Event, Events, Item, Reading, Removed
 from shoal_coordinator.registry.records import Member, NodeId, PartitionId
-from shoal_coordinator.registry.reports import decode_report
 from shoal_coordinator.registry.view import ClusterView, ElectedLeader, HeldPartition, LiveNode
 
 K = TypeVar("K")
@@ -77,7 +76,6 @@ def _keys_of(keys: Keys, view: ClusterView) -> Iterator[str]:
     yield from (keys.node(node) for node in view.nodes)
     yield from (keys.member(node) for node in view.members)
     yield from (keys.partition(partition) for partition in view.partitions)
-    yield from (keys.rebalance(number) for number in view.rebalances)
 
 
 class _Table(Generic[K, V]):
@@ -112,7 +110,6 @@ class _Draft:
         self._nodes = _Table(view.nodes)
         self._members = _Table(view.members)
         self._partitions = _Table(view.partitions)
-        self._rebalances = _Table(view.rebalances)
 
     def take(self, event: Event) -> None:
         """Apply one event. Raises RecordCorrupt, and then has changed nothing."""
@@ -130,8 +127,6 @@ class _Draft:
                 self._take_member(NodeId(name), item)
             case "partitions":
                 self._take_partition(key, name, item)
-            case "rebalances":
-                self._take_rebalance(key, name, item)
             case _:
                 pass
 
@@ -151,17 +146,10 @@ class _Draft:
         _check_names(item.key, node, member.id)
         self._members.put(node, member)
 
-    def _take_rebalance(self, key: str, name: str, item: Item | None) -> None:
-        number = _number(key, name)
-        if item is None:
-            self._rebalances.drop(number)
-            return
-        report = decode_report(key, item.value)
-        _check_names(key, name, f"{report.number:08d}")
-        self._rebalances.put(number, report)
-
     def _take_partition(self, key: str, name: str, item: Item | None) -> None:
-        partition = PartitionId(_number(key, name))
+        if not (name.isascii() and name.isdigit()):
+            raise RecordCorrupt(key, "the key does not end in a partition's number")
+        partition = PartitionId(int(name))
         if item is None:
             self._partitions.drop(partition)
             return
@@ -178,18 +166,11 @@ class _Draft:
             nodes=self._nodes.frozen(),
             members=self._members.frozen(),
             partitions=self._partitions.frozen(),
-            rebalances=self._rebalances.frozen(),
         )
 
 
 def _elected(item: Item) -> ElectedLeader:
     return ElectedLeader(decode_leader(item.key, item.value), item.create_revision)
-
-
-def _number(key: str, name: str) -> int:
-    if not (name.isascii() and name.isdigit()):
-        raise RecordCorrupt(key, "the key does not end in a number")
-    return int(name)
 
 
 def _check_names(key: str, in_key: str, in_value: str) -> None:

@@ -47,7 +47,8 @@ class Keys:
 
     @property
     def rebalances(self) -> str:
-        return f"{self.prefix}rebalances/"
+        """Beside ``prefix``, which every process watches."""
+        return f"/shoal-reports/{self.cluster}/rebalances/"
 
     def rebalance(self, number: int) -> str:
         # Eight digits, so that keys sort as numbers do.

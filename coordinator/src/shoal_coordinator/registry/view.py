@@ -22,7 +22,6 @@ from shoal_coordinator.registry.records import (
     PartitionId,
     PartitionRecord,
 )
-from shoal_coordinator.registry.reports import RebalanceReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,6 @@ class ClusterView:
     nodes: Mapping[NodeId, LiveNode] = field(default_factory=_empty)
     members: Mapping[NodeId, Member] = field(default_factory=_empty)
     partitions: Mapping[PartitionId, HeldPartition] = field(default_factory=_empty)
-    rebalances: Mapping[int, RebalanceReport] = field(default_factory=_empty)
-    """The last few, by number."""
 
     def has_weight(self, node: NodeId) -> bool:
         """Whether a live node may have copies, by its own flag or by what an operator set.

@@ -176,7 +176,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         if view is None:
             await refuse_unready(context)
         if keeper is not None:
-            return rebalance_told(view, keeper.progress)
+            return rebalance_told(view, keeper.progress, keeper.reports)
         return await ask_leader(
             context,
             view,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from shoal.v1 import admin_pb2
@@ -24,7 +24,11 @@ _LEVELS = {
 State: TypeAlias = admin_pb2.RebalanceState.ValueType
 
 
-def rebalance_told(view: ClusterView, progress: Progress | None) -> admin_pb2.GetRebalanceResponse:
+def rebalance_told(
+    view: ClusterView,
+    progress: Progress | None,
+    reports: Mapping[int, RebalanceReport],
+) -> admin_pb2.GetRebalanceResponse:
     """``progress`` is None before the leader has looked the first time."""
     answer = admin_pb2.GetRebalanceResponse()
     if view.config is not None:
@@ -32,7 +36,7 @@ def rebalance_told(view: ClusterView, progress: Progress | None) -> admin_pb2.Ge
         answer.policy.CopyFrom(config.rebalance)
         answer.snapshot_bytes_per_second = config.snapshot_bytes_per_second
     running = None if progress is None else progress.running
-    answer.reports.extend(map(report_to_pb, _newest_first(view, running)))
+    answer.reports.extend(map(report_to_pb, _newest_first(reports, running)))
     if progress is None:
         answer.why = "this leader has just begun: ask again"
         return answer
@@ -80,8 +84,10 @@ def _state(view: ClusterView, progress: Progress) -> tuple[State, str]:
     return admin_pb2.REBALANCE_STATE_MOVING, progress.planned.waiting or ""
 
 
-def _newest_first(view: ClusterView, running: RebalanceReport | None) -> Iterable[RebalanceReport]:
-    reports = dict(view.rebalances)
+def _newest_first(
+    written: Mapping[int, RebalanceReport], running: RebalanceReport | None
+) -> Iterable[RebalanceReport]:
+    reports = dict(written)
     if running is not None:
         # What is written of it may be some seconds old.
         reports[running.number] = running

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_option
+from shoal.cli.exit_codes import ExitCode
 from shoal.cli.introspection import print_rows
 from shoal.cli.output import JSON, TABLE, TEXT, output_option, print_json
 from shoal.cli.rebalancing import (
@@ -75,7 +76,7 @@ def report(ctx: click.Context, number: int | None, coordinator: str, output: str
         found = next((it for it in reports if it["number"] == number), None)
         if found is None:
             click.echo(f"there is no report of a rebalance {number}", err=True)
-            ctx.exit(1)
+            ctx.exit(ExitCode.NOT_THERE)
         print_json(found)
         return
     if output == JSON:

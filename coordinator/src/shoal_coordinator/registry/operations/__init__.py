@@ -48,7 +48,7 @@ from shoal_coordinator.registry.operations.partitions import (
     take_over,
     take_over_together,
 )
-from shoal_coordinator.registry.operations.reports import put_report
+from shoal_coordinator.registry.operations.reports import put_report, read_reports
 
 __all__ = [
     "HANDED_TOGETHER_MAX",
@@ -76,6 +76,7 @@ __all__ = [
     "plan_partitions",
     "put_report",
     "read_config",
+    "read_reports",
     "register_node",
     "remove_registration",
     "resign",
