@@ -43,23 +43,28 @@ async def nobody(_: object) -> MemberStands:
     raise AssertionError("no member is changed here")
 
 
+def led_by(address: object) -> ElectedLeader:
+    return ElectedLeader(CoordinatorLeader("one", str(address)), Revision(1))
+
+
 class Pair:
-    """Two coordinators; the second names the first as its leader, which may not lead."""
+    """Two coordinators; the second takes the first for the leader, which may not lead, and
+    takes the second for it."""
 
     def __init__(self) -> None:
         self.keeper: Keeper | None = None
         self.view: ClusterView = SEEN
+        self._first_view: ClusterView = SEEN
         self._changers = Changers(nothing, nobody)
-        self._first = Server(lambda: SEEN, self._changers, lambda: self.keeper)
+        self._first = Server(lambda: self._first_view, self._changers, lambda: self.keeper)
         self._second = Server(lambda: self.view, self._changers)
 
     async def start(self) -> None:
-        address = await self._first.start(HostPort("127.0.0.1", 0))
-        leader = ElectedLeader(CoordinatorLeader("one", str(address)), Revision(1))
-        self.view = replace(SEEN, leader=leader)
-        self._channel = grpc.aio.insecure_channel(
-            str(await self._second.start(HostPort("127.0.0.1", 0)))
-        )
+        first = await self._first.start(HostPort("127.0.0.1", 0))
+        second = await self._second.start(HostPort("127.0.0.1", 0))
+        self.view = replace(SEEN, leader=led_by(first))
+        self._first_view = replace(SEEN, leader=led_by(second))
+        self._channel = grpc.aio.insecure_channel(str(second))
         self.stub = admin_pb2_grpc.AdminStub(self._channel)
 
     async def stop(self) -> None:
@@ -94,15 +99,14 @@ async def test_the_leader_is_asked(pair: Pair) -> None:
 
 
 async def test_a_question_is_passed_on_once(pair: Pair) -> None:
-    """The first one does not lead either, and names nobody."""
+    """The first one does not lead either: nobody goes on asking in a circle."""
     with pytest.raises(grpc.aio.AioRpcError, match="no coordinator leads now") as raised:
         await pair.stub.CheckCluster(admin_pb2.CheckClusterRequest(), timeout=5)
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_leader_that_is_gone_is_told(pair: Pair) -> None:
-    gone = ElectedLeader(CoordinatorLeader("one", "127.0.0.1:1"), Revision(1))
-    pair.view = replace(SEEN, leader=gone)
+    pair.view = replace(SEEN, leader=led_by("127.0.0.1:1"))
     with pytest.raises(grpc.aio.AioRpcError, match=r"that leads, at .*, does not answer") as raised:
         await pair.stub.GetRebalance(admin_pb2.GetRebalanceRequest(), timeout=5)
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
