@@ -31,8 +31,8 @@ def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatedClust
 
 
 def slowly(operated: OperatedCluster) -> None:
-    """So that something is under way for long enough to be met."""
-    operated.run("rebalance", "policy", "--snapshot-rate", "1MiB", "--moves", "4")
+    """So that something is under way for long enough to be met, on a busy machine too."""
+    operated.run("rebalance", "policy", "--snapshot-rate", "128KiB", "--moves", "2")
 
 
 def quickly(operated: OperatedCluster) -> None:
@@ -126,8 +126,8 @@ def test_whoever_is_killed_in_the_middle_of_a_drain_it_ends(
     assert operated.copies_on(GOES) == 0
     assert operated.cluster.complaints() == []
     if victim == "leader":
-        report = reports_of(operated)[0]
-        assert report["leaders"] == 2, "the next one carried it on"
+        carried_on = [it for it in reports_of(operated) if it["leaders"] == 2]
+        assert carried_on, "the next one went on with the report"
         # Nobody who had acknowledged anything was killed.
         assert operated.is_all_there()
 
