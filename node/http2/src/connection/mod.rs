@@ -236,6 +236,11 @@ impl<S: Default> Connection<S> {
         self.outbox.sent(bytes);
     }
 
+    /// Nothing happened for a while: let go of buffers that are kept for more to come.
+    pub fn rest(&mut self) {
+        self.outbox.rest();
+    }
+
     /// A stream that has sent the whole body that it was given, told once.
     pub fn next_drained(&mut self) -> Option<u32> {
         self.drained.pop_front()

@@ -8,8 +8,8 @@ use crate::error::Code;
 use crate::frame::{self, END_HEADERS, END_STREAM, HEADER_BYTES, Header, Kind};
 use crate::streams::{At, Ending};
 
-/// The largest DATA frame that is sent, whatever the peer takes, so that no stream
-/// holds up the others for long.
+/// The largest DATA frame that is sent, whatever the peer takes, and the largest body
+/// that goes out at once, so that no stream holds up the others for long.
 const DATA_BYTES_MAX: usize = 64 * 1024;
 /// The largest payload that every peer takes.
 const BLOCK_BYTES_MAX: usize = 16 * 1024;
@@ -147,7 +147,7 @@ impl<S: Default> Connection<S> {
             if piece.is_empty() {
                 continue;
             }
-            self.count_data(at, piece.len());
+            self.count_data(at, piece.len(), 1);
             let header = data_header(id, piece.len());
             self.outbox.tail().put_slice(&header);
             self.outbox.push(piece);
@@ -175,7 +175,8 @@ impl<S: Default> Connection<S> {
         let stream = self.streams.at(at);
         let (id, is_behind) = (stream.id, stream.body_bytes > 0);
         let is_full = self.outbox.bytes() >= self.limits.outbox_bytes_max;
-        let most = if is_full { 0 } else { self.sendable(at) };
+        let windows = if is_full { 0 } else { self.windows(at) };
+        let frame_bytes_max = self.peer.frame_bytes_max;
         let out = self.outbox.tail();
         let start = out.len();
         out.put_slice(&[0; HEADER_BYTES]);
@@ -186,34 +187,37 @@ impl<S: Default> Connection<S> {
         let bytes = out.len() - start - HEADER_BYTES;
         if bytes == 0 {
             out.truncate(start);
-        } else if bytes <= most && !is_behind {
-            out[start..start + HEADER_BYTES].copy_from_slice(&data_header(id, bytes));
-            self.count_data(at, bytes);
+        } else if bytes <= windows.min(DATA_BYTES_MAX) && !is_behind {
+            let frames = put_in_frames(out, start, id, frame_bytes_max);
+            self.count_data(at, bytes, frames);
         } else {
-            let body = out.split_off(start + HEADER_BYTES).freeze();
-            out.truncate(start);
-            // What stands before a large one must not keep the whole of it.
-            if body.len() > out.len() {
-                *out = BytesMut::from(&out[..]);
-            }
+            let body = self.outbox.cut(start + HEADER_BYTES);
+            self.outbox.tail().truncate(start);
             self.streams.add_body(at, body);
             self.queue(at);
+            // At once, so that whoever asks how much stands ready is told of it.
+            self.fill();
         }
         Ok(())
     }
 
-    /// How much a stream may send in one frame now.
+    /// How much a stream may send now.
+    fn windows(&self, at: At) -> usize {
+        let stream = self.streams.at(at).send.available();
+        stream.min(self.send_window.available())
+    }
+
+    /// And in one frame.
     fn sendable(&self, at: At) -> usize {
-        let windows = self.streams.at(at).send.available();
-        let windows = windows.min(self.send_window.available());
+        let windows = self.windows(at);
         windows.min(self.peer.frame_bytes_max).min(DATA_BYTES_MAX)
     }
 
-    fn count_data(&mut self, at: At, bytes: usize) {
+    fn count_data(&mut self, at: At, bytes: usize, frames: usize) {
         self.send_window.take(bytes);
         self.data_bytes += bytes as u64;
         self.streams.at_mut(at).send.take(bytes);
-        for _ in 0..UPDATES_PER_DATA {
+        for _ in 0..frames * UPDATES_PER_DATA {
             self.budgets.control_frames.earn();
         }
     }
@@ -252,6 +256,26 @@ impl<S: Default> Connection<S> {
             self.put_reset(id, Code::NoError);
         }
     }
+}
+
+/// Make frames of a body that stands at the end of `out`, behind room for one header.
+/// Returns how many. What does not fit the first moves up a little, the last first.
+fn put_in_frames(out: &mut BytesMut, start: usize, stream: u32, frame_bytes_max: usize) -> usize {
+    let body_at = start + HEADER_BYTES;
+    let bytes = out.len() - body_at;
+    let frames = bytes.div_ceil(frame_bytes_max);
+    out.resize(out.len() + (frames - 1) * HEADER_BYTES, 0);
+    for frame in (0..frames).rev() {
+        let from = frame * frame_bytes_max;
+        let length = frame_bytes_max.min(bytes - from);
+        let to = body_at + from + frame * HEADER_BYTES;
+        if frame > 0 {
+            let lies_at = body_at + from;
+            out.copy_within(lies_at..lies_at + length, to);
+        }
+        out[to - HEADER_BYTES..to].copy_from_slice(&data_header(stream, length));
+    }
+    frames
 }
 
 fn data_header(stream: u32, length: usize) -> [u8; HEADER_BYTES] {

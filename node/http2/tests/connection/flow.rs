@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use shoal_http2::frame::Kind;
+use shoal_http2::frame::{Header, Kind};
 use shoal_http2::{Code, Limits};
 
 use crate::peer::{data, feed, greeted, request, settings, window_update};
@@ -77,6 +77,24 @@ fn every_body_arrives_whole_whatever_the_windows_do() {
             assert!(last.2, "seed {seed}: the trailers end stream {stream}");
         }
     }
+}
+
+#[test]
+fn a_body_of_several_frames_does_not_wait_where_the_windows_take_it() {
+    let (mut connection, mut heard) = greeted(Limits::default());
+    feed(&mut connection, &request(1, false), 0);
+    let whole = body(1, 40_000);
+    let Ok(()) = connection.send_body(1, |out| {
+        out.extend_from_slice(&whole);
+        Ok::<(), Infallible>(())
+    });
+    assert_eq!(connection.waiting_bytes(), 0);
+    heard.take_all(&mut connection);
+    let of_data =
+        |(header, _): &(Header, Vec<u8>)| (header.kind == Kind::Data).then_some(header.length);
+    let lengths: Vec<usize> = heard.frames.iter().filter_map(of_data).collect();
+    assert_eq!(lengths, [16_384, 16_384, 7232]);
+    assert_eq!(heard.bodies[&1], whole);
 }
 
 #[test]

@@ -110,6 +110,7 @@ impl Heard {
             let number = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
             match header.kind {
                 Kind::Data => {
+                    assert!(header.length <= 16_384, "more than this peer takes");
                     let body = self.bodies.entry(header.stream).or_default();
                     body.extend(&payload);
                 }

@@ -190,6 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driven<S> {
             self.inbox = BytesMut::new();
             self.read_bytes = READ_BYTES_MIN;
         }
+        self.session.http2.rest();
         self.session.pending.add(async move {
             sleep_until(next).await;
             Done::Tick
