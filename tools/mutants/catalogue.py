@@ -105,34 +105,36 @@ MUTANTS = (
         place.state.fetch_and(!(FROZEN | SEALED), Ordering::SeqCst);""",
     ),
     Mutant(
-        "a write is not checked again",
+        "what was evaluated is not checked for the fence",
         SERVER,
         "no_success_past_the_fence",
-        "node/server/src/node.rs",
-        """        if self.moment().fenced || !guard.holds() {
-            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));""",
-        """        if !guard.holds() {
-            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));""",
+        "node/server/src/visit.rs",
+        "if self.node.moment().fenced || !guard.holds() {",
+        "if !guard.holds() {",
     ),
     Mutant(
-        "a read is not checked again",
-        SERVER,
-        "no_success_past_the_fence",
-        "node/server/src/node.rs",
-        """        if self.moment().fenced || !guard.holds() {
-            return Err(expired());""",
-        """        if !guard.holds() {
-            return Err(expired());""",
-    ),
-    Mutant(
-        "a write does not ask whether the partition is still there",
+        "what was evaluated is not checked for the partition",
         SERVER,
         "no_success_for_a_partition_that_went",
-        "node/server/src/node.rs",
-        """        if self.moment().fenced || !guard.holds() {
-            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));""",
-        """        if self.moment().fenced {
-            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));""",
+        "node/server/src/visit.rs",
+        "if self.node.moment().fenced || !guard.holds() {",
+        "if self.node.moment().fenced {",
+    ),
+    Mutant(
+        "a batch is not checked for the fence",
+        SERVER,
+        "no_success_in_a_batch_past_fence_or_partition",
+        "node/server/src/visit.rs",
+        "let holds = !is_fenced && stay.guard.holds();",
+        "let holds = stay.guard.holds();",
+    ),
+    Mutant(
+        "a batch is not checked for its partitions",
+        SERVER,
+        "no_success_in_a_batch_past_fence_or_partition",
+        "node/server/src/visit.rs",
+        "let holds = !is_fenced && stay.guard.holds();",
+        "let holds = !is_fenced;",
     ),
     Mutant(
         "two revisions are installed at once",

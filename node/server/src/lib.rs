@@ -11,6 +11,7 @@
 //! replication  who follows this node, and whom it follows
 //! routing      where a partition is: here, there, or nowhere for now
 //! node         the way to the engine: enter, check, evaluate, check again, answer
+//!   visit      several operations on that way, checked together
 //!   commit     what an answer waits for
 //!   fence      until when this node may act as a primary
 //!   ownership  which partitions it serves, and which are frozen
@@ -48,6 +49,7 @@ mod switch;
 mod sync;
 pub mod topology;
 mod transport;
+mod visit;
 
 #[cfg(explored)]
 #[path = "../../explore/server/src/scenarios.rs"]

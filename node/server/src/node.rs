@@ -1,10 +1,14 @@
 //! One node, as its requests see it: everything they share, and the two ways to
 //! the engine.
 //!
-//! [`Node::read`] and [`Node::write`] are the only ways, because they keep the
+//! [`Visit::read`] and [`Visit::write`] are the only ways, because they keep the
 //! order that makes an answer true: enter the partition, check the fence,
-//! evaluate, check fence and epoch again, answer. Where the answer must not be given
-//! before other copies have confirmed a write, they say so by a [`Commit`].
+//! evaluate, check fence and epoch again, answer. What stands here is the order up to the
+//! last check, which a visit may make for several operations at once. Where the answer must
+//! not be given before other copies have confirmed a write, they say so by a [`Commit`].
+//!
+//! [`Visit::read`]: crate::visit::Visit::read
+//! [`Visit::write`]: crate::visit::Visit::write
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -21,7 +25,7 @@ use crate::fence::Fence;
 use crate::fills::Relay;
 use crate::forward::{Effect, Peers};
 use crate::introspection::{Introspection, span};
-use crate::ownership::{Ownership, State};
+use crate::ownership::{Guard, Ownership, State};
 use crate::replication::Replication;
 use crate::settings::{Limits, Settings};
 use crate::slot::partition_of;
@@ -163,33 +167,32 @@ impl Node {
         partition_of(key, self.partition_count)
     }
 
-    /// Read a key of the partition. Where a commit is returned, answer once it holds.
+    /// Read a key of the partition, up to the last check: where a guard is returned, fence
+    /// and epoch are to be checked before it is dropped. Where a commit is returned, answer
+    /// once it holds.
     ///
-    /// What `evaluate` has written is void unless this returns `Ok`.
-    pub(crate) fn read<R>(
+    /// What `evaluate` has written is void unless the check succeeds.
+    #[inline]
+    pub(crate) fn read_inside<R>(
         &self,
         partition: u32,
         key: &[u8],
         reader: Reader,
         evaluate: impl FnOnce(Moment) -> Result<R, NotOpen>,
-    ) -> Result<(R, Option<Commit>), Fault> {
+    ) -> Result<(R, Option<Commit>, Option<Guard<'_>>), Fault> {
         if let Reader::Any { at_least } = reader {
             let answer = self.read_any(partition, at_least, evaluate)?;
-            return Ok((answer, None));
+            return Ok((answer, None, None));
         }
         let guard = self.ownership.enter(partition).ok_or(Fault::Elsewhere)?;
-        let expired = || Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied));
         let moment = self.entered();
         if moment.fenced {
-            return Err(expired());
+            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)));
         }
         let answer = evaluate(moment).map_err(|NotOpen| Fault::Elsewhere)?;
         // After the read: what it has seen was pending before, or is confirmed.
         let commit = self.unconfirmed(partition, guard.epoch(), key);
-        if self.moment().fenced || !guard.holds() {
-            return Err(expired());
-        }
-        Ok((answer, commit))
+        Ok((answer, commit, Some(guard)))
     }
 
     /// May be stale, so that neither a frozen partition nor the fence matters.
@@ -231,16 +234,18 @@ impl Node {
         Ok(answer)
     }
 
-    /// Write a key of the partition. `wrote` tells what was written, if anything was.
-    /// Where a commit is returned, answer once it holds.
-    pub(crate) fn write<R>(
+    /// Write a key of the partition, up to the last check: fence and epoch are to be
+    /// checked before the guard is dropped. `wrote` tells what was written, if anything
+    /// was. Where a commit is returned, answer once it holds.
+    #[inline]
+    pub(crate) fn write_inside<R>(
         &self,
         partition: u32,
         key: &[u8],
         ack: Ack,
         evaluate: impl FnOnce(Now) -> Result<R, Refused>,
         wrote: impl FnOnce(&R) -> Wrote,
-    ) -> Result<(R, Option<Commit>), Fault> {
+    ) -> Result<(R, Option<Commit>, Guard<'_>), Fault> {
         let guard = self.ownership.enter(partition).ok_or(Fault::Elsewhere)?;
         let moment = self.entered();
         if moment.fenced {
@@ -277,14 +282,11 @@ impl Node {
                 effect: Effect::Write,
             })
         });
-        if self.moment().fenced || !guard.holds() {
-            return Err(Fault::Failed(Failure::LeaseExpired(Outcome::MaybeApplied)));
-        }
-        Ok((answer, commit))
+        Ok((answer, commit, guard))
     }
 
-    /// When an operation enters. After another one of the same batch, that is when that
-    /// one was about to be answered: the clock need not be read again.
+    /// When an operation enters. After another one of the same batch, that is when the clock
+    /// was read last for one of them.
     fn entered(&self) -> Moment {
         match span::of_this_request_ns() {
             Some(now_ns) => self.moment_at(now_ns),
@@ -292,7 +294,7 @@ impl Node {
         }
     }
 
-    fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         let now_ns = self.clock.boottime_ns();
         span::tick(now_ns);
         self.moment_at(now_ns)
@@ -340,6 +342,7 @@ mod tests {
     use crate::commit::{Ack, Commit};
     use crate::failure::{Failure, Outcome};
     use crate::settings::Settings;
+    use crate::visit::Visit;
 
     fn node() -> Node {
         let node = Node::new(Settings::small(), Arc::new(SystemClock));
@@ -364,7 +367,7 @@ mod tests {
     ) -> Result<(Deleted, Option<Commit>), Fault> {
         let evaluate = |now| then(node.engine.delete(0, b"k", now));
         let wrote = |gone: &Deleted| Wrote::Seq(gone.version.seq);
-        node.write(0, b"k", Ack::InSync, evaluate, wrote)
+        Visit::alone(node).write(0, b"k", Ack::InSync, evaluate, wrote)
     }
 
     /// What a delete, a read of the primary and a read of any copy are told if
@@ -384,7 +387,7 @@ mod tests {
         };
         let read = |reader| {
             let node = node();
-            let read = node.read(0, b"k", reader, |moment| {
+            let read = Visit::alone(&node).read(0, b"k", reader, |moment| {
                 let read = node.engine.get(0, b"k", moment.now, |_| ());
                 happens(&node);
                 read
@@ -430,14 +433,16 @@ mod tests {
             write,
             Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)))
         ));
-        let read: Result<((), _), Fault> = node.read(0, b"k", Reader::Primary, |_| {
-            panic!("evaluated behind the fence")
-        });
+        let read: Result<((), _), Fault> =
+            Visit::alone(&node).read(0, b"k", Reader::Primary, |_| {
+                panic!("evaluated behind the fence")
+            });
         assert!(matches!(
             read,
             Err(Fault::Failed(Failure::LeaseExpired(Outcome::NotApplied)))
         ));
-        let stale = node.read(0, b"k", ANY, |moment| Ok::<_, NotOpen>(moment.fenced));
+        let stale =
+            Visit::alone(&node).read(0, b"k", ANY, |moment| Ok::<_, NotOpen>(moment.fenced));
         assert!(stale.unwrap().0);
     }
 

@@ -23,6 +23,7 @@ use crate::routing::Permit;
 use crate::settings::{Limits, Settings};
 use crate::sync::{AtomicU64, AtomicUsize};
 use crate::topology::Topology;
+use crate::visit::Visit;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const ANY: Reader = Reader::Any {
@@ -70,6 +71,10 @@ fn close(node: &Node) {
 }
 
 fn write(node: &Node, evaluated: impl FnOnce()) -> Result<SetOutcome, Fault> {
+    write_in(&Visit::alone(node), evaluated)
+}
+
+fn write_in(node: &Visit<'_>, evaluated: impl FnOnce()) -> Result<SetOutcome, Fault> {
     let evaluate = |now| {
         let write = Write {
             value: b"v",
@@ -86,6 +91,10 @@ fn write(node: &Node, evaluated: impl FnOnce()) -> Result<SetOutcome, Fault> {
 }
 
 fn read(node: &Node, reader: Reader, evaluated: impl FnOnce()) -> Result<(), Fault> {
+    read_in(&Visit::alone(node), reader, evaluated)
+}
+
+fn read_in(node: &Visit<'_>, reader: Reader, evaluated: impl FnOnce()) -> Result<(), Fault> {
     let evaluate = |moment: Moment| {
         let found = node.engine.get(0, b"key", moment.now, |_| ());
         evaluated();
@@ -180,6 +189,63 @@ pub fn no_success_past_the_fence() {
     requests
         .into_iter()
         .for_each(|request| request.join().unwrap());
+}
+
+/// Nor is an operation of a batch, whose operations are checked behind the last of them:
+/// each is answered if fence and epoch held after its own evaluation, and only then.
+pub fn no_success_in_a_batch_past_fence_or_partition() {
+    let (node, hand) = node();
+    let fallen = Arc::new(AtomicBool::new(false));
+    let closed = Arc::new(AtomicBool::new(false));
+    let batches: Vec<_> = (0..2)
+        .map(|_| {
+            let (node, fallen, closed) = (node.clone(), fallen.clone(), closed.clone());
+            thread::spawn(move || {
+                let visit = Visit::together(&node, 3);
+                // Of each that was done: whether its time was over by then.
+                let mut done = [None; 3];
+                for (operation, was_over) in done.iter_mut().enumerate() {
+                    visit.begin(operation);
+                    let see = || {
+                        let is_over =
+                            fallen.load(Ordering::SeqCst) || closed.load(Ordering::SeqCst);
+                        *was_over = Some(is_over);
+                    };
+                    let outcome = match operation {
+                        1 => write_in(&visit, see).map(|_| ()),
+                        _ => read_in(&visit, Reader::Primary, see),
+                    };
+                    if outcome.is_err() {
+                        *was_over = None;
+                    }
+                }
+                let failed = visit.leave();
+                for (operation, was_over) in done.into_iter().enumerate() {
+                    let said = failed.iter().find(|(it, _)| *it == operation);
+                    match (was_over, said) {
+                        (Some(true), None) => panic!("operation {operation} is answered"),
+                        (None, Some(_)) => panic!("operation {operation} was not done"),
+                        (_, Some((1, outcome))) => assert_eq!(*outcome, Outcome::MaybeApplied),
+                        (_, Some((_, outcome))) => assert_eq!(*outcome, Outcome::NotApplied),
+                        (_, None) => {}
+                    }
+                }
+            })
+        })
+        .collect();
+    let time = {
+        let fallen = fallen.clone();
+        thread::spawn(move || {
+            hand.0.store(2 * SECOND_NS, Ordering::SeqCst);
+            fallen.store(true, Ordering::SeqCst);
+        })
+    };
+    close(&node);
+    closed.store(true, Ordering::SeqCst);
+    time.join().unwrap();
+    batches.into_iter().for_each(|batch| batch.join().unwrap());
+    open(&node, 2);
+    assert!(node.ownership.freeze(0).is_ok(), "everybody went out");
 }
 
 fn told(fault: Fault) -> Outcome {

@@ -22,6 +22,11 @@ fn no_success_for_a_partition_that_went() {
 }
 
 #[test]
+fn no_success_in_a_batch_past_fence_or_partition() {
+    explore(scenarios::no_success_in_a_batch_past_fence_or_partition);
+}
+
+#[test]
 fn who_waits_is_woken_by_a_thaw() {
     explore(scenarios::who_waits_is_woken_by_a_thaw);
 }

@@ -8,8 +8,8 @@
 //! before any operation took no time.
 //!
 //! A request is answered at once by one thread, and nothing is awaited meanwhile: so the
-//! thread's notes are its own. What an operation of a batch read before it was answered is
-//! also when the next one enters: the clock is read once for each, not twice.
+//! thread's notes are its own. What was read for some operations of a batch before they were
+//! answered is also when the next ones enter (see [`crate::visit`]).
 
 use std::cell::Cell;
 

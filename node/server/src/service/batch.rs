@@ -2,8 +2,9 @@
 //!
 //! What is here is done at once and written straight into the response. What is
 //! not waits for [`resolve`], and whatever follows it in the same partition waits
-//! too, so that a partition's operations keep their order. What other copies must confirm
-//! is waited for once, when all is done.
+//! too, so that a partition's operations keep their order. Fence and epochs are checked
+//! again for some operations at a time ([`Visit`]). What other copies must confirm is waited
+//! for once, when all is done.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -24,6 +25,7 @@ use crate::service::key_error::told;
 use crate::service::operation::{Evaluated, Operation};
 use crate::service::resolve::{Commits, Deferred, Place, resolve};
 use crate::service::wire::Frame;
+use crate::visit::Visit;
 
 /// How the response holds its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub(super) struct Batch {
     /// For each operation where in the response its answer stands; empty while it waits.
     answers: Vec<Range<usize>>,
     deferred: Vec<Deferred>,
+    /// Operations that were done, and must not be answered.
+    failed: Vec<(usize, Failure)>,
     /// What must be confirmed of what was done.
     commits: Commits,
     /// Partitions of what waits.
@@ -72,6 +76,7 @@ impl Batch {
             out,
             answers: Vec::with_capacity(operations),
             deferred: Vec::new(),
+            failed: Vec::new(),
             commits: Commits::new(),
             waiting: HashSet::new(),
             deletions: HashMap::new(),
@@ -90,11 +95,17 @@ impl Batch {
     }
 
     /// The next operation, on one key, and the partition if it is known.
-    pub(super) fn add<O: Operation>(&mut self, asked: O, partition: Option<u32>) {
+    pub(super) fn add<O: Operation>(
+        &mut self,
+        visit: &Visit<'_>,
+        asked: O,
+        partition: Option<u32>,
+    ) {
         let start = self.len();
         let partition = partition.unwrap_or_else(|| self.node.partition_of(asked.key()));
         debug_assert_eq!(partition, self.node.partition_of(asked.key()));
-        match self.attempt(&asked, partition) {
+        visit.begin(self.answers.len());
+        match self.attempt(visit, &asked, partition) {
             Ok(commit) => {
                 let place = self.place();
                 self.commits.extend(commit.map(|commit| (place, commit)));
@@ -116,6 +127,17 @@ impl Batch {
                 });
             }
         }
+        if visit.is_full() {
+            self.leave(visit);
+        }
+    }
+
+    /// Check what was done since the last time.
+    fn leave(&mut self, visit: &Visit<'_>) {
+        for (operation, outcome) in visit.leave() {
+            self.failed
+                .push((operation, Failure::LeaseExpired(outcome)));
+        }
     }
 
     /// Of the next operation.
@@ -128,6 +150,7 @@ impl Batch {
 
     fn attempt<O: Operation>(
         &mut self,
+        visit: &Visit<'_>,
         asked: &O,
         partition: u32,
     ) -> Result<Option<Commit>, Fault> {
@@ -142,7 +165,7 @@ impl Batch {
             Kind::MGet | Kind::MSet => Frame::Entry,
             Kind::Execute => Frame::Result(O::RESULT_FIELD),
         };
-        asked.answer(&self.node, partition, frame, &mut self.out)
+        asked.answer(visit, partition, frame, &mut self.out)
     }
 
     /// The next operation, a Del.
@@ -155,7 +178,14 @@ impl Batch {
         let operation = self.answers.len();
         let mut deletion = Deletion::of(asked.keys.len(), ack);
         let (waiting, commits) = (&mut self.waiting, &mut self.commits);
-        let deferred = deletion.apply(&self.node, operation, asked.keys, waiting, commits);
+        // It may be of any number of keys, which would all be inside.
+        let deferred = deletion.apply(
+            &Visit::alone(&self.node),
+            operation,
+            asked.keys,
+            waiting,
+            commits,
+        );
         if deferred.is_empty() {
             return self.put(deletion.finish().map(v1::result::Result::Del));
         }
@@ -178,11 +208,13 @@ impl Batch {
     /// Give `out` back, with the response if nothing waits.
     pub(super) fn finish(
         mut self,
+        visit: &Visit<'_>,
         routed: bool,
         timeout: Option<Duration>,
         out: &mut BytesMut,
     ) -> Begun {
-        if self.deferred.is_empty() && self.commits.is_empty() {
+        self.leave(visit);
+        if self.deferred.is_empty() && self.commits.is_empty() && self.failed.is_empty() {
             *out = self.out;
             return Begun::Done(Ok(()));
         }
@@ -226,6 +258,12 @@ impl Batch {
         for (operation, deletion) in self.deletions.drain() {
             late.insert(operation, deletion.finish().map(v1::result::Result::Del));
         }
+        // Whatever became of them besides.
+        late.extend(
+            self.failed
+                .drain(..)
+                .map(|(it, failure)| (it, Err(failure))),
+        );
         let mut whole = BytesMut::with_capacity(self.out.len());
         whole.extend_from_slice(&self.out[..self.prefix]);
         for (operation, written) in self.answers.into_iter().enumerate() {

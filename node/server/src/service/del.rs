@@ -22,12 +22,13 @@ use crate::service::operation::Piece;
 use crate::service::resolve::{Commits, Deferred, Place, resolve};
 use crate::service::wire::Frame;
 use crate::service::{Begun, check, malformed, wire};
+use crate::visit::Visit;
 
 const KEYS_FIELD: u32 = 1;
 
 /// Delete one key here.
 pub(super) fn one(
-    node: &Node,
+    node: &Visit<'_>,
     partition: u32,
     key: &[u8],
     ack: Ack,
@@ -94,7 +95,7 @@ impl Deletion {
     /// must be confirmed is added to `commits`.
     pub(super) fn apply(
         &mut self,
-        node: &Node,
+        node: &Visit<'_>,
         operation: usize,
         keys: Vec<Bytes>,
         waiting: &mut HashSet<u32>,
@@ -172,7 +173,8 @@ pub(super) fn handle(
     };
     let mut deletion = Deletion::of(asked.keys.len(), ack);
     let mut commits = Commits::new();
-    let deferred = deletion.apply(node, 0, asked.keys, &mut HashSet::new(), &mut commits);
+    let visit = Visit::alone(node);
+    let deferred = deletion.apply(&visit, 0, asked.keys, &mut HashSet::new(), &mut commits);
     if deferred.is_empty() && commits.is_empty() {
         let response = deletion.finish();
         return Begun::Done(response.map(|response| Frame::Bare.put(&response, out)));

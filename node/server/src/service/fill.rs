@@ -25,6 +25,7 @@ use crate::routing::{Context, Located, Trail};
 use crate::service::wire::Frame;
 use crate::service::{Begun, Method, Outcome, check, get};
 use crate::topology::Owner;
+use crate::visit::Visit;
 
 /// One request under way.
 struct Asking {
@@ -133,7 +134,8 @@ impl Asking {
             }
         }
         let mut seen = Seen::Miss;
-        let here = node.read(partition, &self.asked.key, Reader::Primary, |moment| {
+        let visit = Visit::alone(node);
+        let here = visit.read(partition, &self.asked.key, Reader::Primary, |moment| {
             self.agree(waits, moment, |entry| {
                 seen = get::seen(&entry, false);
                 get::found(entry, moment).put(Frame::Bare, out);
@@ -254,7 +256,8 @@ impl Asking {
     /// given back.
     fn may_give(&self, grant: Grant) -> Result<Looked, Fault> {
         let (node, partition, key) = (self.node(), self.partition, &self.asked.key);
-        let given = node.read(partition, key, Reader::Primary, |_| Ok(grant));
+        let visit = Visit::alone(node);
+        let given = visit.read(partition, key, Reader::Primary, |_| Ok(grant));
         let introspection = &node.introspection;
         let (grant, commit) =
             introspection.evaluated(Seeing::Get, partition, key, given, |_| Seen::Miss)?;

@@ -25,6 +25,7 @@ use crate::node::{Fault, Moment, Node, Reader};
 use crate::service::operation::{Operation, Piece};
 use crate::service::wire::{Found, Frame};
 use crate::service::{Begun, Method, check, fill, malformed, single};
+use crate::visit::Visit;
 
 impl Operation for v1::GetRequest {
     type Response = v1::GetResponse;
@@ -57,7 +58,7 @@ impl Operation for v1::GetRequest {
 
     fn evaluate(
         &self,
-        node: &Node,
+        node: &Visit<'_>,
         partition: u32,
     ) -> Result<(v1::GetResponse, Option<Commit>), Fault> {
         let read = read(self, node, partition, |found| v1::GetResponse {
@@ -74,7 +75,7 @@ impl Operation for v1::GetRequest {
 
     fn answer(
         &self,
-        node: &Node,
+        node: &Visit<'_>,
         partition: u32,
         frame: Frame,
         out: &mut BytesMut,
@@ -110,6 +111,7 @@ pub(super) fn answer_found(
     partition: u32,
     out: &mut BytesMut,
 ) -> Result<bool, Fault> {
+    let node = &Visit::alone(node);
     let read = read(asked, node, partition, |found| found.put(Frame::Bare, out))?;
     Ok(read.found.is_some())
 }
@@ -164,7 +166,7 @@ impl Miss {
 
 fn read<R>(
     asked: &v1::GetRequest,
-    node: &Node,
+    node: &Visit<'_>,
     partition: u32,
     take: impl FnOnce(Found<'_>) -> R,
 ) -> Result<Read<R>, Fault> {

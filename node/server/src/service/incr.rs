@@ -10,6 +10,7 @@ use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Node, Wrote};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
+use crate::visit::Visit;
 
 impl Operation for v1::IncrRequest {
     type Response = v1::IncrResponse;
@@ -35,7 +36,7 @@ impl Operation for v1::IncrRequest {
 
     fn evaluate(
         &self,
-        node: &Node,
+        node: &Visit<'_>,
         partition: u32,
     ) -> Result<(v1::IncrResponse, Option<Commit>), Fault> {
         let ack = check::ack(self.ack, Ack::InSync).map_err(Fault::Failed)?;

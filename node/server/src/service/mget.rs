@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::batch::{Batch, Kind};
 use crate::service::{Begun, check, malformed, wire};
+use crate::visit::Visit;
 
 const KEYS_FIELD: u32 = 1;
 
@@ -26,6 +27,7 @@ pub(super) fn handle(
         Err(failure) => return Begun::Done(Err(failure)),
     };
     let mut batch = Batch::new(node, Kind::MGet, asked.keys.len(), out);
+    let visit = Visit::together(node, asked.keys.len());
     let mut at_least = asked.at_least.into_iter();
     let mut ahead = Ahead::default();
     for at in 0..asked.keys.len() {
@@ -39,9 +41,9 @@ pub(super) fn handle(
             at_least,
             ..Default::default()
         };
-        batch.add(get, ahead.partition(at));
+        batch.add(&visit, get, ahead.partition(at));
     }
-    batch.finish(asked.routed, timeout, out)
+    batch.finish(&visit, asked.routed, timeout, out)
 }
 
 fn decode(node: &Node, request: Bytes) -> Result<v1::MGetRequest, Failure> {

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::batch::{Batch, Kind};
 use crate::service::{Begun, check, malformed, wire};
+use crate::visit::Visit;
 
 const ENTRIES_FIELD: u32 = 1;
 
@@ -25,10 +26,11 @@ pub(super) fn handle(
         Err(failure) => return Begun::Done(Err(failure)),
     };
     let mut batch = Batch::new(node, Kind::MSet, asked.entries.len(), out);
+    let visit = Visit::together(node, asked.entries.len());
     for entry in asked.entries {
-        batch.add(entry, None);
+        batch.add(&visit, entry, None);
     }
-    batch.finish(asked.routed, timeout, out)
+    batch.finish(&visit, asked.routed, timeout, out)
 }
 
 fn decode(node: &Node, request: Bytes) -> Result<v1::MSetRequest, Failure> {

@@ -13,6 +13,7 @@ use crate::forward::Effect;
 use crate::node::{Fault, Node};
 use crate::service::wire::Frame;
 use crate::service::{Method, del};
+use crate::visit::Visit;
 
 /// A request that names one key.
 pub(super) trait Operation: Message + Default + Into<Piece> + 'static {
@@ -35,14 +36,14 @@ pub(super) trait Operation: Message + Default + Into<Piece> + 'static {
     /// Do it here, if this node serves the partition.
     fn evaluate(
         &self,
-        node: &Node,
+        node: &Visit<'_>,
         partition: u32,
     ) -> Result<(Self::Response, Option<Commit>), Fault>;
 
     /// As `evaluate`, writing the response. What was written is void after an error.
     fn answer(
         &self,
-        node: &Node,
+        node: &Visit<'_>,
         partition: u32,
         frame: Frame,
         out: &mut BytesMut,
@@ -78,6 +79,7 @@ impl Piece {
         ) -> Evaluated {
             (as_result(response), commit)
         }
+        let node = &Visit::alone(node);
         Ok(match self {
             Piece::Get(asked) => done(Get, asked.evaluate(node, partition)?),
             Piece::Set(asked) => done(Set, asked.evaluate(node, partition)?),

@@ -15,6 +15,7 @@ use crate::node::{Fault, Node, Wrote};
 use crate::routing::Context;
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check, single};
+use crate::visit::Visit;
 
 impl Operation for v1::ReleaseFillRequest {
     type Response = v1::ReleaseFillResponse;
@@ -38,7 +39,7 @@ impl Operation for v1::ReleaseFillRequest {
 
     fn evaluate(
         &self,
-        node: &Node,
+        node: &Visit<'_>,
         partition: u32,
     ) -> Result<(v1::ReleaseFillResponse, Option<Commit>), Fault> {
         let token = FillToken::from_bytes(&self.fill_token);

@@ -10,6 +10,7 @@ use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Node, Wrote};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
+use crate::visit::Visit;
 
 impl Operation for v1::SetRequest {
     type Response = v1::SetResponse;
@@ -51,7 +52,7 @@ impl Operation for v1::SetRequest {
 
     fn evaluate(
         &self,
-        node: &Node,
+        node: &Visit<'_>,
         partition: u32,
     ) -> Result<(v1::SetResponse, Option<Commit>), Fault> {
         let ack = ack(self).map_err(Fault::Failed)?;

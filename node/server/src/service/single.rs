@@ -14,6 +14,7 @@ use crate::routing::{Context, Located, Trail};
 use crate::service::operation::Operation;
 use crate::service::wire::{self, Frame};
 use crate::service::{Begun, Outcome, malformed};
+use crate::visit::Visit;
 
 pub(super) fn handle<O: Operation>(
     node: &Arc<Node>,
@@ -40,7 +41,7 @@ pub(super) fn decoded<O: Operation>(
     }
     let partition = node.partition_of(asked.key());
     let start = out.len();
-    match asked.answer(node, partition, Frame::Bare, out) {
+    match asked.answer(&Visit::alone(node), partition, Frame::Bare, out) {
         Ok(None) => Begun::Done(Ok(())),
         Ok(Some(commit)) => {
             let response = Bytes::copy_from_slice(&out[start..]);
@@ -96,7 +97,7 @@ fn here<O: Operation>(
     partition: u32,
 ) -> Result<(Bytes, Option<Commit>), Fault> {
     let mut out = BytesMut::new();
-    let commit = asked.answer(node, partition, Frame::Bare, &mut out)?;
+    let commit = asked.answer(&Visit::alone(node), partition, Frame::Bare, &mut out)?;
     Ok((out.freeze(), commit))
 }
 

@@ -9,6 +9,7 @@ use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Node, Wrote};
 use crate::service::operation::{Operation, Piece};
 use crate::service::{Method, check};
+use crate::visit::Visit;
 
 impl Operation for v1::TouchRequest {
     type Response = v1::TouchResponse;
@@ -33,7 +34,7 @@ impl Operation for v1::TouchRequest {
 
     fn evaluate(
         &self,
-        node: &Node,
+        node: &Visit<'_>,
         partition: u32,
     ) -> Result<(v1::TouchResponse, Option<Commit>), Fault> {
         let ack = check::ack(self.ack, Ack::Primary).map_err(Fault::Failed)?;
