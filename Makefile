@@ -43,7 +43,7 @@ fuzz: setup ## longer, going on from earlier runs: make fuzz SECONDS=3600 [TARGE
 
 explore: setup ## more schedules of what runs concurrently: make explore SCHEDULES=100000 [SEED=1]
 	SHOAL_SCHEDULES=$(or $(SCHEDULES),20000) SHOAL_SEED=$(or $(SEED),$(shell date +%s)) \
-		cargo test --release --locked -p shoal-engine-explored -p shoal-server-explored
+		cargo test --release --locked -p shoal-engine-explored -p shoal-replication-explored -p shoal-server-explored
 
 mutants: setup ## break the concurrent parts one by one: each time an exploration must notice
 	$(PYTHON) -m tools.mutants

@@ -1,9 +1,9 @@
 //! Locks and atomics: the one place that names them, so that a schedule explorer can
 //! stand in for the real ones.
 //!
-//! `node/explore/replication` compiles these same sources with `cfg(explored)`, for what
-//! is explored above them; there each lock and each atomic is a point at which the
-//! explorer may let another thread run.
+//! `node/explore/replication` compiles these same sources with `cfg(explored)`, for its own
+//! scenarios and for what is explored above them; there each lock and each atomic is a
+//! point at which the explorer may let another thread run.
 //!
 //! Where an atomic is read without a lock, the engine's lock orders it: what a writer
 //! stored before it called the engine is seen by whoever found its write there.
