@@ -53,6 +53,8 @@ pub(crate) struct Search<'a> {
     partition: usize,
     own: Own,
     rounds: usize,
+    /// How often what was given was less than what was wanted.
+    scarce: usize,
     vain: usize,
 }
 
@@ -98,6 +100,7 @@ impl Engine {
             partition: partition as usize,
             own: Own::WhenDue,
             rounds: 0,
+            scarce: 0,
             vain: 0,
         }
     }
@@ -187,8 +190,10 @@ impl<'a> Search<'a> {
     }
 
     /// A write that needs more than the oldest entries give cannot wait for who is oldest.
+    /// One whose memory another writer was quicker to take can: there was enough of it, and
+    /// to give of its own instead would cost it what is younger than others'.
     fn slack(&self) -> usize {
-        self.rounds.saturating_sub(1)
+        self.scarce.saturating_sub(1)
     }
 
     /// Where others give first, it is their entries before its own, due or not.
@@ -221,13 +226,15 @@ impl<'a> Search<'a> {
         if self.engine.eviction() == Eviction::None {
             return false;
         }
+        let wanted_bytes = bytes;
         let bytes = bytes.max((max_bytes / GIFT_PART).min(GIFT_BYTES_MAX));
         match self.own {
             Own::WhenDue => {
                 let given_bytes = self
                     .engine
-                    .oldest_but(self.partition, self.slack())
+                    .oldest_but(self.partition, self.scarce)
                     .map(|(at, due)| self.engine.take_from(at, bytes, due, now));
+                self.scarce += usize::from(given_bytes.is_none_or(|given| given < wanted_bytes));
                 match given_bytes {
                     None => self.own = Own::Now,
                     Some(0) => self.vain += 1,
@@ -240,5 +247,66 @@ impl<'a> Search<'a> {
             }
             Own::Now => self.engine.take_from_anybody(self.partition, bytes, now),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Write;
+    use crate::settings::Settings;
+
+    const NOW: Now = Now(1000);
+
+    fn set(engine: &Engine, partition: u32, key: u64, bytes: usize) {
+        let value = vec![key as u8; bytes];
+        let write = Write {
+            value: &value,
+            ttl_ms: 0,
+            absent: false,
+            condition: None,
+        };
+        let written = engine.set(partition, &key.to_le_bytes(), write, NOW);
+        assert!(written.is_ok(), "{written:?}");
+    }
+
+    /// Full of the first partition's entries, all older than any that comes.
+    fn full() -> Engine {
+        let engine = Engine::new(Settings {
+            partition_count: 3,
+            maxmemory_bytes: 1 << 20,
+            eviction: Eviction::Lru,
+            key_bytes_max: 64,
+            value_bytes_max: 1 << 20,
+            hash_seed: 5,
+        });
+        (0..3).for_each(|partition| engine.open(partition, 1).unwrap());
+        (0..2000).for_each(|key| set(&engine, 0, key, 1000));
+        assert!(engine.stats().evicted > 0, "there is room left");
+        engine
+    }
+
+    #[test]
+    fn who_is_robbed_of_what_was_given_goes_on_asking_the_oldest() {
+        let engine = full();
+        let mut search = engine.search(1);
+        for key in 0..3 * SLACK_MAX as u64 {
+            assert!(search.find(Short::Full, 1100, NOW));
+            // Quicker, each time.
+            set(&engine, 2, key, 1000);
+            set(&engine, 2, 1 << 32 | key, 8000);
+        }
+        assert_eq!(search.slack(), 0);
+        assert_ne!(search.may_evict().due(), ANYBODY);
+    }
+
+    #[test]
+    fn who_wants_more_than_the_oldest_give_takes_from_younger_ones() {
+        let engine = full();
+        let mut search = engine.search(1);
+        for _ in 0..=SLACK_MAX {
+            assert!(search.find(Short::Full, 900 << 10, NOW));
+        }
+        assert_eq!(search.may_evict().due(), ANYBODY);
     }
 }
