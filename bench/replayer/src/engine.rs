@@ -43,6 +43,7 @@ pub(crate) fn replay(trace: &[Request], cache: Cache) -> Outcome {
                 ttl_ms: 0,
                 absent: false,
                 condition: None,
+                ..Write::default()
             };
             // A cache that has no room for a value goes without it.
             _ = engine.set(partition, key.as_bytes(), write, now);
@@ -72,6 +73,7 @@ fn base_bytes(partitions: u32) -> usize {
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     engine.set(0, b"k", write, Now(1)).expect("room");
     let used_bytes = engine.stats().memory_bytes as usize;

@@ -37,6 +37,12 @@ pub(crate) fn requests() -> Seeds {
         absent: true,
         ..Default::default()
     };
+    let tagged = v1::SetRequest {
+        key: key("t"),
+        fresh_ms: 700,
+        tags: vec!["t".into(), "other".into()],
+        ..set.clone()
+    };
     let number = v1::SetRequest {
         key: key("n"),
         value: key("41"),
@@ -95,6 +101,16 @@ pub(crate) fn requests() -> Seeds {
     };
     named([
         (
+            "tagged",
+            [
+                asked(1, tagged.encode_to_vec()),
+                asked(0, b"\x0a\x01t".to_vec()),
+                asked(8, tag.encode_to_vec()),
+                asked(0, b"\x0a\x01t".to_vec()),
+            ]
+            .concat(),
+        ),
+        (
             "set-get",
             [asked(1, set.encode_to_vec()), asked(0, get.encode_to_vec())].concat(),
         ),
@@ -142,11 +158,11 @@ pub(crate) fn requests() -> Seeds {
             ]
             .concat(),
         ),
-        ("execute", asked(8, execute.encode_to_vec())),
-        ("tag", asked(7, tag.encode_to_vec())),
+        ("execute", asked(9, execute.encode_to_vec())),
+        ("tag", asked(8, tag.encode_to_vec())),
         (
             "watch",
-            [asked(9, b"\x08\x01".to_vec()), asked(10, Vec::new())].concat(),
+            [asked(10, b"\x08\x01".to_vec()), asked(11, Vec::new())].concat(),
         ),
         ("many-keys", asked(4, b"\x0a\0".repeat(60))),
         ("cut", asked(1, set.encode_to_vec()[..5].to_vec())),

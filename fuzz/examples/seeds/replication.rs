@@ -1,6 +1,8 @@
 //! Batches as a primary makes them, for the target `replication_batch`.
 
-use shoal_engine::{Engine, Eviction, Increment, Join, Now, Position, RequestId, Settings, Write};
+use shoal_engine::{
+    Engine, Eviction, Increment, Join, Now, Position, RequestId, Settings, TagList, Write,
+};
 
 const NOW: Now = Now(5_000_000);
 
@@ -91,6 +93,7 @@ fn primary(keeps_log: bool) -> Engine {
             ttl_ms,
             absent,
             condition: None,
+            ..Write::default()
         };
         let id = RequestId::new(key);
         engine.set_once(0, key, write, id, NOW).unwrap();
@@ -100,6 +103,18 @@ fn primary(keeps_log: bool) -> Engine {
     engine.demote(0).unwrap();
     engine.promote(0, 4).unwrap();
     set(b"none", 900, true);
+    let tags = TagList::new([&b"t"[..], b"u"]).unwrap();
+    let tagged = Write {
+        value: b"tagged",
+        ttl_ms: 900,
+        fresh_ms: 300,
+        tags: tags.tags(),
+        ..Write::default()
+    };
+    for key in [b"with-t", b"with-u"] {
+        engine.set(0, key, tagged, NOW).unwrap();
+        engine.invalidate_tag(0, b"t", NOW).unwrap();
+    }
     let add = Increment {
         delta: 5,
         initial: 0,

@@ -10,7 +10,7 @@ mod twin;
 
 use shoal_engine::{Engine, Eviction};
 use step::{Step, Wanted};
-use twin::{PARTITIONS, TIGHT_BYTES, Twin, VALUE_BYTES_MAX, settings};
+use twin::{PARTITIONS, TAGS, TIGHT_BYTES, Twin, VALUE_BYTES_MAX, settings};
 
 use crate::input::Input;
 
@@ -78,6 +78,8 @@ fn read(input: &mut Input<'_>) -> Step {
                 },
                 _ => Wanted::IfVersionOfAnotherEpoch,
             },
+            fresh_ms: ttl_ms(input),
+            tags: tags(input),
         },
         12..16 => Step::Get { key },
         16..20 => Step::Delete { key },
@@ -94,9 +96,15 @@ fn read(input: &mut Input<'_>) -> Step {
         25..28 => Step::Wait {
             ms: input.number() % (1 << 34),
         },
-        28 => Step::Reclaim {
-            partition,
-            budget: usize::from(input.byte()),
+        28 => match input.byte() {
+            drawn if drawn.is_multiple_of(2) => Step::InvalidateTag {
+                partition,
+                tag: drawn / 2 % TAGS,
+            },
+            budget => Step::Reclaim {
+                partition,
+                budget: budget.into(),
+            },
         },
         29 => Step::Toggle { partition },
         30 => Step::Switch {
@@ -118,6 +126,12 @@ fn ttl_ms(input: &mut Input<'_>) -> u64 {
         6 => input.long() % (1 << 38),
         _ => u64::MAX,
     }
+}
+
+/// Some of them, or none.
+fn tags(input: &mut Input<'_>) -> Vec<u8> {
+    let drawn = input.byte();
+    (0..TAGS).filter(|tag| drawn >> tag & 1 == 1).collect()
 }
 
 fn value(input: &mut Input<'_>) -> Vec<u8> {

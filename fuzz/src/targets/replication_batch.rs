@@ -62,6 +62,7 @@ fn prepare(engine: &Engine, mode: u8) {
                 ttl_ms: 500,
                 absent: false,
                 condition: None,
+                ..Write::default()
             };
             engine.set(0, value, write, NOW).unwrap();
         }

@@ -5,6 +5,8 @@
 //! refused as malformed, and nothing else changes the node: what was stored is read
 //! back as it was given.
 
+use std::collections::BTreeSet;
+
 use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
@@ -15,6 +17,7 @@ use shoal_server::{Eviction, Limits, Settings, fuzzing};
 use crate::input::Input;
 
 const BATCH_MAX: usize = 40;
+const PARTITIONS: u32 = 4;
 const REQUESTS_MAX: usize = 24;
 
 pub(super) fn run(input: &[u8]) {
@@ -38,7 +41,7 @@ fn settings() -> Settings {
     Settings {
         node_id: "a".into(),
         listen: String::new(),
-        partition_count: 4,
+        partition_count: PARTITIONS,
         maxmemory_bytes: 1 << 20,
         value_bytes_max: 4096,
         key_bytes_max: 32,
@@ -87,11 +90,14 @@ fn ask(service: &CacheService, method: Method, request: Bytes) {
             many(service, method, request, counts);
         }
         Method::InvalidateTag => {
-            let refused = answer(service, method, request).unwrap_err();
-            assert!(matches!(
-                refused,
-                Failure::NotServed { .. } | Failure::Malformed(_)
-            ));
+            let partitions = |asked: &v1::InvalidateTagRequest| match &asked.partitions[..] {
+                [] => PARTITIONS as usize,
+                named => BTreeSet::from_iter(named).len(),
+            };
+            let counts = |asked: &v1::InvalidateTagRequest, told: &v1::InvalidateTagResponse| {
+                (partitions(asked), told.versions.len())
+            };
+            many(service, method, request, counts);
         }
         Method::Execute => execute(service, request),
         Method::WatchTopology | Method::WatchInvalidations => {
@@ -185,8 +191,23 @@ fn is_read_back(service: &CacheService, request: &Bytes) {
     assert_eq!(found.status, expected as i32);
     assert_eq!((&found.value, found.version), (&asked.value, told.version));
     // Longer ones are cut to what an entry can hold.
-    if asked.ttl_ms < 1 << 39 {
-        assert_eq!(found.ttl_ms, asked.ttl_ms);
+    if asked.ttl_ms < 1 << 39 && asked.fresh_ms < 1 << 39 {
+        assert_eq!(
+            (found.ttl_ms, found.fresh_ms),
+            (asked.ttl_ms, asked.fresh_ms)
+        );
+    }
+    // By any of its tags it is gone.
+    if let Some(tag) = asked.tags.into_iter().next() {
+        let invalidation = v1::InvalidateTagRequest {
+            tag,
+            ..Default::default()
+        };
+        let request = invalidation.encode_to_vec().into();
+        answer(service, Method::InvalidateTag, request).unwrap();
+        let found = answer(service, Method::Get, get.encode_to_vec().into()).unwrap();
+        let found = v1::GetResponse::decode(found).unwrap();
+        assert_eq!(found.status, v1::Status::Miss as i32);
     }
 }
 

@@ -83,6 +83,7 @@ fn a_response_is_what_prost_writes(input: &mut Input<'_>) {
         seq: input.number(),
     };
     let ttl_ms = (input.number() & (u64::MAX >> 1)).cast_signed();
+    let fresh_ms = i64::from(input.byte());
     let zeros = usize::from(input.short());
     let mut value = input.rest().to_vec();
     value.resize(value.len() + zeros, 0);
@@ -91,9 +92,10 @@ fn a_response_is_what_prost_writes(input: &mut Input<'_>) {
         value: Bytes::from(value.clone()),
         version: Some(version),
         ttl_ms,
+        fresh_ms,
         ..Default::default()
     };
-    let written = get_response(frame, status, &value, version, ttl_ms);
+    let written = get_response(frame, status, &value, version, ttl_ms, fresh_ms);
     let expected = match frame {
         Framed::Bare => expected.encode_to_vec(),
         Framed::Entry => v1::MGetResponse {

@@ -251,6 +251,7 @@ impl SimulatedCopies {
             ttl_ms: 0,
             absent: false,
             condition,
+            ..Write::default()
         };
         let request = request.and_then(RequestId::new);
         let once = it

@@ -168,6 +168,7 @@ fn filled() -> Engine {
             ttl_ms: 0,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         engine
             .set((key % PARTITIONS) as u32, &key.to_le_bytes(), write, Now(1))

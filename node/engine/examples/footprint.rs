@@ -126,6 +126,7 @@ fn fill(engine: &Engine, entries: u64, mut after_each: impl FnMut()) {
             ttl_ms: 3_600_000,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         engine
             .set(partition, &key, write, Now(1_000_000 + number / 1000))

@@ -103,6 +103,7 @@ impl Bench {
                 ttl_ms,
                 absent: false,
                 condition: None,
+                ..Write::default()
             };
             let partition = self.partition(number);
             seen.one(self, partition, || {

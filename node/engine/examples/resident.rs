@@ -62,6 +62,7 @@ fn main() {
                             ttl_ms: 0,
                             absent: false,
                             condition: None,
+                            ..Write::default()
                         };
                         let partition = (lot >> 56) as u32;
                         engine

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::eviction::{NOBODY, Order, POLICY_BYTES_MAX, QUEUES, Stamp};
+use crate::extras::load_time::LoadTime;
 use crate::fairness::MayEvict;
 use crate::fills::{Crowd, NEVER_MS};
 use crate::index::Keyed;
@@ -219,7 +220,7 @@ impl Engine {
             return Err(Refused::ValueTooLarge);
         }
         self.write(partition, key, now, |open, may_evict| {
-            open.set(key, &write, None, now, may_evict)
+            open.set(key, &write, LoadTime::default(), None, now, may_evict)
         })
     }
 
@@ -257,7 +258,8 @@ impl Engine {
     /// Removes entries whose time is over; returns how many, at most `budget`. Looks
     /// at no other entries but those that come nearer in the wheel, at most eight
     /// times `budget`. An entry is found within 128 ms of its deadline if this is
-    /// called often enough; reads do not depend on it. A follower removes nothing.
+    /// called often enough; reads do not depend on it. A follower removes nothing but what
+    /// is void by its tags.
     pub fn reclaim_expired(&self, partition: u32, now: Now, budget: usize) -> usize {
         self.reclaim(partition, now, budget).entries
     }
@@ -272,7 +274,9 @@ impl Engine {
         };
         let now_ms = open.own_time_ms(now);
         let reclaimed = open.reclaim(now_ms, budget);
-        open.lengthen_log(self.log_limit_bytes(), now_ms);
+        if open.role == Role::Primary {
+            open.lengthen_log(self.log_limit_bytes(), now_ms);
+        }
         place.publish(open);
         reclaimed
     }
@@ -340,7 +344,7 @@ impl Engine {
         partition: u32,
         key: &[u8],
         now: Now,
-        mut operation: impl FnMut(&mut Partition, MayEvict<'_>) -> Result<R, Stop>,
+        operation: impl FnMut(&mut Partition, MayEvict<'_>) -> Result<R, Stop>,
     ) -> Result<R, Refused> {
         if key.is_empty() {
             return Err(Refused::KeyEmpty);
@@ -348,6 +352,16 @@ impl Engine {
         if key.len() > self.settings.key_bytes_max {
             return Err(Refused::KeyTooLong);
         }
+        self.write_to(partition, now, operation)
+    }
+
+    /// Of no key.
+    pub(crate) fn write_to<R>(
+        &self,
+        partition: u32,
+        now: Now,
+        mut operation: impl FnMut(&mut Partition, MayEvict<'_>) -> Result<R, Stop>,
+    ) -> Result<R, Refused> {
         let place = self.place(partition);
         let mut search = self.search(partition);
         loop {

@@ -6,13 +6,15 @@
 //!      4    4+4  queue       eviction: the entries before and after in a queue
 //!     12      4  age         operations: the sequence that stored the value, counted
 //!                            from the base of the segment it lies in (see the heap)
-//!     16      1  marks       bit 0 dead, 1 expires, 2 absent: heap, operations
+//!     16      1  marks       bit 0 dead, 1 expires, 2 extended: heap, operations
 //!                            bits 3-7 rank: eviction, whatever the policy likes
 //!     17      5  deadline  } only where it expires: operations
 //!     22    4+4  bucket    } expiry: the entries before and after in a bucket
 //!     ..    1-3  key length, a varint
 //!     ..    1-5  value length, a varint
-//!     ..         key, value, a zero where needed to make the whole even
+//!     ..         key, value
+//!     ..         extras, only where it is extended
+//!     ..         a zero where needed to make the whole even
 //! ```
 //!
 //! 32 bytes for a key and value below 128 bytes each with a time to live, 19 without.
@@ -24,6 +26,7 @@
 //! no `unsafe` here: an entry is a slice, and a wrong offset panics instead of reading
 //! what it should not.
 
+use crate::extras::{self, Extras};
 use crate::handle::{GRAIN_BYTES, Link};
 
 /// Deadlines, in milliseconds of the partition's own time, are below this.
@@ -40,7 +43,7 @@ const EXPIRING_HEADER: usize = 30;
 
 const DEAD: u8 = 1;
 const EXPIRES: u8 = 2;
-const ABSENT: u8 = 4;
+const EXTENDED: u8 = 4;
 const RANK_SHIFT: u8 = 3;
 
 /// A pair of link fields, by the offset of the first.
@@ -57,13 +60,14 @@ pub(crate) struct Draft<'a> {
     pub(crate) value: &'a [u8],
     pub(crate) sequence: u64,
     pub(crate) deadline_ms: Option<u64>,
-    pub(crate) absent: bool,
+    pub(crate) extras: Extras<'a>,
 }
 
 impl Draft<'_> {
     /// What it takes in the heap.
     pub(crate) fn bytes(&self) -> usize {
-        (self.key_at() + self.key.len() + self.value.len()).next_multiple_of(GRAIN_BYTES)
+        let value_end = self.key_at() + self.key.len() + self.value.len();
+        (value_end + self.extras.bytes()).next_multiple_of(GRAIN_BYTES)
     }
 
     fn key_at(&self) -> usize {
@@ -82,8 +86,8 @@ impl Draft<'_> {
 
     /// Writes the entry to the whole of `out`, unlinked, with rank 0.
     pub(crate) fn write(&self, out: &mut [u8], age: u32) {
-        let value_end = self.put(out, age);
-        out[value_end..].fill(0);
+        let end = self.put(out, age);
+        out[end..].fill(0);
         self.put_free(out);
     }
 
@@ -95,6 +99,7 @@ impl Draft<'_> {
         self.put_free(&mut out);
         out.extend_from_slice(self.key);
         out.extend_from_slice(self.value);
+        self.extras.write(|bytes| out.extend_from_slice(bytes));
         out.resize(self.bytes(), 0);
         out
     }
@@ -117,22 +122,28 @@ impl Draft<'_> {
         self.put(entry, age);
     }
 
-    /// Writes all but the links and the rank; returns where the value ends.
+    /// Writes all but the links and the rank; returns where that ends.
     fn put(&self, entry: &mut [u8], age: u32) -> usize {
         let key_at = self.put_head(entry, age);
         let value_at = key_at + self.key.len();
         let value_end = value_at + self.value.len();
         entry[key_at..value_at].copy_from_slice(self.key);
         entry[value_at..value_end].copy_from_slice(self.value);
-        value_end
+        let mut end = value_end;
+        self.extras.write(|bytes| {
+            entry[end..end + bytes.len()].copy_from_slice(bytes);
+            end += bytes.len();
+        });
+        end
     }
 
     /// Writes what stands before the key, but the links and the rank; returns where the
     /// key begins.
     fn put_head(&self, entry: &mut [u8], age: u32) -> usize {
         set_age(entry, age);
-        let rank = entry[MARKS] & !(DEAD | EXPIRES | ABSENT);
-        entry[MARKS] = rank | if self.absent { ABSENT } else { 0 };
+        let rank = entry[MARKS] & !(DEAD | EXPIRES | EXTENDED);
+        let is_extended = !self.extras.is_nothing();
+        entry[MARKS] = rank | if is_extended { EXTENDED } else { 0 };
         let mut at = PLAIN_HEADER;
         if let Some(deadline_ms) = self.deadline_ms {
             entry[MARKS] |= EXPIRES;
@@ -170,9 +181,15 @@ impl Layout {
         }
     }
 
+    /// Of this entry, which is so laid out.
     #[inline]
-    pub(crate) fn bytes(&self) -> usize {
-        self.value_end.next_multiple_of(GRAIN_BYTES)
+    fn bytes(&self, entry: &[u8]) -> usize {
+        let extras_bytes = if is_extended(entry) {
+            extras::length(&entry[self.value_end..])
+        } else {
+            0
+        };
+        (self.value_end + extras_bytes).next_multiple_of(GRAIN_BYTES)
     }
 }
 
@@ -213,7 +230,7 @@ pub(crate) fn payload_bytes(entry: &[u8]) -> usize {
 /// What it takes in the heap.
 #[inline]
 pub(crate) fn bytes(entry: &[u8]) -> usize {
-    Layout::of(entry).bytes()
+    Layout::of(entry).bytes(entry)
 }
 
 #[inline]
@@ -283,9 +300,27 @@ pub(crate) fn expires(entry: &[u8]) -> bool {
     entry[MARKS] & EXPIRES != 0
 }
 
+/// Whether it has any extras.
+#[inline]
+pub(crate) fn is_extended(entry: &[u8]) -> bool {
+    entry[MARKS] & EXTENDED != 0
+}
+
+pub(crate) fn extras(entry: &[u8]) -> Extras<'_> {
+    if !is_extended(entry) {
+        return Extras::default();
+    }
+    Extras::of(&entry[Layout::of(entry).value_end..])
+}
+
 #[inline]
 pub(crate) fn is_absent(entry: &[u8]) -> bool {
-    entry[MARKS] & ABSENT != 0
+    is_extended(entry) && extras(entry).absent
+}
+
+#[inline]
+pub(crate) fn is_tagged(entry: &[u8]) -> bool {
+    is_extended(entry) && extras::has_tags(&entry[Layout::of(entry).value_end..])
 }
 
 /// Removed: only its length is of use, to whoever walks the segment.
@@ -325,7 +360,7 @@ pub(crate) fn set_rank(entry: &mut [u8], rank: u8) {
 #[inline]
 fn set_rank_of(marks: &mut u8, rank: u8) {
     debug_assert!(rank < RANK_LIMIT);
-    *marks = *marks & (DEAD | EXPIRES | ABSENT) | rank << RANK_SHIFT;
+    *marks = *marks & (DEAD | EXPIRES | EXTENDED) | rank << RANK_SHIFT;
 }
 
 #[inline]
@@ -376,6 +411,9 @@ fn get_varint(bytes: &[u8], mut at: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extras::Fresh;
+    use crate::extras::load_time::LoadTime;
+    use crate::extras::tags::{TAG_BYTES_MAX, TagList};
     use proptest::prelude::*;
 
     proptest! {
@@ -387,9 +425,15 @@ mod tests {
             sequence: u64,
             deadline_ms in prop::option::of(0..DEADLINE_LIMIT_MS),
             absent: bool,
+            fresh_ms in prop::option::of(0..DEADLINE_LIMIT_MS),
+            tag in prop::collection::vec(any::<u8>(), 0..TAG_BYTES_MAX),
             rank_given in 0..RANK_LIMIT,
         ) {
-            let draft = Draft { key: &key, value: &value, sequence, deadline_ms, absent };
+            let tags = TagList::new((!tag.is_empty()).then_some(&tag[..])).unwrap();
+            let load = LoadTime::of_ms(7);
+            let fresh = fresh_ms.map(|until_ms| Fresh { until_ms, load });
+            let extras = Extras { absent, fresh, tags: tags.tags() };
+            let draft = Draft { key: &key, value: &value, sequence, deadline_ms, extras };
             let mut entry = vec![0xAB; draft.bytes()];
             draft.write(&mut entry, 0);
             prop_assert_eq!(&draft.write_new(Vec::new()), &entry);
@@ -405,7 +449,8 @@ mod tests {
             prop_assert_eq!(super::value(&entry), &turned[..]);
             prop_assert_eq!(super::age(&entry), age);
             prop_assert_eq!(super::deadline_ms(&entry), deadline_ms);
-            prop_assert_eq!(is_absent(&entry), absent);
+            prop_assert_eq!(super::extras(&entry), extras);
+            prop_assert_eq!((is_absent(&entry), is_tagged(&entry)), (absent, !tag.is_empty()));
             prop_assert_eq!(rank(&entry), rank_given);
             prop_assert_eq!(chain(&entry), Link::end(1));
             prop_assert_eq!(after(&entry, Links::Queue), Link::end(2));
@@ -429,7 +474,7 @@ mod tests {
             value: &[2; 100],
             sequence: 9,
             deadline_ms: None,
-            absent: false,
+            extras: Extras::default(),
         };
         assert_eq!(draft.bytes(), 113 + 19);
         let draft = Draft {
@@ -437,5 +482,14 @@ mod tests {
             ..draft
         };
         assert_eq!(draft.bytes(), 113 + 32 + 1);
+        let fresh = Some(Fresh {
+            until_ms: 4,
+            load: LoadTime::default(),
+        });
+        let extras = Extras {
+            fresh,
+            ..Extras::default()
+        };
+        assert_eq!(Draft { extras, ..draft }.bytes(), 113 + 32 + 7);
     }
 }

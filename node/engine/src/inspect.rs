@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::engine::Engine;
 use crate::entry;
 use crate::memory::allocated;
-use crate::partition::{Partition, is_expired};
+use crate::partition::Partition;
 use crate::request::Now;
 use crate::stats::{Stats, Tally};
 
@@ -73,6 +73,8 @@ pub struct MemoryByKind {
     pub replication_bytes: u64,
     /// Keys that are being loaded, and callers that wait for them.
     pub fills_bytes: u64,
+    /// Tags that were invalidated.
+    pub tags_bytes: u64,
     /// Tables of segments, and what the allocator rounds up.
     pub allocation_bytes: u64,
     /// A place for each partition, open or not.
@@ -81,7 +83,7 @@ pub struct MemoryByKind {
 
 impl MemoryByKind {
     /// Every kind by its name.
-    pub fn kinds(&self) -> [(&'static str, u64); 11] {
+    pub fn kinds(&self) -> [(&'static str, u64); 12] {
         [
             ("keys_and_values", self.payload_bytes),
             ("entry_overhead", self.overhead_bytes),
@@ -92,6 +94,7 @@ impl MemoryByKind {
             ("policy", self.policy_bytes),
             ("replication", self.replication_bytes),
             ("fills", self.fills_bytes),
+            ("tags", self.tags_bytes),
             ("allocation", self.allocation_bytes),
             ("fixed", self.fixed_bytes),
         ]
@@ -141,8 +144,9 @@ impl Engine {
         let open = state.open.as_mut()?;
         let now_ms = open.own_time_ms(now);
         let hash = open.index.hash(key);
-        let entry = open.heap.entry(open.index.find(&open.heap, hash, key)?);
-        (!is_expired(entry, now_ms)).then(|| entry::payload_bytes(entry))
+        let handle = open.index.find(&open.heap, hash, key)?;
+        let is_shown = open.is_shown(handle, now_ms);
+        is_shown.then(|| entry::payload_bytes(open.heap.entry(handle)))
     }
 }
 
@@ -175,6 +179,7 @@ impl Partition {
             policy_bytes: self.policy.charged_bytes() as u64,
             replication_bytes: self.replication_bytes() as u64,
             fills_bytes: self.fills_bytes() as u64,
+            tags_bytes: self.tags.charged_bytes() as u64,
             allocation_bytes: 0,
             fixed_bytes: 0,
         };
@@ -195,6 +200,7 @@ impl AddAssign for MemoryByKind {
         self.policy_bytes += other.policy_bytes;
         self.replication_bytes += other.replication_bytes;
         self.fills_bytes += other.fills_bytes;
+        self.tags_bytes += other.tags_bytes;
         self.allocation_bytes += other.allocation_bytes;
         self.fixed_bytes += other.fixed_bytes;
     }

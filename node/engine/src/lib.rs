@@ -4,7 +4,7 @@
 //! # What is what
 //!
 //! - An **entry** ([`mod@entry`]) is one run of bytes: header, key, value. It says who
-//!   may write which field.
+//!   may write which field. What only some have are its **extras** ([`mod@extras`]).
 //! - It lies in the **heap** ([`mod@heap`]) of its **partition** ([`mod@partition`]) and is
 //!   found through a 32-bit **handle** ([`mod@handle`]).
 //! - Three structures link the entries, all through fields of the entry: the **index**
@@ -17,6 +17,7 @@
 //!   ([`mod@room`]) is what they need first; **fairness** ([`mod@fairness`]) decides whose
 //!   entries go for it. The [`Engine`] is the surface.
 //! - **Fills** ([`mod@fills`]) decide who loads a key that many miss at once.
+//! - **Tags** ([`mod@tags`]) make many entries invisible at once.
 //! - **Replication** ([`mod@replication`]) makes a partition the same on several nodes.
 //! - **Inspect** ([`mod@inspect`]) tells partition by partition what is there;
 //!   **switch** ([`mod@switch`]) changes the policy of a running engine.
@@ -41,6 +42,8 @@
 //! ```text
 //! entry       17 + (13 if it expires) + lengths (2 below 128 bytes each) + key + value,
 //!             made even; from 4 KiB on rounded as the allocator does, and 32 more
+//! extras      1 where there are any, and 6 if it has a fresh time, 2 if it has tags, and 1
+//!             and its bytes for each of these
 //! index       2 to 4 an entry (its 4 bytes of chain are in the 17)
 //! heap        about 1/64 of the data is open or idle at the ends of segments (at least
 //!             4 KiB), holes of up to 1/12 once entries left; 32 a segment
@@ -48,6 +51,8 @@
 //! wheel       1.9 KiB a partition that ever held an entry that expires
 //! fills       about 0.7 KiB and the key for each key that is being loaded, and 80 for each
 //!             caller that waits for it
+//! tags        48 and the tag for each that was invalidated lately, and 0.5 KiB a partition
+//!             where there is one
 //! fixed       about 1 KiB a partition, open or not
 //! ```
 //!
@@ -66,7 +71,7 @@
 //! # Non-goals
 //!
 //! Ownership and leases (the server), streams and acknowledgements (`shoal-replication`),
-//! tags (later, on top of the same entries), persistence.
+//! persistence.
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
@@ -74,6 +79,7 @@ mod engine;
 mod entry;
 mod eviction;
 mod expiry;
+mod extras;
 mod fairness;
 mod fills;
 mod handle;
@@ -95,11 +101,13 @@ mod stats;
 mod switch;
 mod sync;
 mod table;
+mod tags;
 mod validate;
 mod work;
 
 pub use engine::Engine;
-pub use fills::{FillAsk, FillBounds, FillCounts, FillToken, Filled, Full, Turn};
+pub use extras::tags::{BadTags, TAG_BYTES_MAX, TAGS_MAX, TagList, Tags};
+pub use fills::{FillAsk, FillBounds, FillCounts, FillToken, Filled, Full, Turn, early_permille};
 pub use inspect::{Inspection, MemoryByKind, PartitionStats};
 pub use refused::{AlreadyOpen, ApplyError, NotOpen, NotPromotable, ReadError, Refused};
 pub use replication::{

@@ -2,6 +2,7 @@
 //! a fill token, and then only where it is good.
 
 use crate::engine::Engine;
+use crate::extras::load_time::LoadTime;
 use crate::fills::FillToken;
 use crate::refused::Refused;
 use crate::replication::{Aim, Once, RequestId};
@@ -47,10 +48,18 @@ impl Engine {
                     repeated: true,
                 });
             }
-            if token.is_some_and(|token| !open.is_good(key, token, now)) {
-                return Err(Refused::TokenVoid.into());
+            let mut load = LoadTime::default();
+            if let Some(token) = token {
+                if !open.is_good(key, token, now) {
+                    return Err(Refused::TokenVoid.into());
+                }
+                if open.is_invalidated(write.tags, open.token_since(key)) {
+                    open.value_went(key, now);
+                    return Err(Refused::TokenVoid.into());
+                }
+                load = open.load_time(key, now);
             }
-            let outcome = open.set(key, &write, request, now, may_evict)?;
+            let outcome = open.set(key, &write, load, request, now, may_evict)?;
             Ok(Once::fresh(outcome))
         })
     }

@@ -35,6 +35,7 @@ use crate::replication::{Lineage, Log, Position, Recent, Restore, Role, Share};
 use crate::request::{Now, Version};
 use crate::settings::Eviction;
 use crate::stats::Tally;
+use crate::tags::Invalidations;
 use crate::work::Work;
 
 /// The partition's own time starts this long before the first time that it is told,
@@ -54,6 +55,7 @@ pub(crate) struct Partition {
     pub(crate) share: Option<Share>,
     /// None: nobody loads anything.
     pub(crate) fills: Option<Box<Leases>>,
+    pub(crate) tags: Invalidations,
     /// Whom to wake once the lock is released.
     pub(crate) woken: Option<Box<Woken>>,
     /// No other partition of this engine has had it.
@@ -92,6 +94,8 @@ pub(crate) enum Leaves {
     Deleted,
     Expired,
     Evicted,
+    /// One of its tags was invalidated.
+    Void,
     /// The primary removed it, or this copy has no room for it.
     Mirrored,
 }
@@ -123,6 +127,7 @@ impl Partition {
             restore: None,
             share: None,
             fills: None,
+            tags: Invalidations::default(),
             woken: None,
             life,
             entries: 0,
@@ -178,11 +183,15 @@ impl Partition {
         self.sequence
     }
 
-    /// The entry of a key. One whose time is over is removed first.
+    /// The entry of a key. One whose time is over, or that is void, is removed first.
     pub(crate) fn find(&mut self, hash: u64, key: &[u8], now_ms: u64) -> Option<Handle> {
         let handle = self.index.find(&self.heap, hash, key)?;
         if is_expired(self.heap.entry(handle), now_ms) {
             self.remove(handle, hash, Leaves::Expired);
+            return None;
+        }
+        if self.is_void(handle) {
+            self.remove(handle, hash, Leaves::Void);
             return None;
         }
         Some(handle)
@@ -193,7 +202,9 @@ impl Partition {
         self.unlink_deadline(handle);
         self.payload_bytes -= entry::payload_bytes(self.heap.entry(handle));
         self.payload_bytes += draft.payload_bytes();
+        self.tags.entries -= self.is_tagged(handle);
         self.heap.overwrite(handle, draft);
+        self.tags.entries += self.is_tagged(handle);
         self.link_deadline(handle);
         self.policy.hit(&mut self.heap, handle);
     }
@@ -203,6 +214,7 @@ impl Partition {
     pub(crate) fn store(&mut self, hash: u64, draft: &Draft<'_>, standing: Option<Handle>) {
         let new = self.heap.append(draft);
         self.payload_bytes += draft.payload_bytes();
+        self.tags.entries += self.is_tagged(new);
         match standing {
             None => {
                 self.index.insert(&mut self.heap, hash, new);
@@ -218,6 +230,7 @@ impl Partition {
                 self.policy.resized(&self.heap, new, old_bytes, new_bytes);
                 self.policy.hit(&mut self.heap, new);
                 self.payload_bytes -= entry::payload_bytes(self.heap.entry(old));
+                self.tags.entries -= self.is_tagged(old);
                 self.heap.free(old, &mut self.ledger);
             }
         }
@@ -245,19 +258,20 @@ impl Partition {
         self.unlink_deadline(handle);
         match why {
             Leaves::Evicted => self.policy.evict(&mut self.heap, handle, hash),
-            Leaves::Expired | Leaves::Deleted | Leaves::Mirrored => {
+            Leaves::Expired | Leaves::Deleted | Leaves::Void | Leaves::Mirrored => {
                 self.policy.forget(&mut self.heap, handle);
             }
         }
         match why {
             Leaves::Evicted => self.tally.evicted += 1,
             Leaves::Expired => self.tally.expired += 1,
-            Leaves::Deleted | Leaves::Mirrored => {}
+            Leaves::Deleted | Leaves::Void | Leaves::Mirrored => {}
         }
-        if self.log.is_some() && why != Leaves::Deleted {
+        if self.log.is_some() && !matches!(why, Leaves::Deleted | Leaves::Void) {
             self.tell_removed(handle);
         }
         self.payload_bytes -= entry::payload_bytes(self.heap.entry(handle));
+        self.tags.entries -= self.is_tagged(handle);
         self.heap.free(handle, &mut self.ledger);
         self.entries -= 1;
         self.work.add_entries(1);

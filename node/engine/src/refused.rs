@@ -8,6 +8,7 @@
 //! ├── KeyEmpty, KeyTooLong              every write
 //! ├── ValueTooLarge                     set
 //! ├── TokenVoid                         fill
+//! ├── BadTag                            invalidate_tag
 //! └── MemoryFull  nothing more can be evicted, or the policy is `none`
 //! NotPromotable   promote: closed, half restored, or under an epoch that is over
 //! ReadError       read_log, read_snapshot: not primary here, or begin anew
@@ -15,6 +16,8 @@
 //! ```
 
 use std::fmt;
+
+use crate::extras::tags::BadTags;
 
 /// The partition is open already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +44,11 @@ pub enum Refused {
     KeyTooLong,
     /// The value is larger than the settings allow.
     ValueTooLarge,
-    /// The key was written since the token was given, or its time is over.
+    /// The key was written, or a tag of the value invalidated, since the token was given, or
+    /// its time is over.
     TokenVoid,
+    /// It is no tag.
+    BadTag(BadTags),
 }
 
 /// Why a copy was not made primary.
@@ -117,6 +123,7 @@ impl fmt::Display for Refused {
             Refused::TokenVoid => {
                 "The fill token is void; what was loaded may be old, so read the key again."
             }
+            Refused::BadTag(_) => "A tag has 1 to 128 bytes; give such a one.",
         })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! All of them are plain values. Times are milliseconds; 0 means none.
 
+use crate::extras::tags::Tags;
+
 /// Milliseconds of a monotonic clock that counts suspension. Only differences
 /// matter; it should not go backwards (then entries live longer, nothing worse).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +33,17 @@ pub struct Entry<'a> {
     pub ttl_ms: u64,
     /// A marker: the origin is known to have no value for this key.
     pub absent: bool,
+    /// For how long it is still fresh. None: it has no such time.
+    pub fresh_ms: Option<u64>,
+    /// How long it took to load. 0: nobody knows.
+    pub(crate) load_ms: u64,
+}
+
+impl Entry<'_> {
+    /// It is past the time for which it is fresh.
+    pub fn is_stale(&self) -> bool {
+        self.fresh_ms == Some(0)
+    }
 }
 
 /// When a set applies. A known-absent marker counts as no value here.
@@ -44,8 +57,8 @@ pub enum Condition {
     IfVersion(Version),
 }
 
-/// One value to store, whole.
-#[derive(Clone, Copy, Debug)]
+/// One value to store, whole. The default is an empty one, for as long as there is room.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Write<'a> {
     /// Must be empty where `absent`; what is given then is not stored.
     pub value: &'a [u8],
@@ -55,6 +68,10 @@ pub struct Write<'a> {
     pub absent: bool,
     /// None: always applies.
     pub condition: Option<Condition>,
+    /// For how long it is fresh. 0: for as long as it lives.
+    pub fresh_ms: u64,
+    /// By which it is invalidated together with others.
+    pub tags: Tags<'a>,
 }
 
 /// What became of a set.

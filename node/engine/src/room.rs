@@ -216,8 +216,8 @@ impl Partition {
         }
     }
 
-    /// Removes entries whose time is over, at most `budget`, and gives back the
-    /// memory that this leaves idle.
+    /// Removes entries whose time is over, at most `budget`, and some that are void, and
+    /// gives back the memory that this leaves idle.
     pub(crate) fn reclaim(&mut self, now_ms: u64, budget: usize) -> Reclaimed {
         let mut reclaimed = Reclaimed::default();
         let mut moves_left = budget.saturating_mul(MOVES_PER_RECLAIM);
@@ -235,6 +235,7 @@ impl Partition {
                 Turn::Idle => break false,
             }
         };
+        reclaimed.more |= self.sweep();
         for _ in 0..=reclaimed.entries / STEP_ENTRIES {
             // Whoever calls again also goes on with this.
             reclaimed.more |= self.give_back_waste();
@@ -369,6 +370,7 @@ mod tests {
 
     use super::Short;
     use crate::eviction::Order;
+    use crate::extras::load_time::LoadTime;
     use crate::fairness::MayEvict;
     use crate::index::Keyed;
     use crate::memory::Account;
@@ -399,11 +401,19 @@ mod tests {
             ttl_ms: 0,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         // As the engine does: asked to come again, it comes again.
         for _ in 0..100 {
             partition.work.end_hold();
-            match partition.set(&key.to_le_bytes(), &write, None, NOW, MayEvict::Anything) {
+            match partition.set(
+                &key.to_le_bytes(),
+                &write,
+                LoadTime::default(),
+                None,
+                NOW,
+                MayEvict::Anything,
+            ) {
                 Ok(SetOutcome::Applied(version)) => return version,
                 Err(Stop::Short {
                     why: Short::Again, ..

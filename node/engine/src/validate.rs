@@ -63,6 +63,7 @@ impl Partition {
                 return Err(format!("{handle:?} is not what its key finds"));
             }
         }
+        self.validate_tags(live.iter())?;
         self.validate_replication()?;
         self.validate_account()
     }
@@ -89,6 +90,7 @@ impl Partition {
             + self.policy.charged_bytes()
             + self.replication_bytes()
             + self.fills_bytes()
+            + self.tags.charged_bytes()
             + wheel;
         let held = self.ledger.held_bytes();
         if charged != held {

@@ -4,6 +4,7 @@
 mod support;
 
 use shoal_engine::{Engine, Eviction, Settings};
+use support::twin::TAGS;
 use support::{PARTITIONS, Step, Twin, Wanted};
 
 const KEYS: u64 = 6000;
@@ -55,6 +56,10 @@ fn churn(eviction: Eviction, maxmemory_bytes: usize, may_lose: bool) -> shoal_en
                 budget: 20,
             },
             7..14 if shrinks => Step::Delete { key },
+            7 if lot.below(20) == 0 => Step::InvalidateTag {
+                partition: lot.below(PARTITIONS.into()) as u32,
+                tag: lot.below(TAGS.into()) as u8,
+            },
             7 => Step::Delete { key },
             _ => {
                 let len = match lot.below(50) {
@@ -69,6 +74,10 @@ fn churn(eviction: Eviction, maxmemory_bytes: usize, may_lose: bool) -> shoal_en
                     ttl_ms,
                     absent: false,
                     condition: Wanted::Nothing,
+                    fresh_ms: lot.below(3) * lot.below(10_000),
+                    tags: (0..lot.below(3))
+                        .map(|_| lot.below(TAGS.into()) as u8)
+                        .collect(),
                 }
             }
         };

@@ -42,6 +42,7 @@ impl Cache {
             ttl_ms: 0,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         self.engine
             .set(self.place(key), &key.to_le_bytes(), write, Now(1))
@@ -257,7 +258,7 @@ proptest! {
                 Deed::Ask(key) => _ = cache.ask(key),
                 Deed::Overwrite(key, len) => {
                     let value = vec![7; len];
-                    let write = Write { value: &value, ttl_ms: 0, absent: false, condition: None };
+                    let write = Write { value: &value, ttl_ms: 0, absent: false, condition: None, ..Write::default() };
                     let place = cache.place(key);
                     cache.engine.set(place, &key.to_le_bytes(), write, Now(1)).unwrap();
                 }

@@ -25,6 +25,7 @@ fn set(engine: &Engine, key: u64, ttl_ms: u64, now_ms: u64) {
         ttl_ms,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     engine
         .set(0, &key.to_le_bytes(), write, Now(now_ms))

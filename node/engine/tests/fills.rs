@@ -38,6 +38,7 @@ fn write(value: &[u8]) -> Write<'_> {
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     }
 }
 
@@ -48,6 +49,9 @@ fn ask(lease_ms: u64, waits: bool) -> FillAsk {
         holder: 1,
         secret: 7,
         bounds: BOUNDS,
+        fresh_only: false,
+        refresh_only: false,
+        early_permille: 0,
     }
 }
 
@@ -396,7 +400,10 @@ fn apply(model: &mut Model, engine: &Engine, step: &Step) {
                 return;
             };
             let is_good = model.is_good(key, token);
-            assert_eq!(engine.release_fill(0, &name(key), token, now), is_good);
+            assert_eq!(
+                engine.release_fill(0, &name(key), token, None, now),
+                is_good
+            );
             if is_good {
                 model.pass_on(key);
             }

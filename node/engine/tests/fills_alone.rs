@@ -33,6 +33,7 @@ fn write(value: &[u8]) -> Write<'_> {
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     }
 }
 
@@ -43,6 +44,9 @@ fn ask(lease_ms: u64, waits: bool) -> FillAsk {
         holder: 1,
         secret: 7,
         bounds: BOUNDS,
+        fresh_only: false,
+        refresh_only: false,
+        early_permille: 0,
     }
 }
 

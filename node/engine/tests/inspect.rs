@@ -50,6 +50,7 @@ fn each_partition_has_its_own_figures() {
         ttl_ms,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     engine.set(1, b"abc", write(b"12345", 0), Now(5)).unwrap();
     engine.set(1, b"de", write(b"1", 10), Now(5)).unwrap();
@@ -76,6 +77,7 @@ fn a_look_at_the_size_is_no_read() {
         ttl_ms: 10,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     engine.set(0, b"abc", write, Now(5)).unwrap();
     assert_eq!(engine.payload_bytes(0, b"abc", Now(14)), Some(8));

@@ -31,6 +31,7 @@ fn set(engine: &Engine, number: u32) -> bool {
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     engine
         .set(number % PARTITIONS, &number.to_be_bytes(), write, NOW)

@@ -20,6 +20,7 @@ fn set(engine: &Engine, partition: u32, key: u64, bytes: usize) -> Result<SetOut
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     engine.set(partition, &key.to_le_bytes(), write, Now(1))
 }
@@ -57,6 +58,7 @@ fn a_million_entries_take_at_most_40_bytes_above_key_and_value_each() {
             ttl_ms: 60_000,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         engine
             .set((number % 16) as u32, key.as_bytes(), write, Now(1))
@@ -170,6 +172,7 @@ fn expired_entries_go_before_live_ones() {
             ttl_ms: 50,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         engine.set(0, &key.to_le_bytes(), write, Now(1)).unwrap();
     }
@@ -179,6 +182,7 @@ fn expired_entries_go_before_live_ones() {
             ttl_ms: 0,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         engine.set(0, &key.to_le_bytes(), write, Now(1000)).unwrap();
     };
@@ -213,6 +217,7 @@ fn limits_are_said() {
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     assert_eq!(engine.set(0, b"", write, Now(1)), Err(Refused::KeyEmpty));
     assert_eq!(

@@ -4,7 +4,8 @@
 mod support;
 
 use proptest::prelude::*;
-use support::group::{Act, Group, KEYS, NODES};
+use support::act::Act;
+use support::group::{Group, KEYS, NODES, TAGS};
 
 fn acts(count: usize) -> impl Strategy<Value = Vec<Act>> {
     let key = 0..KEYS;
@@ -20,13 +21,15 @@ fn acts(count: usize) -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         14 => (
             key.clone(), value, ttl_ms.clone(), prop::bool::weighted(0.1), any::<bool>(),
-            id.clone(),
-        ).prop_map(|(key, value, ttl_ms, absent, if_version, id)|
-            Act::Set { key, value, ttl_ms, absent, if_version, id }),
+            id.clone(), ttl_ms.clone(),
+            prop_oneof![Just(vec![]), prop::collection::vec(0..TAGS, 0..3)],
+        ).prop_map(|(key, value, ttl_ms, absent, if_version, id, fresh_ms, tags)|
+            Act::Set { key, value, ttl_ms, absent, if_version, id, fresh_ms, tags }),
         6 => (key.clone(), any::<i8>(), id).prop_map(|(key, delta, id)|
             Act::Incr { key, delta, id }),
         6 => key.clone().prop_map(|key| Act::Delete { key }),
         4 => (key, ttl_ms).prop_map(|(key, ttl_ms)| Act::Touch { key, ttl_ms }),
+        3 => (0..TAGS).prop_map(|tag| Act::Invalidate { tag }),
         4 => (0..1500_u64).prop_map(|ms| Act::Wait { ms }),
         2 => Just(Act::Reclaim),
         16 => (node.clone(), budget, prop::bool::weighted(0.1)).prop_map(

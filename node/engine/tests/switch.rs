@@ -90,6 +90,7 @@ fn set(engine: &Engine, key: u64) -> bool {
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     engine.set(0, &key.to_le_bytes(), write, NOW).is_ok()
 }

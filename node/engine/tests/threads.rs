@@ -62,6 +62,7 @@ fn hammer(engine: &Engine, thread: u64, clock: &AtomicU64) {
                     ttl_ms,
                     absent: false,
                     condition: None,
+                    ..Write::default()
                 };
                 match engine.set(partition, &name, write, now) {
                     Ok(SetOutcome::Applied(_)) | Err(Refused::NotOpen | Refused::MemoryFull) => {}

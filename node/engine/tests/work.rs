@@ -25,6 +25,7 @@ fn set(engine: &Engine, partition: u32, key: u64, len: usize, ttl_ms: u64, now_m
         ttl_ms,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     match engine.set(partition, &key.to_le_bytes(), write, Now(now_ms)) {
         Ok(SetOutcome::Applied(_)) => {}
@@ -158,6 +159,7 @@ fn a_refused_write_is_refused_cheaply() {
             ttl_ms: 0,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         engine.set(0, &key.to_le_bytes(), write, Now(1))
     };

@@ -36,10 +36,10 @@ pub(crate) async fn reclaim(node: Arc<Node>) {
         rounds.tick().await;
         let mut due = Vec::new();
         for partition in 0..node.partition_count {
-            // What is followed mirrors its primary: only that removes.
-            let state = node.ownership.state(partition);
-            let is_served = matches!(state, State::Open | State::Frozen);
-            if is_served && slice(&node, partition) {
+            // What is followed mirrors its primary, which alone removes what has expired. What
+            // is void by its tags each copy takes out by itself.
+            let is_open = node.ownership.state(partition) != State::Closed;
+            if is_open && slice(&node, partition) {
                 due.push(partition);
             }
             if partition % IDLE_PER_TURN == IDLE_PER_TURN - 1 {

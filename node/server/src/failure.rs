@@ -3,7 +3,7 @@
 //! ```text
 //! Failure
 //!   the request is wrong   KeyEmpty KeyTooLong ValueTooLarge TtlNegative NotAnInteger Overflow
-//!                          Malformed BadCondition BatchTooLarge
+//!                          Malformed BadCondition BadTag BatchTooLarge
 //!   somewhere else         Moved
 //!   too late               FillTokenVoid
 //!   not yet                NotServed
@@ -19,6 +19,8 @@
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use shoal_engine::{BadTags, TAG_BYTES_MAX, TAGS_MAX};
 
 use crate::reasons::Reason;
 use crate::topology::Owner;
@@ -64,6 +66,7 @@ pub enum Failure {
     Overflow(String),
     Malformed(String),
     BadCondition(&'static str),
+    BadTag(String),
     BatchTooLarge(String),
     Moved(Owner),
     FillTokenVoid,
@@ -126,6 +129,7 @@ impl Failure {
             Failure::Overflow(_) => Reason::Overflow,
             Failure::Malformed(_) => Reason::MalformedRequest,
             Failure::BadCondition(_) => Reason::BadCondition,
+            Failure::BadTag(_) => Reason::BadTag,
             Failure::BatchTooLarge(_) => Reason::BatchTooLarge,
             Failure::Moved(_) => Reason::Moved,
             Failure::FillTokenVoid => Reason::FillTokenVoid,
@@ -250,6 +254,22 @@ impl Failure {
     }
 }
 
+impl From<BadTags> for Failure {
+    fn from(why: BadTags) -> Failure {
+        Failure::BadTag(match why {
+            BadTags::TooMany(count) => format!(
+                "there are {count} tags and may be {TAGS_MAX}: leave out those that are never \
+                 invalidated alone"
+            ),
+            BadTags::TooLong(bytes) => format!(
+                "a tag has {bytes} bytes and may have {TAG_BYTES_MAX}: shorten it, or hash its \
+                 long part"
+            ),
+            BadTags::Empty => "a tag is empty: give it at least one byte".into(),
+        })
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -271,9 +291,10 @@ impl fmt::Display for Failure {
                 "the value that stands is not a decimal integer of 64 bits: \
                  Set one, or Del the key first",
             ),
-            Failure::Overflow(what) | Failure::Malformed(what) | Failure::BatchTooLarge(what) => {
-                f.write_str(what)
-            }
+            Failure::Overflow(what)
+            | Failure::Malformed(what)
+            | Failure::BadTag(what)
+            | Failure::BatchTooLarge(what) => f.write_str(what),
             Failure::BadCondition(what) => f.write_str(what),
             Failure::Moved(owner) => write!(
                 f,
@@ -339,8 +360,9 @@ impl fmt::Display for Failure {
                  them needs {min}: try again later, ask for PRIMARY, or lower min_in_sync"
             ),
             Failure::FillTokenVoid => f.write_str(
-                "the fill token is void, because the key was written since it was given or its \
-                 time is over: read the key again, what was loaded may be old",
+                "the fill token is void, because the key was written or a tag of it invalidated \
+                 since it was given, or its time is over: read the key again, what was loaded \
+                 may be old",
             ),
             Failure::Stopping => f.write_str("this node is stopping: ask another"),
             Failure::MemoryFull => f.write_str(

@@ -317,6 +317,8 @@ impl Node {
             ),
             Refused::MemoryFull => Failure::MemoryFull,
             Refused::TokenVoid => Failure::FillTokenVoid,
+            // Tags were checked before as well.
+            Refused::BadTag(why) => why.into(),
             Refused::KeyEmpty => Failure::KeyEmpty,
             // Lengths were checked before; the engine has the last word.
             Refused::KeyTooLong => Failure::KeyTooLong {

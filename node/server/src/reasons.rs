@@ -64,6 +64,8 @@ reasons! {
     MalformedRequest = "MALFORMED_REQUEST" => InvalidArgument,
     /// The condition, or a field beside it, contradicts itself.
     BadCondition = "BAD_CONDITION" => InvalidArgument,
+    /// A tag is empty or too long, or an entry has too many of them.
+    BadTag = "BAD_TAG" => InvalidArgument,
     /// More keys, or bytes, than one request may ask for.
     BatchTooLarge = "BATCH_TOO_LARGE" => InvalidArgument,
     /// Another node owns the partition; the metadata says which.

@@ -185,14 +185,25 @@ class Fill(_message.Message):
         given back, its time was over, its key was deleted, or whoever held it is
         gone. Its connection's end counts as that;
       - MISS without a token, once its own wait is over.
-    A copy that may answer the read (ANY) answers what it has; what it does not
-    have, the owner is asked for.
+
+    A value that is past its fresh_ms is answered at once, as STALE (ABSENT, where
+    the origin had none). One caller, and no other until its lease ends or it is
+    gone, is given a fill_token with it: it loads the next value and stores it
+    with that, while everyone goes on being answered. A HIT or ABSENT may carry a
+    fill_token as well, a little before its time: see beta. Whoever does not use
+    such a token gives it back by ReleaseFill.
+
+    A copy that may answer the read (ANY) answers what it has; for what it does
+    not have, or has only past its fresh_ms, the owner is asked.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LEASE_MS_FIELD_NUMBER: _builtins.int
     WAIT_MS_FIELD_NUMBER: _builtins.int
+    BETA_FIELD_NUMBER: _builtins.int
+    FRESH_ONLY_FIELD_NUMBER: _builtins.int
+    REFRESH_ONLY_FIELD_NUMBER: _builtins.int
     lease_ms: _builtins.int
     """How long the token is good for. 0: 10 seconds; at most 10 minutes."""
     wait_ms: _builtins.int
@@ -201,17 +212,37 @@ class Fill(_message.Message):
     that another loads. In Execute it must be 0: whoever waits there would hold
     up the answers behind its own.
     """
+    beta: _builtins.float
+    """How eagerly a value that has a fresh_ms is refreshed before that is over: by
+    the rule of XFetch, whose beta this is. A caller is given the token where
+    less is left than the last load took, as the owner measured it, times beta,
+    times a number drawn with the mean 1. So a key that is often asked for is
+    loaded before it is stale. 1 when left out; 0: not before; at most 100.
+    """
+    fresh_only: _builtins.bool
+    """A value past its fresh_ms counts as none: wait for the next one, as after a
+    miss. Once the wait is over it is answered, as STALE.
+    """
+    refresh_only: _builtins.bool
+    """A token is asked for to refresh a value alone: a miss is answered at once and
+    without one.
+    """
     def __init__(
         self,
         *,
         lease_ms: _builtins.int = ...,
         wait_ms: _builtins.int = ...,
+        beta: _builtins.float | None = ...,
+        fresh_only: _builtins.bool = ...,
+        refresh_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_beta", b"_beta", "beta", b"beta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_ms", b"lease_ms", "wait_ms", b"wait_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beta", b"_beta", "beta", b"beta", "fresh_only", b"fresh_only", "lease_ms", b"lease_ms", "refresh_only", b"refresh_only", "wait_ms", b"wait_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__beta: _TypeAlias = _typing.Literal["beta"]  # noqa: Y015
+    _WhichOneofArgType__beta: _TypeAlias = _typing.Literal["_beta", b"_beta"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beta) -> _WhichOneofReturnType__beta | None: ...
 
 Global___Fill: _TypeAlias = Fill  # noqa: Y015
 
@@ -326,13 +357,14 @@ class GetResponse(_message.Message):
     NEAR_MS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     MAYBE_STALE_FIELD_NUMBER: _builtins.int
+    FRESH_MS_FIELD_NUMBER: _builtins.int
     status: Global___Status.ValueType
     value: _builtins.bytes
     ttl_ms: _builtins.int
     """Remaining time to live. 0: the entry does not expire."""
     fill_token: _builtins.bytes
     """Given to the caller who shall load the value, and then Set it with this, or
-    ReleaseFill it.
+    ReleaseFill it. With HIT, STALE or ABSENT: the next value.
     """
     near_ms: _builtins.int
     """For how long the caller may answer this key from its own memory."""
@@ -340,6 +372,8 @@ class GetResponse(_message.Message):
     """Another copy than the primary under its lease answered, so that there may
     be a newer value. Only where the request allows ANY.
     """
+    fresh_ms: _builtins.int
+    """For how long it is still fresh. 0: that is over, or it has no such time."""
     @_builtins.property
     def version(self) -> Global___Version:
         """Of the entry. With MISS, where the request allows ANY or has at_least: how
@@ -361,10 +395,11 @@ class GetResponse(_message.Message):
         near_ms: _builtins.int = ...,
         error: Global___KeyError | None = ...,
         maybe_stale: _builtins.bool = ...,
+        fresh_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "fill_token", b"fill_token", "maybe_stale", b"maybe_stale", "near_ms", b"near_ms", "status", b"status", "ttl_ms", b"ttl_ms", "value", b"value", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "fill_token", b"fill_token", "fresh_ms", b"fresh_ms", "maybe_stale", b"maybe_stale", "near_ms", b"near_ms", "status", b"status", "ttl_ms", b"ttl_ms", "value", b"value", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -424,14 +459,16 @@ class SetRequest(_message.Message):
     ttl_ms: _builtins.int
     """Time to live. 0: until evicted or deleted."""
     fresh_ms: _builtins.int
-    """Past this the value is STALE."""
+    """Past this the value is STALE. At most ttl_ms, where there is one. 0: it never
+    is.
+    """
     ack: Global___Ack.ValueType
     """PRIMARY when left out; IN_SYNC with a condition."""
     fill_token: _builtins.bytes
     """From the miss that this Set answers. Refused with FILL_TOKEN_VOID, and not
-    applied, where the key was written or deleted since, the token's time is
-    over, or the partition has another primary: what was loaded may be older
-    than what is there. Takes no condition beside it.
+    applied, where the key was written or deleted since, one of the tags was
+    invalidated since, the token's time is over, or the partition has another
+    primary: what was loaded may be older than what is there. Takes no condition beside it.
     """
     request_id: _builtins.bytes
     """1 to 64 bytes. Makes a request that is repeated with the same id, within 10
@@ -442,7 +479,9 @@ class SetRequest(_message.Message):
     routed: _builtins.bool
     """See GetRequest."""
     @_builtins.property
-    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """By which InvalidateTag finds it: up to 16, each of 1 to 128 bytes."""
+
     @_builtins.property
     def condition(self) -> Global___Condition: ...
     def __init__(
@@ -799,20 +838,31 @@ class ReleaseFillRequest(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     FILL_TOKEN_FIELD_NUMBER: _builtins.int
     ROUTED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    BACKOFF_MS_FIELD_NUMBER: _builtins.int
     key: _builtins.bytes
     fill_token: _builtins.bytes
     routed: _builtins.bool
     """See GetRequest."""
+    failed: _builtins.bool
+    """The origin failed. Where there is a value, it goes on being served as STALE
+    until its ttl_ms, and nobody is given a token to refresh it for backoff_ms;
+    whoever finds no value is given one all the same.
+    """
+    backoff_ms: _builtins.int
+    """0: one second; at most 10 minutes."""
     def __init__(
         self,
         *,
         key: _builtins.bytes = ...,
         fill_token: _builtins.bytes = ...,
         routed: _builtins.bool = ...,
+        failed: _builtins.bool = ...,
+        backoff_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill_token", b"fill_token", "key", b"key", "routed", b"routed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backoff_ms", b"backoff_ms", "failed", b"failed", "fill_token", b"fill_token", "key", b"key", "routed", b"routed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -845,20 +895,30 @@ class InvalidateTagRequest(_message.Message):
     TAG_FIELD_NUMBER: _builtins.int
     ACK_FIELD_NUMBER: _builtins.int
     ROUTED_FIELD_NUMBER: _builtins.int
+    PARTITIONS_FIELD_NUMBER: _builtins.int
     tag: _builtins.str
+    """1 to 128 bytes."""
     ack: Global___Ack.ValueType
     """IN_SYNC when left out."""
     routed: _builtins.bool
+    """The caller asks every node itself: only the partitions that this node owns.
+    The answer tells which these were.
+    """
+    @_builtins.property
+    def partitions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only these. Empty: all of them."""
+
     def __init__(
         self,
         *,
         tag: _builtins.str = ...,
         ack: Global___Ack.ValueType = ...,
         routed: _builtins.bool = ...,
+        partitions: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "routed", b"routed", "tag", b"tag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "partitions", b"partitions", "routed", b"routed", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

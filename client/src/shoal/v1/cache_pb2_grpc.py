@@ -161,7 +161,10 @@ class CacheServicer:
 
     def InvalidateTag(self, request, context):
         """InvalidateTag makes every entry that carries the tag, and was written
-        before, invisible everywhere.
+        before, invisible everywhere, at a cost that does not depend on how many
+        there are. Tokens that were given before are void for values with the tag.
+        It is answered once every partition has it. Where it fails, some may have:
+        repeat it, which does no harm.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -70,7 +70,10 @@ class CacheStub:
     """
     InvalidateTag: _grpc.UnaryUnaryMultiCallable[_cache_pb2.InvalidateTagRequest, _cache_pb2.InvalidateTagResponse]
     """InvalidateTag makes every entry that carries the tag, and was written
-    before, invisible everywhere.
+    before, invisible everywhere, at a cost that does not depend on how many
+    there are. Tokens that were given before are void for values with the tag.
+    It is answered once every partition has it. Where it fails, some may have:
+    repeat it, which does no harm.
     """
     Execute: _grpc.StreamStreamMultiCallable[_cache_pb2.ExecuteRequest, _cache_pb2.ExecuteResponse]
     """Execute is the throughput path: batches of operations on one stream. The
@@ -111,7 +114,10 @@ class CacheAsyncStub(CacheStub):
     """
     InvalidateTag: _aio.UnaryUnaryMultiCallable[_cache_pb2.InvalidateTagRequest, _cache_pb2.InvalidateTagResponse]  # type: ignore[assignment]
     """InvalidateTag makes every entry that carries the tag, and was written
-    before, invisible everywhere.
+    before, invisible everywhere, at a cost that does not depend on how many
+    there are. Tokens that were given before are void for values with the tag.
+    It is answered once every partition has it. Where it fails, some may have:
+    repeat it, which does no harm.
     """
     Execute: _aio.StreamStreamMultiCallable[_cache_pb2.ExecuteRequest, _cache_pb2.ExecuteResponse]  # type: ignore[assignment]
     """Execute is the throughput path: batches of operations on one stream. The
@@ -203,7 +209,10 @@ class CacheServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cache_pb2.InvalidateTagResponse, _abc.Awaitable[_cache_pb2.InvalidateTagResponse]]:
         """InvalidateTag makes every entry that carries the tag, and was written
-        before, invisible everywhere.
+        before, invisible everywhere, at a cost that does not depend on how many
+        there are. Tokens that were given before are void for values with the tag.
+        It is answered once every partition has it. Where it fails, some may have:
+        repeat it, which does no harm.
         """
 
     @_abc_1.abstractmethod

@@ -14,7 +14,7 @@ pub struct FillCounts {
     pub leases: u64,
     /// Callers that wait now.
     pub waiters: u64,
-    /// Tokens given for a miss.
+    /// Tokens given for a miss, or to refresh a value.
     pub given: u64,
     /// Tokens given to one who waited.
     pub passed: u64,

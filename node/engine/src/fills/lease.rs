@@ -22,25 +22,44 @@ pub(super) struct Taken {
     pub(super) secret: u64,
 }
 
+/// When something was, by the clock and in the order of the partition's operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Since {
+    pub(super) now_ms: u64,
+    /// The last operation before it.
+    pub(super) seq: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Lease {
     /// Of the token. Of one that waited before it is the number that it waited under.
     pub(super) number: u64,
-    /// None: the one that waited has not come for it yet.
+    /// None: the one that waited has not come for it yet, or it rests.
     pub(super) taken: Option<Taken>,
+    /// When the token was given.
+    pub(super) since: Since,
     pub(super) until_ms: u64,
+    /// The origin has failed whoever held it: nobody refreshes the value for a while. Then
+    /// nobody waits either.
+    pub(super) rests: bool,
     pub(super) waiters: Waiters,
 }
 
 impl Lease {
     /// Gives the lease to the one that has waited longest, and returns how to tell it.
     /// None: nobody waits.
-    pub(super) fn pass_on(&mut self, now_ms: u64) -> Option<Waker> {
+    pub(super) fn pass_on(&mut self, since: Since) -> Option<Waker> {
         let (number, waiter) = self.waiters.pop_first()?;
         self.number = number;
         self.taken = None;
-        self.until_ms = now_ms.saturating_add(waiter.lease_ms);
+        self.since = since;
+        self.until_ms = since.now_ms.saturating_add(waiter.lease_ms);
         Some(waiter.waker)
+    }
+
+    /// Whether the one with this number may come for the token.
+    pub(super) fn is_kept_for(&self, number: u64) -> bool {
+        self.number == number && self.taken.is_none() && !self.rests
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::lease::{Lease, Taken, Waiter, Woken};
+use super::lease::{Lease, Since, Taken, Waiter, Woken};
 use super::{Crowd, NEVER_MS};
 use crate::memory::allocated;
 
@@ -80,6 +80,11 @@ impl Leases {
         self.first_end_ms
     }
 
+    /// Behind which operation the oldest token was given. Looks at each.
+    pub(crate) fn oldest_since_seq(&self) -> Option<u64> {
+        self.by_key.values().map(|lease| lease.since.seq).min()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
     }
@@ -93,11 +98,20 @@ impl Leases {
     }
 
     /// A lease that was charged and counted. The key has none.
-    pub(super) fn give(&mut self, key: &[u8], number: u64, taken: Taken, until_ms: u64) {
+    pub(super) fn give(
+        &mut self,
+        key: &[u8],
+        number: u64,
+        taken: Taken,
+        since: Since,
+        until_ms: u64,
+    ) {
         let lease = Lease {
             number,
             taken: Some(taken),
+            since,
             until_ms,
+            rests: false,
             waiters: BTreeMap::new(),
         };
         let before = self.by_key.insert(key.into(), Box::new(lease));
@@ -138,11 +152,11 @@ impl Leases {
     }
 
     /// The key's lease goes to the one that has waited longest, or ends.
-    pub(super) fn pass_on(&mut self, key: &[u8], now_ms: u64, parted: &mut Parted) {
+    pub(super) fn pass_on(&mut self, key: &[u8], since: Since, parted: &mut Parted) {
         let Some(lease) = self.by_key.get_mut(key) else {
             return;
         };
-        match lease.pass_on(now_ms) {
+        match lease.pass_on(since) {
             None => self.end(key, parted),
             Some(waker) => {
                 self.first_end_ms = self.first_end_ms.min(lease.until_ms);
@@ -151,10 +165,20 @@ impl Leases {
         }
     }
 
+    /// Nobody holds the key's lease until then, and nobody waits for it.
+    pub(super) fn rest(&mut self, key: &[u8], until_ms: u64) {
+        if let Some(lease) = self.by_key.get_mut(key) {
+            lease.taken = None;
+            lease.rests = true;
+            lease.until_ms = until_ms;
+            self.first_end_ms = self.first_end_ms.min(until_ms);
+        }
+    }
+
     /// As [`Leases::pass_on`], all that this is true of. Looks at each.
     pub(super) fn pass_on_where(
         &mut self,
-        now_ms: u64,
+        since: Since,
         parted: &mut Parted,
         is_over: impl Fn(&Lease) -> bool,
     ) {
@@ -162,7 +186,7 @@ impl Leases {
         self.first_end_ms = NEVER_MS;
         by_key.retain(|key, lease| {
             if is_over(lease) {
-                match lease.pass_on(now_ms) {
+                match lease.pass_on(since) {
                     None => {
                         self.fewer(1, 0, lease_bytes(key.len()), parted);
                         return false;
@@ -229,6 +253,9 @@ impl Leases {
             let first = lease.waiters.keys().next();
             if first.is_some_and(|&first| first <= lease.number) {
                 return Err("somebody waits since before the token was given".into());
+            }
+            if lease.rests && (lease.taken.is_some() || first.is_some()) {
+                return Err("somebody holds a lease that rests, or waits for it".into());
             }
         }
         Ok(())

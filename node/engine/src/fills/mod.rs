@@ -5,6 +5,7 @@
 //! leases     those of one partition, by key
 //! token      by which the one who loads is known
 //! terms      what a caller asks for, and what it is told
+//! early      which value is due to be refreshed, though there is one
 //! crowd      how many there are on the node, over all partitions, and the alarm
 //! parting    what an operation does to the lease of its key
 //! surface    what the engine's callers call
@@ -12,7 +13,15 @@
 //!
 //! Everything here happens under the partition's lock, in one order with its writes: a
 //! token is good if and only if nothing was written to the key since the miss that it
-//! was given for, and its time is not over.
+//! was given for, no tag of what is stored was invalidated since, and its time is not over.
+//!
+//! # Values that are there
+//!
+//! One that is past its fresh time, or nearly, is served to all, and one of them is given a
+//! token besides, to load the next. The others do not wait, unless they ask for nothing but
+//! a fresh value. Where the origin fails that one, the lease rests: until then nobody else
+//! tries, and the value is served as before. Who finds no value does not wait for that. How
+//! long a load took, from the token to the value, is kept with the value.
 //!
 //! # What ends a lease
 //!
@@ -37,6 +46,7 @@
 //! Until when a caller waits (it leaves by itself), connections, other nodes.
 
 mod crowd;
+mod early;
 mod lease;
 mod leases;
 mod parting;
@@ -45,6 +55,7 @@ mod terms;
 mod token;
 
 pub use crowd::FillCounts;
+pub use early::early_permille;
 pub use terms::{FillAsk, FillBounds, Filled, Full, Turn};
 pub use token::FillToken;
 

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
-use super::lease::{Lease, Taken, Waiter};
+use super::lease::{Lease, Since, Taken, Waiter};
 use super::leases::{FIXED_BYTES, Leases, Parted, WAITER_BYTES, lease_bytes};
 use super::{Crowd, FillAsk, FillToken, Filled, Full, Turn};
+use crate::extras::load_time::LoadTime;
 use crate::fairness::MayEvict;
 use crate::operations::Stop;
 use crate::partition::Partition;
 use crate::request::Now;
 
 impl Partition {
-    /// The key has no value. Never `Found`. `number`: one that was not drawn before, and
-    /// above all that were.
+    /// The key has no value, or none that this caller takes. Never `Found`. `number`: one
+    /// that was not drawn before, and above all that were.
     pub(super) fn ask_fill(
         &mut self,
         key: &[u8],
@@ -26,6 +27,9 @@ impl Partition {
         may_evict: MayEvict<'_>,
     ) -> Result<Filled<()>, Stop> {
         self.end_fill_in_time(key, now);
+        if self.lease(key).is_some_and(|lease| lease.rests) {
+            self.end_fill(key);
+        }
         let has_lease = self.lease(key).is_some();
         if !has_lease {
             return self.give_fill(key, ask, crowd, number, now, may_evict);
@@ -47,6 +51,29 @@ impl Partition {
             leases.add_waiter(key, number, waiter);
         }
         Ok(Filled::Waits(number))
+    }
+
+    /// The key has a value that is due. `Given`, or whatever: then another refreshes it, or
+    /// nobody does for now.
+    pub(super) fn ask_refresh(
+        &mut self,
+        key: &[u8],
+        ask: &FillAsk,
+        crowd: &Arc<Crowd>,
+        number: u64,
+        now: Now,
+        may_evict: MayEvict<'_>,
+    ) -> Result<Filled<()>, Stop> {
+        self.end_fill_in_time(key, now);
+        if self.lease(key).is_some() {
+            return Ok(Filled::Held);
+        }
+        self.give_fill(key, ask, crowd, number, now, may_evict)
+    }
+
+    /// Whether another loads the key, or nobody shall for now.
+    pub(super) fn is_leased(&self, key: &[u8], now: Now) -> bool {
+        self.lease(key).is_some_and(|lease| now.0 < lease.until_ms)
     }
 
     /// The key has no lease.
@@ -73,6 +100,7 @@ impl Partition {
             crowd.full.fetch_add(1, Relaxed);
             return full;
         }
+        let since = self.since(now);
         let leases = self
             .fills
             .get_or_insert_with(|| Box::new(Leases::new(Arc::clone(crowd))));
@@ -80,7 +108,8 @@ impl Partition {
             holder: ask.holder,
             secret: ask.secret,
         };
-        leases.give(key, number, taken, now.0.saturating_add(ask.lease_ms));
+        let until_ms = now.0.saturating_add(ask.lease_ms);
+        leases.give(key, number, taken, since, until_ms);
         crowd.given.fetch_add(1, Relaxed);
         Ok(Filled::Given(FillToken {
             epoch: self.epoch,
@@ -107,7 +136,7 @@ impl Partition {
         let Some(lease) = self.lease_mut(key) else {
             return Turn::Over;
         };
-        if lease.number == number && lease.taken.is_none() {
+        if lease.is_kept_for(number) {
             lease.taken = Some(Taken {
                 holder: ask.holder,
                 secret: ask.secret,
@@ -131,13 +160,13 @@ impl Partition {
     /// passes on. Returns whether it still waited.
     pub(super) fn leave_fill(&mut self, key: &[u8], number: u64, now: Now) -> bool {
         let mut parted = Parted::default();
+        let since = self.since(now);
         let Some(leases) = &mut self.fills else {
             return false;
         };
         let waited = leases.remove_waiter(key, number, &mut parted);
-        let untaken = |lease: &Lease| lease.number == number && lease.taken.is_none();
-        if leases.get(key).is_some_and(untaken) {
-            leases.pass_on(key, now.0, &mut parted);
+        if leases.get(key).is_some_and(|it| it.is_kept_for(number)) {
+            leases.pass_on(key, since, &mut parted);
         }
         self.have_parted(parted);
         waited
@@ -154,13 +183,45 @@ impl Partition {
             })
     }
 
-    /// The token is given back. False: it was void.
-    pub(super) fn release_fill(&mut self, key: &[u8], token: FillToken, now: Now) -> bool {
-        let is_good = self.is_good(key, token, now);
-        if is_good {
-            self.pass_fill_on(key, now);
+    /// The token is given back. False: it was void. `rest_ms`: the origin failed, and where
+    /// there is a value nobody else tries for so long.
+    pub(super) fn release_fill(
+        &mut self,
+        key: &[u8],
+        token: FillToken,
+        rest_ms: Option<u64>,
+        now: Now,
+    ) -> bool {
+        if !self.is_good(key, token, now) {
+            return false;
         }
-        is_good
+        let waits = self.lease(key).is_some_and(|it| !it.waiters.is_empty());
+        match (rest_ms, &mut self.fills) {
+            (Some(rest_ms), Some(leases)) if !waits => {
+                leases.rest(key, now.0.saturating_add(rest_ms));
+            }
+            _ => self.pass_fill_on(key, now),
+        }
+        true
+    }
+
+    /// How long the load took that ends now. The key has a lease.
+    pub(crate) fn load_time(&self, key: &[u8], now: Now) -> LoadTime {
+        let lease = self.lease(key);
+        let took_ms = lease.map_or(0, |lease| now.0.saturating_sub(lease.since.now_ms));
+        LoadTime::of_ms(took_ms)
+    }
+
+    /// Behind which operation the key's token was given. The key has a lease.
+    pub(crate) fn token_since(&self, key: &[u8]) -> u64 {
+        self.lease(key).map_or(0, |lease| lease.since.seq)
+    }
+
+    fn since(&self, now: Now) -> Since {
+        Since {
+            now_ms: now.0,
+            seq: self.sequence,
+        }
     }
 
     /// What this one holds passes on. Looks at each lease.
@@ -212,16 +273,18 @@ impl Partition {
     #[cold]
     fn pass_fill_on(&mut self, key: &[u8], now: Now) {
         let mut parted = Parted::default();
+        let since = self.since(now);
         if let Some(leases) = &mut self.fills {
-            leases.pass_on(key, now.0, &mut parted);
+            leases.pass_on(key, since, &mut parted);
         }
         self.have_parted(parted);
     }
 
     fn pass_fills_on_where(&mut self, now: Now, is_over: impl Fn(&Lease) -> bool) {
         let mut parted = Parted::default();
+        let since = self.since(now);
         if let Some(leases) = &mut self.fills {
-            leases.pass_on_where(now.0, &mut parted, is_over);
+            leases.pass_on_where(since, &mut parted, is_over);
         }
         self.have_parted(parted);
     }

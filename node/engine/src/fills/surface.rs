@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::Waker;
 
+use super::early::Has;
 use super::{FillAsk, FillCounts, FillToken, Filled, NEVER_MS, Turn};
 use crate::engine::{Engine, Place};
 use crate::partition::Partition;
@@ -11,8 +12,9 @@ use crate::replication::{Once, RequestId, Role};
 use crate::request::{Entry, Now, SetOutcome, Write};
 
 impl Engine {
-    /// Reads a key as [`Engine::get`] does, and where there is no value agrees with all
-    /// others who ask at that time who shall load it. Of a primary only.
+    /// Reads a key as [`Engine::get`] does, and where there is no value, or one that is due
+    /// to be refreshed, agrees with all others who ask at that time who shall load it. Of a
+    /// primary only.
     ///
     /// A caller that waits counts as a hit or a miss once it is answered, not before.
     pub fn get_or_fill<R>(
@@ -24,27 +26,56 @@ impl Engine {
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Result<Filled<R>, Refused> {
         let mut read = Some(read);
-        let mut found = |open: &mut Partition| {
-            let Some(entry) = open.get(key, now) else {
-                open.tally.misses -= 1;
-                return None;
-            };
-            read.take().map(|read| Filled::Found(read(entry)))
+        let mut read = |entry: Entry<'_>| {
+            let read = read.take().expect("a caller is answered once");
+            read(entry)
         };
         // A hit costs what it costs without a fill.
         if let Some(open) = &mut self.place(partition).state.lock().open
             && open.role == Role::Primary
-            && let Some(found) = found(open)
         {
-            return Ok(found);
+            match open.get(key, now) {
+                None if ask.refresh_only => return Ok(Filled::Held),
+                None => open.tally.misses -= 1,
+                Some(entry) if !ask.is_due(&entry) => return Ok(Filled::Found(read(entry))),
+                Some(entry) => {
+                    let is_refused = ask.refuses(&entry);
+                    open.tally.hits -= 1;
+                    if !is_refused
+                        && open.is_leased(key, now)
+                        && let Some(entry) = open.get(key, now)
+                    {
+                        return Ok(Filled::Found(read(entry)));
+                    }
+                }
+            }
         }
         self.write(partition, key, now, |open, may_evict| {
-            if let Some(found) = found(open) {
-                return Ok(found);
+            if open.has(key, ask, now) == Has::Due {
+                let number = self.birth();
+                // Whoever cannot be given the token has a value all the same.
+                let asked = open.ask_refresh(key, ask, &self.crowd, number, now, may_evict);
+                if let Ok(Filled::Given(token)) = asked {
+                    return Ok(match open.get(key, now) {
+                        Some(entry) => Filled::Refresh(read(entry), token),
+                        None => Filled::Given(token),
+                    });
+                }
             }
-            let number = self.birth();
-            let asked = open.ask_fill(key, ask, &self.crowd, number, now, may_evict)?;
-            open.tally.misses += u64::from(!matches!(asked, Filled::Waits(_)));
+            let mut asked = Filled::Held;
+            if open.has(key, ask, now) == Has::Nothing && !ask.refresh_only {
+                let number = self.birth();
+                asked = open.ask_fill(key, ask, &self.crowd, number, now, may_evict)?;
+            }
+            match asked {
+                Filled::Held | Filled::Full(_) => {
+                    if let Some(entry) = open.get(key, now) {
+                        return Ok(Filled::Found(read(entry)));
+                    }
+                }
+                Filled::Given(_) => open.tally.misses += 1,
+                _ => {}
+            }
             Ok(asked.map_none())
         })
     }
@@ -87,10 +118,21 @@ impl Engine {
         });
     }
 
-    /// Gives a token back: the next in line loads. False: it was void.
-    pub fn release_fill(&self, partition: u32, key: &[u8], token: FillToken, now: Now) -> bool {
-        self.part(partition, |open| open.release_fill(key, token, now))
-            .unwrap_or(false)
+    /// Gives a token back: the next in line loads. False: it was void. `rest_ms`: its
+    /// holder's origin has failed. Unless somebody waits for a value, nobody is given a token
+    /// to refresh the one that is there for so long.
+    pub fn release_fill(
+        &self,
+        partition: u32,
+        key: &[u8],
+        token: FillToken,
+        rest_ms: Option<u64>,
+        now: Now,
+    ) -> bool {
+        self.part(partition, |open| {
+            open.release_fill(key, token, rest_ms, now)
+        })
+        .unwrap_or(false)
     }
 
     /// Gives back what this one holds of a partition.
@@ -184,7 +226,9 @@ impl Place {
 impl Filled<()> {
     fn map_none<R>(self) -> Filled<R> {
         match self {
-            Filled::Found(()) => unreachable!("only a miss is asked for a fill"),
+            Filled::Found(()) | Filled::Refresh((), _) => {
+                unreachable!("whoever asks for a fill has read nothing")
+            }
             Filled::Given(token) => Filled::Given(token),
             Filled::Held => Filled::Held,
             Filled::Waits(number) => Filled::Waits(number),

@@ -9,6 +9,14 @@ pub struct FillAsk {
     pub lease_ms: u64,
     /// Whether to wait where another loads.
     pub waits: bool,
+    /// A value that is past its fresh time counts as none, where another loads it or the
+    /// caller may.
+    pub fresh_only: bool,
+    /// No token is given where there is no value, and nobody waits for one.
+    pub refresh_only: bool,
+    /// How much earlier than its fresh time ends a value is due to be refreshed: see
+    /// [`crate::early_permille`].
+    pub early_permille: u64,
     /// By whom the token is held, so that it can be taken from all that one had.
     pub holder: u64,
     /// Of the token: what nobody outside can guess, another one each time.
@@ -33,9 +41,11 @@ pub struct FillBounds {
 pub enum Filled<R> {
     /// There is a value.
     Found(R),
+    /// There is a value, and the caller shall load the next one.
+    Refresh(R, FillToken),
     /// There is none, and the caller shall load it.
     Given(FillToken),
-    /// There is none, and another loads it.
+    /// There is none, and another loads it, or nobody was to be told to.
     Held,
     /// As `Held`, and the caller waits, under this number: see
     /// [`crate::Engine::fill_turn`].

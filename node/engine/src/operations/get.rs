@@ -2,34 +2,51 @@
 //! is removed.
 
 use crate::entry;
-use crate::partition::Partition;
+use crate::handle::Handle;
+use crate::partition::{Partition, is_expired};
 use crate::request::{Entry, Now};
 
 impl Partition {
-    /// None: a miss. An entry whose time is over is one, reclaimed or not.
+    /// None: a miss. An entry whose time is over, or that is void, is one, reclaimed or not.
     #[inline]
     pub(crate) fn get(&mut self, key: &[u8], now: Now) -> Option<Entry<'_>> {
         let now_ms = self.own_time_ms(now);
         let hash = self.index.hash(key);
         let found = self.index.find_and_raise(&mut self.heap, hash, key);
-        let live = found.and_then(|handle| {
-            let deadline_ms = entry::deadline_ms(self.heap.entry(handle));
-            let ttl_ms =
-                deadline_ms.map_or(Some(0), |at| at.checked_sub(now_ms).filter(|&t| t > 0));
-            Some((handle, ttl_ms?))
-        });
-        let Some((handle, ttl_ms)) = live else {
+        let Some(handle) = found.filter(|&handle| self.is_shown(handle, now_ms)) else {
             self.tally.misses += 1;
             return None;
         };
         self.tally.hits += 1;
         self.policy.hit(&mut self.heap, handle);
+        Some(self.shown(handle, now_ms))
+    }
+
+    #[inline]
+    pub(crate) fn is_shown(&self, handle: Handle, now_ms: u64) -> bool {
+        !is_expired(self.heap.entry(handle), now_ms) && !self.is_void(handle)
+    }
+
+    /// What a read is shown of an entry that is to be shown.
+    #[inline]
+    pub(crate) fn shown(&self, handle: Handle, now_ms: u64) -> Entry<'_> {
         let entry = self.heap.entry(handle);
-        Some(Entry {
+        let mut shown = Entry {
             value: entry::value(entry),
             version: self.version(handle),
-            ttl_ms,
-            absent: entry::is_absent(entry),
-        })
+            ttl_ms: entry::deadline_ms(entry).map_or(0, |at_ms| at_ms.saturating_sub(now_ms)),
+            absent: false,
+            fresh_ms: None,
+            load_ms: 0,
+        };
+        if entry::is_extended(entry) {
+            let extras = entry::extras(entry);
+            shown.absent = extras.absent;
+            if let Some(fresh) = extras.fresh {
+                shown.fresh_ms = Some(fresh.until_ms.saturating_sub(now_ms));
+                shown.load_ms = fresh.load.ms();
+            }
+        }
+        shown
     }
 }

@@ -9,6 +9,8 @@
 
 use super::Stop;
 use crate::entry::{self, Draft};
+use crate::extras::Extras;
+use crate::extras::tags::Tags;
 use crate::fairness::MayEvict;
 use crate::partition::{Partition, deadline_ms};
 use crate::refused::Refused;
@@ -33,9 +35,15 @@ impl Partition {
         }
         let hash = self.index.hash(key);
         let standing = self.find(hash, key, now_ms);
+        // Making room may move the entry, so what it keeps of its extras is copied, if any.
+        let mut tags = Vec::new();
+        let mut extras = Extras::default();
         let (number, deadline_ms) = match standing.map(|handle| self.heap.entry(handle)) {
             Some(entry) if !entry::is_absent(entry) => {
                 let number = parse(entry::value(entry)).ok_or(Refused::NotAnInteger)?;
+                let standing = entry::extras(entry);
+                tags.extend_from_slice(standing.tags.bytes());
+                extras = standing.with_tags(Tags::of(&tags));
                 (number, entry::deadline_ms(entry))
             }
             _ => (add.initial, deadline_ms(add.ttl_ms, now_ms)),
@@ -47,7 +55,7 @@ impl Partition {
             value: format(value, &mut digits),
             sequence: self.sequence + 1,
             deadline_ms,
-            absent: false,
+            extras,
         };
         match standing {
             Some(handle) if self.heap.fits_over(handle, &draft) => self.overwrite(handle, &draft),

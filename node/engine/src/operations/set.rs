@@ -2,6 +2,8 @@
 
 use super::Stop;
 use crate::entry::{self, Draft};
+use crate::extras::load_time::LoadTime;
+use crate::extras::{Extras, Fresh};
 use crate::fairness::MayEvict;
 use crate::handle::Handle;
 use crate::partition::{Partition, deadline_ms};
@@ -9,10 +11,12 @@ use crate::replication::RequestId;
 use crate::request::{Condition, Now, SetOutcome, Version, Write};
 
 impl Partition {
+    /// `load`: how long it took to load what is stored, if anybody knows.
     pub(crate) fn set(
         &mut self,
         key: &[u8],
         write: &Write<'_>,
+        load: LoadTime,
         request: Option<RequestId<'_>>,
         now: Now,
         may_evict: MayEvict<'_>,
@@ -33,7 +37,11 @@ impl Partition {
             value: if write.absent { &[] } else { write.value },
             sequence: self.sequence + 1,
             deadline_ms: deadline_ms(write.ttl_ms, now_ms),
-            absent: write.absent,
+            extras: Extras {
+                absent: write.absent,
+                fresh: deadline_ms(write.fresh_ms, now_ms).map(|until_ms| Fresh { until_ms, load }),
+                tags: write.tags,
+            },
         };
         if let Some(handle) = standing
             && self.heap.fits_over(handle, &draft)

@@ -3,6 +3,7 @@
 
 use super::Stop;
 use crate::entry::{self, Draft};
+use crate::extras::tags::Tags;
 use crate::fairness::MayEvict;
 use crate::handle::Handle;
 use crate::partition::{Partition, deadline_ms};
@@ -53,12 +54,14 @@ impl Partition {
                 let hash = self.hash_of(handle);
                 let entry = self.heap.entry(handle);
                 let value = entry::value(entry).to_vec();
+                let extras = entry::extras(entry);
+                let tags = extras.tags.bytes().to_vec();
                 let draft = Draft {
                     key,
                     value: &value,
                     sequence,
                     deadline_ms,
-                    absent: entry::is_absent(entry),
+                    extras: extras.with_tags(Tags::of(&tags)),
                 };
                 self.room_for(&draft, now_ms, may_evict)?;
                 let Some(standing) = self.index.find(&self.heap, hash, key) else {

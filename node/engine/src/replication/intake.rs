@@ -15,6 +15,7 @@ use super::record::{By, Record, Stored, sum};
 use super::wire::Reader;
 use crate::engine::Engine;
 use crate::entry::{DEADLINE_LIMIT_MS, Draft};
+use crate::extras::{Extras, Fresh};
 use crate::fairness::MayEvict;
 use crate::handle::Handle;
 use crate::operations::Stop;
@@ -280,6 +281,10 @@ impl Partition {
                 self.give_back_waste();
                 self.number_delete(key);
             }
+            Record::Invalidate { tag } => {
+                let seq = self.number_invalidation(tag);
+                self.note_invalidation(tag, seq);
+            }
             Record::Touch { key, deadline_ms } => {
                 let deadline_ms = own_deadline_ms(deadline_ms, now_ms, header);
                 let hash = self.index.hash(key);
@@ -438,12 +443,23 @@ fn draft<'a>(stored: &Stored<'a>, sequence: u64, now_ms: u64, header: &Header) -
         value: stored.value,
         sequence,
         deadline_ms: own_deadline_ms(stored.deadline_ms, now_ms, header),
-        absent: stored.absent,
+        extras: Extras {
+            fresh: stored.extras.fresh.map(|fresh| Fresh {
+                until_ms: own_time_ms(fresh.until_ms, now_ms, header),
+                ..fresh
+            }),
+            ..stored.extras
+        },
     }
 }
 
 /// A deadline in the sender's time, in the receiver's.
 fn own_deadline_ms(deadline_ms: Option<u64>, now_ms: u64, header: &Header) -> Option<u64> {
-    let left_ms = deadline_ms?.saturating_sub(header.now_ms);
-    Some(now_ms.saturating_add(left_ms).min(DEADLINE_LIMIT_MS - 1))
+    Some(own_time_ms(deadline_ms?, now_ms, header))
+}
+
+/// A time to come in the sender's time, in the receiver's. What has passed is now.
+fn own_time_ms(time_ms: u64, now_ms: u64, header: &Header) -> u64 {
+    let left_ms = time_ms.saturating_sub(header.now_ms);
+    now_ms.saturating_add(left_ms).min(DEADLINE_LIMIT_MS - 1)
 }

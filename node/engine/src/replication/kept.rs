@@ -53,7 +53,7 @@ impl Partition {
                 key: draft.key,
                 value: draft.value,
                 deadline_ms: draft.deadline_ms,
-                absent: draft.absent,
+                extras: draft.extras,
             };
             let by = request.map(|(id, number)| By {
                 id: id.bytes(),
@@ -68,6 +68,14 @@ impl Partition {
         let seq = self.next_sequence();
         if let Some(log) = &mut self.log {
             log.append(&Record::Delete { key }, Some(seq), &mut self.ledger);
+        }
+        seq
+    }
+
+    pub(crate) fn number_invalidation(&mut self, tag: &[u8]) -> u64 {
+        let seq = self.next_sequence();
+        if let Some(log) = &mut self.log {
+            log.append(&Record::Invalidate { tag }, Some(seq), &mut self.ledger);
         }
         seq
     }

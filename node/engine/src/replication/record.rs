@@ -2,21 +2,25 @@
 //!
 //! ```text
 //! byte 0          kind in bits 0-2; 3 has a deadline, 4 absent, 5 has a request id,
-//!                 6 the request was an increment
-//! Put             [deadline 5] key length, value length, [id length 1], key, value, [id]
+//!                 6 the request was an increment, 7 extended
+//! Put             [deadline 5] key length, value length, [id length 1], key, value,
+//!                 [extras], [id]
 //! Delete, Removed key length, key
+//! Invalidate      as Delete, extended, with a tag in the place of the key
 //! Touch           [deadline 5] key length, key
 //! Epoch           epoch 8: what follows was written under it
-//! Entry           sequence 8, [deadline 5] key length, value length, key, value
+//! Entry           sequence 8, [deadline 5] key length, value length, key, value, [extras]
 //! Request         sequence 8, age 8, mark of its key 8, [number 8], id length 1, id
 //! Range           epoch 8, first 8
 //! ```
 //!
-//! Put, Delete and Touch are numbered: their sequence is one more than that of the numbered
-//! one before. Deadlines are in the sender's own time. The last four stand in batches alone.
+//! Put, Delete, Invalidate and Touch are numbered: their sequence is one more than that of
+//! the numbered one before. Deadlines are in the sender's own time. The last four stand in batches alone.
+//! What is absent and has no other extras is only marked as that.
 
 use super::wire::{Reader, length_bytes, put_length};
 use crate::entry::DEADLINE_LIMIT_MS;
+use crate::extras::{Extras, tags};
 use crate::settings::{KEY_BYTES_LIMIT, VALUE_BYTES_LIMIT};
 
 const PUT: u8 = 0;
@@ -33,6 +37,7 @@ const HAS_DEADLINE: u8 = 8;
 const ABSENT: u8 = 16;
 const HAS_ID: u8 = 32;
 const IS_INCR: u8 = 64;
+const EXTENDED: u8 = 128;
 
 const DEADLINE_BYTES: usize = 5;
 pub(super) const ID_BYTES_MAX: usize = 64;
@@ -43,7 +48,7 @@ pub(super) struct Stored<'a> {
     pub(super) key: &'a [u8],
     pub(super) value: &'a [u8],
     pub(super) deadline_ms: Option<u64>,
-    pub(super) absent: bool,
+    pub(super) extras: Extras<'a>,
 }
 
 /// The request that stored something. Of an increment the value tells the sum.
@@ -61,6 +66,10 @@ pub(super) enum Record<'a> {
     },
     Delete {
         key: &'a [u8],
+    },
+    /// Of every key that carries the tag.
+    Invalidate {
+        tag: &'a [u8],
     },
     Touch {
         key: &'a [u8],
@@ -94,7 +103,10 @@ impl<'a> Record<'a> {
     pub(super) fn is_numbered(&self) -> bool {
         matches!(
             self,
-            Record::Put { .. } | Record::Delete { .. } | Record::Touch { .. }
+            Record::Put { .. }
+                | Record::Delete { .. }
+                | Record::Invalidate { .. }
+                | Record::Touch { .. }
         )
     }
 
@@ -105,11 +117,15 @@ impl<'a> Record<'a> {
             None => 0,
         };
         let stored_bytes = |stored: &Stored<'_>| {
-            deadline(&stored.deadline_ms) + key_bytes(stored.key) + key_bytes(stored.value)
+            let extras_bytes = stored.sent_extras().bytes();
+            let deadline_bytes = deadline(&stored.deadline_ms);
+            deadline_bytes + key_bytes(stored.key) + key_bytes(stored.value) + extras_bytes
         };
         1 + match self {
             Record::Put { stored, by } => stored_bytes(stored) + by.map_or(0, |by| 1 + by.id.len()),
-            Record::Delete { key } | Record::Removed { key } => key_bytes(key),
+            Record::Delete { key: bytes }
+            | Record::Invalidate { tag: bytes }
+            | Record::Removed { key: bytes } => key_bytes(bytes),
             Record::Touch { key, deadline_ms } => deadline(deadline_ms) + key_bytes(key),
             Record::Epoch { .. } => 8,
             Record::Entry { stored, .. } => 8 + stored_bytes(stored),
@@ -133,13 +149,13 @@ impl<'a> Record<'a> {
                 if let Some(by) = by {
                     out.push(by.id.len() as u8);
                 }
-                out.extend_from_slice(stored.key);
-                out.extend_from_slice(stored.value);
+                stored.write_body(out);
                 if let Some(by) = by {
                     out.extend_from_slice(by.id);
                 }
             }
             Record::Delete { key } => write_key(out, DELETE, None, key),
+            Record::Invalidate { tag } => write_key(out, DELETE | EXTENDED, None, tag),
             Record::Removed { key } => write_key(out, REMOVED, None, key),
             Record::Touch { key, deadline_ms } => write_key(out, TOUCH, *deadline_ms, key),
             Record::Epoch { epoch } => {
@@ -150,8 +166,7 @@ impl<'a> Record<'a> {
                 out.push(ENTRY | stored.marks());
                 out.extend_from_slice(&seq.to_le_bytes());
                 stored.write_head(out);
-                out.extend_from_slice(stored.key);
-                out.extend_from_slice(stored.value);
+                stored.write_body(out);
             }
             Record::Request {
                 id,
@@ -183,9 +198,10 @@ impl<'a> Record<'a> {
         let first = from.byte()?;
         let (kind, marks) = (first & KIND, first & !KIND);
         let allowed = match kind {
-            PUT => HAS_DEADLINE | ABSENT | HAS_ID | IS_INCR,
+            PUT => HAS_DEADLINE | ABSENT | HAS_ID | IS_INCR | EXTENDED,
+            DELETE => EXTENDED,
             TOUCH => HAS_DEADLINE,
-            ENTRY => HAS_DEADLINE | ABSENT,
+            ENTRY => HAS_DEADLINE | ABSENT | EXTENDED,
             REQUEST => IS_INCR,
             _ => 0,
         };
@@ -194,6 +210,9 @@ impl<'a> Record<'a> {
         }
         Some(match kind {
             PUT => Record::read_put(from, marks)?,
+            DELETE if marks == EXTENDED => Record::Invalidate {
+                tag: read_key(from).filter(|tag| tags::check(tag).is_ok())?,
+            },
             DELETE => Record::Delete {
                 key: read_key(from)?,
             },
@@ -272,13 +291,31 @@ impl<'a> Stored<'a> {
         } else {
             0
         };
-        deadline | if self.absent { ABSENT } else { 0 }
+        if !self.sent_extras().is_nothing() {
+            return deadline | EXTENDED;
+        }
+        deadline | if self.extras.absent { ABSENT } else { 0 }
+    }
+
+    /// Those that are more than a mark.
+    fn sent_extras(&self) -> Extras<'a> {
+        if self.extras.fresh.is_none() && self.extras.tags.is_empty() {
+            return Extras::default();
+        }
+        self.extras
     }
 
     fn write_head(&self, out: &mut Vec<u8>) {
         put_deadline(out, self.deadline_ms);
         put_length(out, self.key.len());
         put_length(out, self.value.len());
+    }
+
+    fn write_body(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.key);
+        out.extend_from_slice(self.value);
+        self.sent_extras()
+            .write(|bytes| out.extend_from_slice(bytes));
     }
 
     fn read(
@@ -288,19 +325,31 @@ impl<'a> Stored<'a> {
         key_len: usize,
         value_len: usize,
     ) -> Option<Stored<'a>> {
-        let absent = marks & ABSENT != 0;
+        let is_extended = marks & EXTENDED != 0;
+        let is_marked_absent = marks & ABSENT != 0;
         if key_len == 0
             || key_len > KEY_BYTES_LIMIT
             || value_len > VALUE_BYTES_LIMIT
-            || absent && value_len > 0
+            || is_extended && is_marked_absent
         {
             return None;
         }
-        Some(Stored {
-            key: from.take(key_len)?,
-            value: from.take(value_len)?,
+        let (key, value) = (from.take(key_len)?, from.take(value_len)?);
+        let extras = if is_extended {
+            let extras = from.read(Extras::read)?;
+            let is_only_a_mark = extras.fresh.is_none() && extras.tags.is_empty();
+            (!is_only_a_mark).then_some(extras)?
+        } else {
+            Extras {
+                absent: is_marked_absent,
+                ..Extras::default()
+            }
+        };
+        (!extras.absent || value.is_empty()).then_some(Stored {
+            key,
+            value,
             deadline_ms,
-            absent,
+            extras,
         })
     }
 }
@@ -356,6 +405,9 @@ fn read_id<'a>(from: &mut Reader<'a>, len: u8) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extras::Fresh;
+    use crate::extras::load_time::LoadTime;
+    use crate::extras::tags::{TAG_BYTES_MAX, TagList};
     use proptest::prelude::*;
 
     fn bytes(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
@@ -370,13 +422,20 @@ mod tests {
             id in bytes(1..65),
             deadline_ms in prop::option::of(0..DEADLINE_LIMIT_MS),
             absent: bool,
+            fresh_ms in prop::option::of(0..DEADLINE_LIMIT_MS),
+            tag in bytes(0..20),
             number: i64,
             seq: u64,
         ) {
             let value = if absent { &[][..] } else { &value };
-            let stored = Stored { key: &key, value, deadline_ms, absent };
+            let tags = TagList::new((!tag.is_empty()).then_some(&tag[..])).unwrap();
+            let load = LoadTime::of_ms(300);
+            let fresh = fresh_ms.map(|until_ms| Fresh { until_ms, load });
+            let extras = Extras { absent, fresh, tags: tags.tags() };
+            let stored = Stored { key: &key, value, deadline_ms, extras };
             let digits = number.to_string();
-            let summed = Stored { value: digits.as_bytes(), absent: false, ..stored };
+            let extras = Extras { absent: false, ..extras };
+            let summed = Stored { value: digits.as_bytes(), extras, ..stored };
             let by = |is_incr| Some(By { id: &id, is_incr });
             let (id, key) = (&id[..], &key[..]);
             for record in [
@@ -384,6 +443,7 @@ mod tests {
                 Record::Put { stored, by: by(false) },
                 Record::Put { stored: summed, by: by(true) },
                 Record::Delete { key },
+                Record::Invalidate { tag: &key[..key.len().min(TAG_BYTES_MAX)] },
                 Record::Touch { key, deadline_ms },
                 Record::Removed { key },
                 Record::Epoch { epoch: seq },

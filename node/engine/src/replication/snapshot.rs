@@ -10,7 +10,7 @@
 //! stretch whatever the size of the index, and growing or shrinking only cuts stretches or
 //! joins them. A key's place in that order never changes, so every key that stays for as
 //! long as the snapshot takes is passed, at least once; what comes or changes meanwhile is
-//! in the log. What has expired is left out.
+//! in the log. What has expired, or is void by its tags, is left out.
 
 use super::batch::{self, Kind};
 use super::reading::LogCursor;
@@ -193,7 +193,7 @@ impl Partition {
                 let entry = self.heap.entry(handle);
                 link = entry::chain(entry);
                 entries += 1;
-                if is_expired(entry, now_ms) {
+                if is_expired(entry, now_ms) || self.is_void(handle) {
                     continue;
                 }
                 let seq = self.heap.sequence(handle);
@@ -201,7 +201,7 @@ impl Partition {
                     key: entry::key(entry),
                     value: entry::value(entry),
                     deadline_ms: entry::deadline_ms(entry),
-                    absent: entry::is_absent(entry),
+                    extras: entry::extras(entry),
                 };
                 Record::Entry { seq, stored }.write(out);
             }

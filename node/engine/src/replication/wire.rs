@@ -33,6 +33,16 @@ impl<'a> Reader<'a> {
         Some(first)
     }
 
+    /// What `read` makes of what is left, and leaves.
+    pub(super) fn read<T>(
+        &mut self,
+        read: impl FnOnce(&'a [u8]) -> Option<(T, &'a [u8])>,
+    ) -> Option<T> {
+        let (read, rest) = read(self.0)?;
+        self.0 = rest;
+        Some(read)
+    }
+
     pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }

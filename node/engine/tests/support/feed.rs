@@ -21,6 +21,7 @@ pub(crate) fn value(value: &[u8]) -> Write<'_> {
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     }
 }
 

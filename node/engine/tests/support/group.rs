@@ -8,60 +8,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use shoal_engine::{
     Applied, ApplyError, Condition, Engine, Eviction, Increment, Join, LogCursor, Now, Position,
-    ReadError, RequestId, Role, SetOutcome, Settings, SnapshotCursor, Version, Write,
+    ReadError, RequestId, Role, SetOutcome, Settings, SnapshotCursor, TagList, Version, Write,
 };
+
+use super::act::Act;
 
 pub(crate) const NODES: usize = 3;
 pub(crate) const KEYS: u8 = 24;
-
-#[derive(Clone, Debug)]
-pub(crate) enum Act {
-    Set {
-        key: u8,
-        value: Vec<u8>,
-        ttl_ms: u64,
-        absent: bool,
-        if_version: bool,
-        id: Option<u8>,
-    },
-    Incr {
-        key: u8,
-        delta: i8,
-        id: Option<u8>,
-    },
-    Delete {
-        key: u8,
-    },
-    Touch {
-        key: u8,
-        ttl_ms: u64,
-    },
-    Wait {
-        ms: u64,
-    },
-    Reclaim,
-    /// One batch to a follower; it may be lost on the way.
-    Ship {
-        to: usize,
-        budget: usize,
-        is_lost: bool,
-    },
-    /// The stream breaks; the follower asks anew.
-    Break {
-        to: usize,
-    },
-    Discard {
-        to: usize,
-    },
-    LimitLog {
-        bytes: usize,
-    },
-    /// A follower takes over. The old primary writes this often before it notices.
-    Promote {
-        to: usize,
-        late_writes: u8,
-    },
-}
+pub(crate) const TAGS: u8 = 4;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Known {
@@ -69,6 +23,18 @@ struct Known {
     version: Version,
     deadline_ms: Option<u64>,
     absent: bool,
+    fresh_until_ms: Option<u64>,
+    /// Not compared: nobody is shown these.
+    tags: Tagged,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Tagged(Vec<u8>);
+
+impl PartialEq for Tagged {
+    fn eq(&self, _: &Tagged) -> bool {
+        true
+    }
 }
 
 /// What was at one position.
@@ -148,8 +114,19 @@ impl Group {
                 absent,
                 if_version,
                 id,
+                fresh_ms,
+                tags,
             } => {
-                self.set(*key, value, *ttl_ms, *absent, *if_version, *id);
+                let list = TagList::new(tags.iter().map(std::slice::from_ref)).unwrap();
+                let write = Write {
+                    value: if *absent { &[] } else { value },
+                    ttl_ms: *ttl_ms,
+                    absent: *absent,
+                    condition: None,
+                    fresh_ms: *fresh_ms,
+                    tags: list.tags(),
+                };
+                self.set(*key, write, *if_version, *id);
             }
             Act::Incr { key, delta, id } => self.incr(*key, *delta, *id),
             Act::Delete { key } => {
@@ -167,6 +144,12 @@ impl Group {
                     let head = self.primary().position(0).unwrap().seq;
                     self.remember(head);
                 }
+            }
+            Act::Invalidate { tag } => {
+                let version = self.primary().invalidate_tag(0, &[*tag], self.now());
+                let stays = |known: &Known| !known.tags.0.contains(tag);
+                self.moment.entries.retain(|_, known| stays(known));
+                self.remember(version.unwrap().seq);
             }
             Act::Wait { ms } => self.now_ms += ms,
             Act::Reclaim => {
@@ -190,27 +173,10 @@ impl Group {
         }
     }
 
-    fn set(
-        &mut self,
-        key: u8,
-        value: &[u8],
-        ttl_ms: u64,
-        absent: bool,
-        if_version: bool,
-        id: Option<u8>,
-    ) {
-        let known = self.moment.entries.get(&key);
-        let condition = match known {
-            Some(known) if if_version => Some(Condition::IfVersion(known.version)),
-            _ => None,
-        };
-        let value = if absent { &[][..] } else { value };
-        let write = Write {
-            value,
-            ttl_ms,
-            absent,
-            condition,
-        };
+    fn set(&mut self, key: u8, write: Write<'_>, if_version: bool, id: Option<u8>) {
+        let known = self.moment.entries.get(&key).filter(|_| if_version);
+        let condition = known.map(|known| Condition::IfVersion(known.version));
+        let write = Write { condition, ..write };
         let bytes = id.map(|id| [b's', id]);
         let request = bytes.as_ref().and_then(|bytes| RequestId::new(bytes));
         let answer = self
@@ -231,10 +197,12 @@ impl Group {
         };
         assert_eq!(version.epoch, self.epoch);
         let known = Known {
-            value: value.to_vec(),
+            value: write.value.to_vec(),
             version,
-            deadline_ms: self.deadline(ttl_ms),
-            absent,
+            deadline_ms: self.deadline(write.ttl_ms),
+            absent: write.absent,
+            fresh_until_ms: self.deadline(write.fresh_ms),
+            tags: Tagged(write.tags.iter().flatten().copied().collect()),
         };
         self.moment.entries.insert(key, known);
         if let Some(id) = id {
@@ -278,6 +246,8 @@ impl Group {
             version: once.outcome.version,
             deadline_ms: None,
             absent: false,
+            fresh_until_ms: None,
+            tags: Tagged::default(),
         };
         self.moment.entries.insert(key, known);
         if let Some(id) = id {
@@ -397,7 +367,11 @@ impl Group {
         let position = self.engines[to].promote(0, self.epoch + 1).unwrap();
         for number in 0..late_writes {
             // Nobody else will ever have these.
-            self.set(number % KEYS, b"late", 0, false, false, None);
+            let late = Write {
+                value: b"late",
+                ..Write::default()
+            };
+            self.set(number % KEYS, late, false, None);
         }
         let known = self.past.get(&position).expect("a position that was");
         self.moment = known.clone();
@@ -442,13 +416,20 @@ impl Group {
                 version: entry.version,
                 deadline_ms: (entry.ttl_ms > 0).then(|| self.now_ms + entry.ttl_ms),
                 absent: entry.absent,
+                fresh_until_ms: entry.fresh_ms.map(|left_ms| self.now_ms + left_ms),
+                tags: Tagged::default(),
             });
             let alive = |known: &&Known| known.deadline_ms.is_none_or(|at| at > self.now_ms);
-            let expected = moment.entries.get(&key).filter(alive);
+            let expected = moment.entries.get(&key).filter(alive).cloned();
+            let expected = expected.map(|known| Known {
+                // What is over tells no more.
+                fresh_until_ms: known.fresh_until_ms.map(|until| until.max(self.now_ms)),
+                ..known
+            });
             let found = found.unwrap();
             let is_lost = self.may_lose && found.is_none();
             assert!(
-                is_lost || found.as_ref() == expected,
+                is_lost || found == expected,
                 "key {key} of node {node} at {position:?}: {found:?}, not {expected:?}"
             );
         }

@@ -5,6 +5,7 @@
     reason = "each test crate uses a part of it"
 )]
 
+pub(crate) mod act;
 pub(crate) mod feed;
 pub(crate) mod group;
 pub(crate) mod step;

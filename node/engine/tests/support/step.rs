@@ -13,6 +13,9 @@ pub(crate) enum Step {
         ttl_ms: u64,
         absent: bool,
         condition: Wanted,
+        fresh_ms: u64,
+        /// Numbers of tags.
+        tags: Vec<u8>,
     },
     Delete {
         key: u16,
@@ -26,6 +29,10 @@ pub(crate) enum Step {
     Touch {
         key: u16,
         ttl_ms: u64,
+    },
+    InvalidateTag {
+        partition: u32,
+        tag: u8,
     },
     Wait {
         ms: u64,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use shoal_engine::Eviction;
 
 use super::step::{Step, Wanted};
-use super::twin::{PARTITIONS, VALUE_BYTES_MAX};
+use super::twin::{PARTITIONS, TAGS, VALUE_BYTES_MAX};
 
 /// Up to `count` steps. `evictions` are the policies that may be switched to.
 pub(crate) fn steps(
@@ -44,13 +44,23 @@ pub(crate) fn steps(
     ];
     let step = prop_oneof![
         12 => key.clone().prop_map(|key| Step::Get { key }),
-        16 => (key.clone(), value, ttl_ms.clone(), prop::bool::weighted(0.1), condition).prop_map(
-            |(key, value, ttl_ms, absent, condition)| Step::Set { key, value, ttl_ms, absent, condition }
-        ),
+        16 => (
+            key.clone(),
+            value,
+            ttl_ms.clone(),
+            prop::bool::weighted(0.1),
+            condition,
+            prop_oneof![3 => Just(0_u64), 1 => ttl_ms.clone()],
+            prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec(0..TAGS, 0..4)],
+        ).prop_map(|(key, value, ttl_ms, absent, condition, fresh_ms, tags)| Step::Set {
+            key, value, ttl_ms, absent, condition, fresh_ms, tags,
+        }),
         6 => key.clone().prop_map(|key| Step::Delete { key }),
         6 => (key.clone(), number.clone(), number, ttl_ms.clone())
             .prop_map(|(key, delta, initial, ttl_ms)| Step::Incr { key, delta, initial, ttl_ms }),
         4 => (key, ttl_ms).prop_map(|(key, ttl_ms)| Step::Touch { key, ttl_ms }),
+        3 => (partition.clone(), 0..TAGS)
+            .prop_map(|(partition, tag)| Step::InvalidateTag { partition, tag }),
         4 => wait_ms.prop_map(|ms| Step::Wait { ms }),
         4 => (partition.clone(), 0..8_usize)
             .prop_map(|(partition, budget)| Step::Reclaim { partition, budget }),

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use super::step::{Step, Wanted};
 use shoal_engine::{
-    Condition, Engine, Eviction, Increment, NotOpen, Now, Refused, SetOutcome, Settings, Version,
-    Write,
+    Condition, Engine, Eviction, Increment, NotOpen, Now, Refused, SetOutcome, Settings, TagList,
+    Version, Write,
 };
 
 pub(crate) const PARTITIONS: u32 = 3;
@@ -19,6 +19,8 @@ pub(crate) const PARTITIONS: u32 = 3;
 pub(crate) const TIGHT_BYTES: usize = 56 << 10;
 pub(crate) const VALUE_BYTES_MAX: usize = 20_000;
 pub(crate) const KEY_BYTES_MAX: usize = 64;
+/// How many tags there are.
+pub(crate) const TAGS: u8 = 5;
 
 #[derive(Clone, Debug)]
 struct Stored {
@@ -26,6 +28,9 @@ struct Stored {
     version: Version,
     deadline_ms: Option<u64>,
     absent: bool,
+    fresh_until_ms: Option<u64>,
+    /// As [`TagList`] has them.
+    tags: Vec<u8>,
 }
 
 /// What the twin knows of a partition.
@@ -92,8 +97,22 @@ impl Twin {
                 ttl_ms,
                 absent,
                 condition,
+                fresh_ms,
+                tags,
             } => {
-                self.set(engine, *key, value, *ttl_ms, *absent, *condition);
+                let mut numbers = tags.clone();
+                numbers.sort_unstable();
+                numbers.dedup();
+                let tags = TagList::new(numbers.iter().map(std::slice::from_ref)).unwrap();
+                let write = Write {
+                    value: if *absent { &[] } else { value },
+                    ttl_ms: *ttl_ms,
+                    absent: *absent,
+                    condition: None,
+                    fresh_ms: *fresh_ms,
+                    tags: tags.tags(),
+                };
+                self.set(engine, *key, write, *condition, numbers);
             }
             Step::Delete { key } => self.delete(engine, *key),
             Step::Incr {
@@ -110,6 +129,7 @@ impl Twin {
                 self.incr(engine, *key, add);
             }
             Step::Touch { key, ttl_ms } => self.touch(engine, *key, *ttl_ms),
+            Step::InvalidateTag { partition, tag } => self.invalidate_tag(engine, *partition, *tag),
             Step::Wait { ms } => self.now_ms += ms,
             Step::Reclaim { partition, budget } => self.reclaim(engine, *partition, *budget),
             Step::Reopen { partition } => {
@@ -130,15 +150,7 @@ impl Twin {
         }
     }
 
-    fn set(
-        &mut self,
-        engine: &Engine,
-        key: u16,
-        value: &[u8],
-        ttl_ms: u64,
-        absent: bool,
-        wanted: Wanted,
-    ) {
+    fn set(&mut self, engine: &Engine, key: u16, write: Write<'_>, wanted: Wanted, tags: Vec<u8>) {
         let known = self.settle(engine, key);
         let condition = self.condition(key, wanted, known.as_ref());
         let has_value = known.as_ref().is_some_and(|k| !k.absent);
@@ -150,20 +162,14 @@ impl Twin {
                 known.as_ref().is_some_and(|k| k.version == wanted)
             }
         };
-        let stored = if absent { &[][..] } else { value };
-        let write = Write {
-            value: stored,
-            ttl_ms,
-            absent,
-            condition,
-        };
+        let write = Write { condition, ..write };
         let outcome = engine.set(
             partition_of(key),
             &(self.name)(key),
             write,
             Now(self.now_ms),
         );
-        if stored.len() > VALUE_BYTES_MAX {
+        if write.value.len() > VALUE_BYTES_MAX {
             assert_eq!(outcome, Err(Refused::ValueTooLarge));
             return self.get(engine, key);
         }
@@ -190,17 +196,15 @@ impl Twin {
             Ok(SetOutcome::Applied(version)) => {
                 assert!(holds);
                 self.expect_next(key, version);
-                let deadline_ms = self.deadline(ttl_ms);
-                let value = stored.to_vec();
-                self.map.insert(
-                    key,
-                    Stored {
-                        value,
-                        version,
-                        deadline_ms,
-                        absent,
-                    },
-                );
+                let stored = Stored {
+                    value: write.value.to_vec(),
+                    version,
+                    deadline_ms: self.deadline(write.ttl_ms),
+                    absent: write.absent,
+                    fresh_until_ms: self.deadline(write.fresh_ms),
+                    tags,
+                };
+                self.map.insert(key, stored);
                 self.get(engine, key);
             }
         }
@@ -259,9 +263,9 @@ impl Twin {
             known = None;
         }
         let sum = sum_of(known);
-        let deadline_ms = match known.filter(|known| !known.absent) {
-            Some(known) => known.deadline_ms,
-            None => self.deadline(add.ttl_ms),
+        let (deadline_ms, fresh_until_ms, tags) = match known.filter(|known| !known.absent) {
+            Some(known) => (known.deadline_ms, known.fresh_until_ms, known.tags.clone()),
+            None => (self.deadline(add.ttl_ms), None, Vec::new()),
         };
         assert_eq!(answer.map(|a| a.value), sum);
         if let Ok(answer) = answer {
@@ -271,6 +275,8 @@ impl Twin {
                 version: answer.version,
                 deadline_ms,
                 absent: false,
+                fresh_until_ms,
+                tags,
             };
             self.map.insert(key, stored);
         }
@@ -308,6 +314,20 @@ impl Twin {
         }
     }
 
+    fn invalidate_tag(&mut self, engine: &Engine, partition: u32, tag: u8) {
+        let answer = engine.invalidate_tag(partition, &[tag], Now(self.now_ms));
+        let room = &mut self.rooms[partition as usize];
+        if !room.is_open {
+            return assert_eq!(answer, Err(Refused::NotOpen));
+        }
+        room.seq += 1;
+        let (epoch, seq) = (room.epoch, room.seq);
+        assert_eq!(answer, Ok(Version { epoch, seq }));
+        let is_void =
+            |key: u16, known: &Stored| partition_of(key) == partition && known.tags.contains(&tag);
+        self.map.retain(|&key, known| !is_void(key, known));
+    }
+
     fn reclaim(&mut self, engine: &Engine, partition: u32, budget: usize) {
         let before = engine.stats();
         let reclaimed = engine.reclaim_expired(partition, Now(self.now_ms), budget);
@@ -315,7 +335,8 @@ impl Twin {
         let after = engine.stats();
         assert_eq!(after.expired - before.expired, reclaimed as u64);
         assert_eq!(after.evicted, before.evicted);
-        assert_eq!(before.entries - after.entries, reclaimed as u64);
+        // What is void may go too.
+        assert!(before.entries - after.entries >= reclaimed as u64);
     }
 
     fn toggle(&mut self, engine: &Engine, partition: u32) {
@@ -347,6 +368,7 @@ impl Twin {
                 ttl_ms: 0,
                 absent: false,
                 condition: None,
+                ..Write::default()
             };
             let add = Increment {
                 delta: 1,
@@ -400,13 +422,14 @@ impl Twin {
                 entry.version,
                 entry.ttl_ms,
                 entry.absent,
+                entry.fresh_ms,
             )
         };
         let found = engine.get(partition_of(key), &(self.name)(key), Now(now_ms), read);
         if self.is_closed(key) {
             return assert_eq!(found, Err(NotOpen));
         }
-        let Some((value, version, ttl_ms, absent)) = found.unwrap() else {
+        let Some((value, version, ttl_ms, absent, fresh_ms)) = found.unwrap() else {
             assert!(self.may_lose || !self.map.contains_key(&key), "lost {key}");
             self.misses += 1;
             self.map.remove(&key);
@@ -420,12 +443,17 @@ impl Twin {
             (&value, version, absent),
             (&known.value, known.version, known.absent)
         );
-        match known.deadline_ms {
-            None => assert_eq!(ttl_ms, 0),
-            // Times of more than 34 years are cut.
-            Some(at) if at - now_ms > (1 << 39) => assert!(ttl_ms > 0 && ttl_ms <= at - now_ms),
-            Some(at) => assert_eq!(ttl_ms, at - now_ms),
-        }
+        // Times of more than 34 years are cut.
+        let is_left = |told: u64, until_ms: u64| match until_ms.saturating_sub(now_ms) {
+            left if left > (1 << 39) => told > 0 && told <= left,
+            left => told == left,
+        };
+        assert!(is_left(ttl_ms, known.deadline_ms.unwrap_or(now_ms)));
+        assert_eq!(fresh_ms.is_some(), known.fresh_until_ms.is_some());
+        assert!(is_left(
+            fresh_ms.unwrap_or(0),
+            known.fresh_until_ms.unwrap_or(now_ms)
+        ));
     }
 
     fn expect_next(&mut self, key: u16, version: Version) {

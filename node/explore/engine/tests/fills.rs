@@ -42,6 +42,9 @@ fn ask(secret: u64) -> FillAsk {
             leases_max: 4,
             waiters_max: 8,
         },
+        fresh_only: false,
+        refresh_only: false,
+        early_permille: 0,
     }
 }
 
@@ -97,6 +100,7 @@ fn fill(engine: &Engine, token: FillToken) -> Result<Version, Refused> {
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     let stored = engine.fill(0, KEY, write, token, None, NOW)?;
     match stored.outcome {
@@ -194,7 +198,7 @@ fn who_leaves_takes_no_turn_with_it() {
         };
         let shared = Arc::clone(&engine);
         on_threads(3, move |role| match role {
-            0 => assert!(shared.release_fill(0, KEY, first, NOW)),
+            0 => assert!(shared.release_fill(0, KEY, first, None, NOW)),
             1 => shared.leave_fill(0, KEY, number, false, NOW),
             _ => {
                 let token = token(&shared, role).unwrap();

@@ -35,6 +35,7 @@ fn set(engine: &Engine, partition: u32, key: u64, bytes: usize) -> Result<SetOut
         ttl_ms: 0,
         absent: false,
         condition: None,
+        ..Write::default()
     };
     engine.set(partition, &key.to_le_bytes(), write, NOW)
 }

@@ -33,6 +33,7 @@ fn set(engine: &Engine, value: &[u8], condition: Option<Condition>) -> Result<Se
         ttl_ms: 0,
         absent: false,
         condition,
+        ..Write::default()
     };
     engine.set(0, KEY, write, NOW)
 }
@@ -194,6 +195,7 @@ fn an_entry_expires_once() {
                 ttl_ms,
                 absent: false,
                 condition: None,
+                ..Write::default()
             };
             engine.set(0, key, write, NOW).unwrap();
         };

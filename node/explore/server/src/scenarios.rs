@@ -81,6 +81,7 @@ fn write_in(node: &Visit<'_>, evaluated: impl FnOnce()) -> Result<SetOutcome, Fa
             ttl_ms: 0,
             absent: false,
             condition: None,
+            ..Write::default()
         };
         let outcome = node.engine.set(0, b"key", write, now);
         evaluated();

@@ -284,6 +284,7 @@ impl World {
                     ttl_ms: 0,
                     absent: false,
                     condition: None,
+                    ..Write::default()
                 };
                 match engine.set(partition, key.as_bytes(), write, now).unwrap() {
                     SetOutcome::Applied(version) => version.seq,

@@ -41,7 +41,7 @@ impl Drop for Grant {
             let node = &self.caller.node;
             let now = engine_now(node.clock.boottime_ns());
             node.engine
-                .release_fill(self.partition, &self.key, self.token, now);
+                .release_fill(self.partition, &self.key, self.token, None, now);
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
     Miss,
     /// Read, and known to be absent.
     Absent,
-    /// Read past the fence.
+    /// Read past the fence, or past its fresh time.
     Stale,
     /// Written.
     Applied,

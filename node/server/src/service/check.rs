@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shoal_engine::{Condition, FillToken, Position, RequestId};
+use shoal_engine::{Condition, FillToken, Position, RequestId, TagList};
 use shoal_protos::v1;
 
 use crate::commit::Ack;
@@ -68,15 +68,70 @@ pub(super) fn reader(read: i32, at_least: Option<v1::Version>) -> Result<Reader,
     }
 }
 
-/// How long to load, and how long to wait for another who does.
-pub(super) fn fill(node: &Node, fill: v1::Fill) -> Result<(Duration, Duration), Failure> {
+/// What a caller asks of a fill.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fill {
+    /// How long to load.
+    pub(super) lease: Duration,
+    /// How long to wait for another who does.
+    pub(super) wait: Duration,
+    /// How eagerly to refresh.
+    pub(super) beta: f64,
+    pub(super) fresh_only: bool,
+    pub(super) refresh_only: bool,
+}
+
+pub(super) fn fill(node: &Node, fill: v1::Fill) -> Result<Fill, Failure> {
+    const BETA_MAX: f64 = 100.0;
     let limits = &node.limits;
     let lease = match time(fill.lease_ms, "fill.lease_ms", limits.fill_lease_max)? {
         Duration::ZERO => limits.fill_lease_default,
         lease => lease,
     };
     let wait = time(fill.wait_ms, "fill.wait_ms", limits.fill_wait_max)?;
-    Ok((lease, wait))
+    let beta = fill.beta.unwrap_or(1.0);
+    if fill.refresh_only && (fill.fresh_only || fill.wait_ms > 0) {
+        return Err(Failure::Malformed(
+            "fill.refresh_only waits for nothing: leave wait_ms and fresh_only out beside it"
+                .into(),
+        ));
+    }
+    if !(0.0..=BETA_MAX).contains(&beta) {
+        return Err(Failure::Malformed(format!(
+            "fill.beta is {beta} and may be 0 to {BETA_MAX}: leave it out for 1"
+        )));
+    }
+    Ok(Fill {
+        lease,
+        wait,
+        beta,
+        fresh_only: fill.fresh_only,
+        refresh_only: fill.refresh_only,
+    })
+}
+
+/// For how long nobody refreshes a value whose origin has failed. None: it has not.
+pub(super) fn rest(node: &Node, asked: &v1::ReleaseFillRequest) -> Result<Option<u64>, Failure> {
+    const DEFAULT: Duration = Duration::from_secs(1);
+    let max = node.limits.fill_lease_max;
+    let rest = match time(asked.backoff_ms, "backoff_ms", max)? {
+        Duration::ZERO => DEFAULT,
+        rest => rest,
+    };
+    let rest_ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX);
+    Ok(asked.failed.then_some(rest_ms))
+}
+
+/// How long a value is fresh, if that is told.
+pub(super) fn fresh(node: &Node, asked: &v1::SetRequest) -> Result<u64, Failure> {
+    let fresh_ms = ttl(node, "fresh_ms", asked.fresh_ms)?;
+    if asked.ttl_ms > 0 && asked.fresh_ms > asked.ttl_ms {
+        return Err(Failure::BadCondition(
+            "fresh_ms is above ttl_ms, and past that there is no value: give the value a longer \
+             ttl_ms, or a shorter fresh_ms",
+        ));
+    }
+    Ok(fresh_ms)
 }
 
 fn time(ms: i64, field: &'static str, max: Duration) -> Result<Duration, Failure> {
@@ -98,6 +153,16 @@ pub(super) fn fill_token(token: &[u8]) -> Result<Option<FillToken>, Failure> {
     }
     let token = FillToken::from_bytes(token).ok_or(Failure::FillTokenVoid)?;
     Ok(Some(token))
+}
+
+/// The tags of an entry.
+pub(super) fn tags(tags: &[String]) -> Result<TagList, Failure> {
+    TagList::new(tags.iter().map(String::as_bytes)).map_err(Failure::from)
+}
+
+pub(super) fn tag(tag: &str) -> Result<(), Failure> {
+    TagList::new([tag.as_bytes()]).map_err(Failure::from)?;
+    Ok(())
 }
 
 /// The id by which a repeated request is known; empty: it has none.
@@ -137,15 +202,6 @@ pub(super) fn condition(asked: Option<&v1::Condition>) -> Result<Option<Conditio
         None => Err(Failure::BadCondition(
             "the condition tests nothing: leave it out, or set if_absent, if_present or if_version",
         )),
-    }
-}
-
-/// A field of the contract that this release does not act upon.
-pub(super) fn not_served(field: &'static str, is_set: bool) -> Result<(), Failure> {
-    if is_set {
-        Err(Failure::NotServed { field })
-    } else {
-        Ok(())
     }
 }
 

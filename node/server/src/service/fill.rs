@@ -2,7 +2,8 @@
 //!
 //! Where there is a value it is answered as ever. Where there is none, the engine says
 //! whether the caller loads, or waits for another; a caller that was woken reads again,
-//! by the same way as everybody. The last look of one whose time has run out is like that
+//! by the same way as everybody. Of those who find a value that is due to be refreshed one
+//! is given the token with it, and nobody waits. The last look of one whose time has run out is like that
 //! of one who does not wait. A node that is not the owner asks the owner without waiting,
 //! and where another loads, has one caller of each key wait there for all of its own. It
 //! keeps what its callers were given, to give it back at their connections' end.
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
-use shoal_engine::{Entry, FillAsk, FillBounds, Filled, Full, NotOpen, Refused};
+use shoal_engine::{Entry, FillAsk, FillBounds, Filled, Full, NotOpen, Refused, early_permille};
 use shoal_protos::v1;
 
 use crate::commit::Commit;
@@ -22,7 +23,7 @@ use crate::forward::{self, Effect, owner_told};
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Moment, Node, Reader, stopped};
 use crate::routing::{Context, Located, Trail};
-use crate::service::wire::Frame;
+use crate::service::wire::{Frame, add_fill_token};
 use crate::service::{Begun, Method, Outcome, check, get};
 use crate::topology::Owner;
 use crate::visit::Visit;
@@ -33,6 +34,9 @@ struct Asking {
     asked: v1::GetRequest,
     partition: u32,
     lease_ms: u64,
+    beta: f64,
+    fresh_only: bool,
+    refresh_only: bool,
     context: Context,
     /// Until when it waits for another's load.
     wait: Context,
@@ -40,8 +44,9 @@ struct Asking {
 
 /// What a look at this node's data has come to.
 enum Looked {
-    /// The answer was written, and is given once this holds.
-    Answered(Option<Commit>),
+    /// The answer was written, and is given once this holds. With a grant it shall load the
+    /// next value.
+    Answered(Option<Grant>, Option<Commit>),
     /// It shall load, and is told so once this holds.
     Given(Grant, Option<Commit>),
     Waits(Parked),
@@ -49,7 +54,8 @@ enum Looked {
 
 /// The same, before it is known whether this node may say so.
 enum Here {
-    Found,
+    /// Whoever has a grant is to refresh it.
+    Found(Option<Grant>),
     Held,
     Given(Grant),
     Waits(Parked),
@@ -69,19 +75,23 @@ pub(super) fn handle(
     };
     let start = out.len();
     match asking.look(fill.wait_ms > 0, out) {
-        Ok(Looked::Answered(None)) => Begun::Done(Ok(())),
+        Ok(Looked::Answered(grant, None)) => {
+            put_grant(grant, out);
+            Begun::Done(Ok(()))
+        }
         Ok(Looked::Given(grant, None)) => {
             Frame::Bare.put(&asking.given(grant), out);
             Begun::Done(Ok(()))
         }
         Err(Fault::Failed(failure)) => Begun::Done(Err(failure)),
-        Ok(Looked::Answered(Some(commit))) => {
-            let response = Bytes::copy_from_slice(&out[start..]);
+        Ok(Looked::Answered(grant, Some(commit))) => {
+            let mut response = BytesMut::from(&out[start..]);
             out.truncate(start);
             Begun::Later(Box::pin(async move {
                 let (node, context) = (asking.node(), asking.context);
                 node.confirmed(commit, context).await?;
-                Ok(response)
+                put_grant(grant, &mut response);
+                Ok(response.freeze())
             }))
         }
         looked => Begun::Later(Box::pin(asking.kept().go_on(looked))),
@@ -98,13 +108,22 @@ impl Asking {
         let node = &caller.node;
         check::key(node, &asked.key)?;
         check::reader(asked.read, asked.at_least)?;
-        let (lease, wait) = check::fill(node, fill)?;
+        let check::Fill {
+            lease,
+            wait,
+            beta,
+            fresh_only,
+            refresh_only,
+        } = check::fill(node, fill)?;
         // Who says nothing of a deadline is answered once its wait is over.
         let timeout = timeout.unwrap_or_else(|| wait + node.limits.default_deadline);
         Ok(Asking {
             caller: caller.clone(),
             partition: node.partition_of(&asked.key),
             lease_ms: u64::try_from(lease.as_millis()).unwrap_or(u64::MAX),
+            beta,
+            fresh_only,
+            refresh_only,
             context: Context::new(node, Some(timeout)),
             wait: Context::new(node, Some(wait.min(timeout))),
             asked,
@@ -126,11 +145,12 @@ impl Asking {
         let (node, partition) = (self.node(), self.partition);
         let reader = check::reader(self.asked.read, self.asked.at_least);
         if reader.map_err(Fault::Failed)? != Reader::Primary {
+            let start = out.len();
             match get::answer_found(&self.asked, node, partition, out) {
-                Ok(true) => return Ok(Looked::Answered(None)),
+                Ok(true) => return Ok(Looked::Answered(None, None)),
                 Err(fault @ Fault::Failed(_)) => return Err(fault),
                 // What this copy does not have, the owner is asked for.
-                Ok(false) | Err(Fault::Elsewhere | Fault::Behind(_)) => {}
+                Ok(false) | Err(Fault::Elsewhere | Fault::Behind(_)) => out.truncate(start),
             }
         }
         let mut seen = Seen::Miss;
@@ -152,15 +172,22 @@ impl Asking {
         };
         let introspection = &node.introspection;
         let key = &self.asked.key;
-        let (here, commit) =
+        let (here, mut commit) =
             introspection.evaluated(Seeing::Get, partition, key, here, |_| seen)?;
+        if !matches!(here, Here::Found(_)) {
+            commit = node.unconfirmed_invalidation(partition, commit);
+        }
         if let Here::Given(grant) = here {
             return Ok(Looked::Given(grant, commit));
         }
-        if matches!(here, Here::Held) {
-            Frame::Bare.put(&self.miss(), out);
-        }
-        Ok(Looked::Answered(commit))
+        let grant = match here {
+            Here::Found(grant) => grant,
+            _ => {
+                Frame::Bare.put(&self.miss(), out);
+                None
+            }
+        };
+        Ok(Looked::Answered(grant, commit))
     }
 
     fn agree(
@@ -175,7 +202,10 @@ impl Asking {
         let engine = &node.engine;
         Ok(
             match engine.get_or_fill(partition, &self.asked.key, &ask, moment.now, read) {
-                Ok(Filled::Found(())) => Here::Found,
+                Ok(Filled::Found(())) => Here::Found(None),
+                Ok(Filled::Refresh((), token)) => {
+                    Here::Found(Some(Grant::new(caller, partition, key(), token)))
+                }
                 Ok(Filled::Held) => Here::Held,
                 Ok(Filled::Given(token)) => {
                     Here::Given(Grant::new(caller, partition, key(), token))
@@ -196,10 +226,11 @@ impl Asking {
         let mut out = BytesMut::new();
         loop {
             match looked {
-                Ok(Looked::Answered(commit)) => {
+                Ok(Looked::Answered(grant, commit)) => {
                     if let Some(commit) = commit {
                         node.confirmed(commit, self.context).await?;
                     }
+                    put_grant(grant, &mut out);
                     return Ok(out.freeze());
                 }
                 Ok(Looked::Given(grant, commit)) => {
@@ -274,6 +305,7 @@ impl Asking {
         let node = self.node();
         let mut waiting = node.relay.join(&self.asked.key);
         let (told, answer) = self.forward_once(owner, Effect::Read).await?;
+        let is_unloaded = |told: &v1::GetResponse| self.is_unloaded(told);
         let Some(left) = self.wait.remaining(node).filter(|_| is_unloaded(&told)) else {
             return Ok(answer);
         };
@@ -316,6 +348,9 @@ impl Asking {
         let fill = v1::Fill {
             lease_ms: i64::try_from(self.lease_ms).unwrap_or(i64::MAX),
             wait_ms: i64::try_from(wait.as_millis()).unwrap_or(i64::MAX),
+            beta: Some(self.beta),
+            fresh_only: self.fresh_only,
+            refresh_only: self.refresh_only,
         };
         let request = v1::GetRequest {
             fill: Some(fill),
@@ -341,6 +376,9 @@ impl Asking {
         FillAsk {
             lease_ms: self.lease_ms,
             waits,
+            fresh_only: self.fresh_only,
+            refresh_only: self.refresh_only,
+            early_permille: early_permille(self.beta, node.fill_secret()),
             holder: self.caller.id,
             secret: node.fill_secret(),
             bounds: FillBounds {
@@ -349,6 +387,16 @@ impl Asking {
                 waiters_max: node.limits.fill_waiters_max,
             },
         }
+    }
+
+    /// Whether there is no value that this caller takes, and another loads it.
+    fn is_unloaded(&self, told: &v1::GetResponse) -> bool {
+        let is_refused = match told.status() {
+            v1::Status::Miss => true,
+            v1::Status::Stale => self.fresh_only,
+            _ => false,
+        };
+        is_refused && told.fill_token.is_empty()
     }
 
     fn miss(&self) -> v1::GetResponse {
@@ -363,9 +411,11 @@ impl Asking {
     }
 }
 
-/// Whether there is no value, and another loads it.
-fn is_unloaded(told: &v1::GetResponse) -> bool {
-    told.status() == v1::Status::Miss && told.fill_token.is_empty()
+/// Tell of the grant, if there is one, in an answer that was written.
+fn put_grant(grant: Option<Grant>, out: &mut BytesMut) {
+    if let Some(grant) = grant {
+        add_fill_token(&grant.keep(), out);
+    }
 }
 
 fn too_many(full: Full) -> Failure {

@@ -43,6 +43,7 @@ pub fn get_response(
     value: &[u8],
     version: v1::Version,
     ttl_ms: i64,
+    fresh_ms: i64,
 ) -> BytesMut {
     let frame = match framed {
         Framed::Bare => Frame::Bare,
@@ -56,6 +57,8 @@ pub fn get_response(
         version,
         ttl_ms,
         maybe_stale: false,
+        fresh_ms,
+        is_past_fresh: false,
     }
     .put(frame, &mut out);
     out

@@ -2,7 +2,7 @@
 //!
 //! `ANY` is answered by whatever copy is here, if it has come as far as `at_least` asks.
 //! What another than the primary under its lease answers says `maybe_stale`; past the
-//! fence a value is `STALE` besides. The primary's own answer needs no `at_least`: there
+//! fence, or past its own fresh time, a value is `STALE`. The primary's own answer needs no `at_least`: there
 //! is nothing newer, unless another has a later epoch, and then this one knows nothing.
 //!
 //! A miss that another copy may answer tells how far this copy was: so a session that saw
@@ -67,6 +67,7 @@ impl Operation for v1::GetRequest {
             version: Some(found.version),
             ttl_ms: found.ttl_ms,
             maybe_stale: found.maybe_stale,
+            fresh_ms: found.fresh_ms,
             ..Default::default()
         })?;
         let response = read.found.unwrap_or_else(|| read.miss.response());
@@ -104,7 +105,8 @@ pub(super) fn handle(
     }
 }
 
-/// Answer from whatever copy is here, which may be stale. False: it has no value.
+/// Answer from whatever copy is here, which may be behind. False: it has no value, or one
+/// that somebody shall refresh, and what was written is void.
 pub(super) fn answer_found(
     asked: &v1::GetRequest,
     node: &Node,
@@ -112,8 +114,11 @@ pub(super) fn answer_found(
     out: &mut BytesMut,
 ) -> Result<bool, Fault> {
     let node = &Visit::alone(node);
-    let read = read(asked, node, partition, |found| found.put(Frame::Bare, out))?;
-    Ok(read.found.is_some())
+    let read = read(asked, node, partition, |found| {
+        found.put(Frame::Bare, out);
+        !found.is_past_fresh
+    })?;
+    Ok(read.found.unwrap_or(false))
 }
 
 /// What a primary says that has no value.
@@ -189,8 +194,11 @@ fn read<R>(
         (read, _) => read,
     };
     let introspection = &node.introspection;
-    let (found, commit) =
+    let (found, mut commit) =
         introspection.evaluated(Seeing::Get, partition, &asked.key, read, |_| outcome)?;
+    if found.is_none() && reader == Reader::Primary {
+        commit = node.unconfirmed_invalidation(partition, commit);
+    }
     // After the read: whatever it saw is in there.
     let tells_position = reader != Reader::Primary || asked.at_least.is_some();
     let is_miss = found.is_none() && tells_position;
@@ -221,7 +229,7 @@ fn is_later(node: &Node, partition: u32, version: v1::Version) -> bool {
 }
 
 pub(super) fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
-    match (entry.absent, stale) {
+    match (entry.absent, stale || entry.is_stale()) {
         (true, _) => Seen::Absent,
         (false, true) => Seen::Stale,
         (false, false) => Seen::Hit,
@@ -230,7 +238,7 @@ pub(super) fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
 
 pub(super) fn found(entry: Entry<'_>, moment: Moment) -> Found<'_> {
     Found {
-        status: match (entry.absent, moment.fenced) {
+        status: match (entry.absent, moment.fenced || entry.is_stale()) {
             (true, _) => v1::Status::Absent,
             (false, true) => v1::Status::Stale,
             (false, false) => v1::Status::Hit,
@@ -242,5 +250,9 @@ pub(super) fn found(entry: Entry<'_>, moment: Moment) -> Found<'_> {
         },
         ttl_ms: i64::try_from(entry.ttl_ms).unwrap_or(i64::MAX),
         maybe_stale: moment.may_be_stale(),
+        fresh_ms: entry
+            .fresh_ms
+            .map_or(0, |ms| i64::try_from(ms).unwrap_or(i64::MAX)),
+        is_past_fresh: entry.is_stale(),
     }
 }

@@ -10,7 +10,8 @@
 //!              get with a fill             `fill`
 //! many keys    mget mset del execute       through `batch`
 //! streams      execute, one message at a time; watch_topology, watch_invalidations
-//! not yet      invalidate_tag, watch_invalidations
+//! every key    invalidate_tag, over all nodes
+//! not yet      watch_invalidations
 //! ```
 //!
 //! What can be answered at once is, on the caller's thread; the rest waits or goes
@@ -124,7 +125,7 @@ impl CacheService {
             Method::Del => del::handle(node, request, timeout, out),
             Method::MGet => mget::handle(node, request, timeout, out),
             Method::MSet => mset::handle(node, request, timeout, out),
-            Method::InvalidateTag => Begun::Done(invalidate_tag::handle(&request)),
+            Method::InvalidateTag => invalidate_tag::handle(node, request, timeout, out),
             Method::Execute | Method::WatchTopology | Method::WatchInvalidations => {
                 let what = format!("{} is a stream: call it as one", method.name());
                 Begun::Done(Err(Failure::Malformed(what)))

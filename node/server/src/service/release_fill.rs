@@ -1,6 +1,8 @@
 //! ReleaseFill: gives a fill token back, so that the next in line loads at once.
 //!
-//! A token that is void already is no error: what its holder wanted is so.
+//! A token that is void already is no error: what its holder wanted is so. Where the origin
+//! has failed its holder, a value that is there goes on being served, and nobody refreshes
+//! it for a while.
 
 use std::sync::Arc;
 
@@ -34,7 +36,9 @@ impl Operation for v1::ReleaseFillRequest {
     }
 
     fn check(&self, node: &Node) -> Result<(), Failure> {
-        check::key(node, &self.key)
+        check::key(node, &self.key)?;
+        check::rest(node, self)?;
+        Ok(())
     }
 
     fn evaluate(
@@ -43,10 +47,10 @@ impl Operation for v1::ReleaseFillRequest {
         partition: u32,
     ) -> Result<(v1::ReleaseFillResponse, Option<Commit>), Fault> {
         let token = FillToken::from_bytes(&self.fill_token);
+        let rest_ms = check::rest(node, self).map_err(Fault::Failed)?;
         let engine = &node.engine;
-        let evaluate = |now| {
-            Ok(token.is_some_and(|token| engine.release_fill(partition, &self.key, token, now)))
-        };
+        let release = |token, now| engine.release_fill(partition, &self.key, token, rest_ms, now);
+        let evaluate = |now| Ok(token.is_some_and(|token| release(token, now)));
         let wrote = |_: &bool| Wrote::Nothing;
         let (released, commit) = node.write(partition, &self.key, Ack::Primary, evaluate, wrote)?;
         Ok((v1::ReleaseFillResponse { released }, commit))
@@ -65,7 +69,7 @@ pub(crate) async fn release_elsewhere(node: Arc<Node>, given: Vec<Elsewhere>) {
         let asked = v1::ReleaseFillRequest {
             key,
             fill_token: token,
-            routed: false,
+            ..Default::default()
         };
         let context = Context::new(&node, None);
         // Where that fails, it passes on when its time is over.

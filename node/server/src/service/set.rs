@@ -31,7 +31,7 @@ impl Operation for v1::SetRequest {
         check::key(node, &self.key)?;
         check::value(node, &self.value)?;
         check::ttl(node, "ttl_ms", self.ttl_ms)?;
-        check::ttl(node, "fresh_ms", self.fresh_ms)?;
+        check::fresh(node, self)?;
         ack(self)?;
         check::request_id(&self.request_id)?;
         check::condition(self.condition.as_ref())?;
@@ -46,8 +46,8 @@ impl Operation for v1::SetRequest {
                  miss: leave the other one out",
             ));
         }
-        check::not_served("fresh_ms", self.fresh_ms != 0)?;
-        check::not_served("tags", !self.tags.is_empty())
+        check::tags(&self.tags)?;
+        Ok(())
     }
 
     fn evaluate(
@@ -57,11 +57,14 @@ impl Operation for v1::SetRequest {
     ) -> Result<(v1::SetResponse, Option<Commit>), Fault> {
         let ack = ack(self).map_err(Fault::Failed)?;
         let request = check::request_id(&self.request_id).map_err(Fault::Failed)?;
+        let tags = check::tags(&self.tags).map_err(Fault::Failed)?;
         let write = Write {
             value: &self.value,
             ttl_ms: check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?,
             absent: self.absent,
             condition: check::condition(self.condition.as_ref()).map_err(Fault::Failed)?,
+            fresh_ms: check::fresh(node, self).map_err(Fault::Failed)?,
+            tags: tags.tags(),
         };
         let token = check::fill_token(&self.fill_token).map_err(Fault::Failed)?;
         let evaluate = |now| {

@@ -58,6 +58,9 @@ pub(super) struct Found<'a> {
     pub(super) version: v1::Version,
     pub(super) ttl_ms: i64,
     pub(super) maybe_stale: bool,
+    pub(super) fresh_ms: i64,
+    /// Not told: that the time for which it was fresh is over.
+    pub(super) is_past_fresh: bool,
 }
 
 impl Found<'_> {
@@ -74,6 +77,9 @@ impl Found<'_> {
         if self.maybe_stale {
             bytes += encoding::bool::encoded_len(8, &true);
         }
+        if self.fresh_ms != 0 {
+            bytes += encoding::int64::encoded_len(9, &self.fresh_ms);
+        }
         frame.open(bytes, out);
         encoding::int32::encode(1, &status, out);
         if !self.value.is_empty() {
@@ -87,7 +93,16 @@ impl Found<'_> {
         if self.maybe_stale {
             encoding::bool::encode(8, &true, out);
         }
+        if self.fresh_ms != 0 {
+            encoding::int64::encode(9, &self.fresh_ms, out);
+        }
     }
+}
+
+/// Add a fill token to a `GetResponse` that was written bare.
+pub(super) fn add_fill_token(token: &[u8], out: &mut BytesMut) {
+    open_field(5, token.len(), out);
+    out.extend_from_slice(token);
 }
 
 /// How often a field stands in a message, without decoding it: a few bytes on the
@@ -117,12 +132,17 @@ pub(super) fn routed(field: u32, request: &[u8]) -> BytesMut {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Frame, count, routed};
+    use super::{Found, Frame, add_fill_token, count, routed};
     use bytes::{Bytes, BytesMut};
     use prost::Message;
     use shoal_protos::v1;
 
-    fn response(value: &'static [u8], ttl_ms: i64, maybe_stale: bool) -> v1::GetResponse {
+    fn response(
+        value: &'static [u8],
+        ttl_ms: i64,
+        maybe_stale: bool,
+        fresh_ms: i64,
+    ) -> v1::GetResponse {
         v1::GetResponse {
             status: v1::Status::Hit as i32,
             value: Bytes::from_static(value),
@@ -132,6 +152,7 @@ mod tests {
             }),
             ttl_ms,
             maybe_stale,
+            fresh_ms,
             ..Default::default()
         }
     }
@@ -139,22 +160,30 @@ mod tests {
     #[test]
     fn what_is_written_by_hand_is_what_prost_writes() {
         let cases = [
-            (&b"v"[..], 5, false),
-            (b"", 0, true),
-            (&[7; 300], i64::MAX, true),
+            (&b"v"[..], 5, false, 0),
+            (b"", 0, true, 9),
+            (&[7; 300], i64::MAX, true, i64::MAX),
         ];
-        for (value, ttl_ms, maybe_stale) in cases {
-            let expected = response(value, ttl_ms, maybe_stale);
+        for (value, ttl_ms, maybe_stale, fresh_ms) in cases {
+            let expected = response(value, ttl_ms, maybe_stale, fresh_ms);
             let found = Found {
                 status: v1::Status::Hit,
                 value,
                 version: expected.version.unwrap(),
                 ttl_ms,
                 maybe_stale,
+                fresh_ms,
+                is_past_fresh: false,
             };
             let mut bare = BytesMut::new();
             found.put(Frame::Bare, &mut bare);
             assert_eq!(bare, expected.encode_to_vec());
+            add_fill_token(b"token", &mut bare);
+            let with_token = v1::GetResponse {
+                fill_token: Bytes::from_static(b"token"),
+                ..expected.clone()
+            };
+            assert_eq!(v1::GetResponse::decode(bare.freeze()), Ok(with_token));
 
             let mut entries = BytesMut::new();
             found.put(Frame::Entry, &mut entries);

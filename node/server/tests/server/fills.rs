@@ -19,7 +19,11 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn filling(key: &Bytes, lease_ms: i64, wait_ms: i64) -> v1::GetRequest {
     v1::GetRequest {
-        fill: Some(v1::Fill { lease_ms, wait_ms }),
+        fill: Some(v1::Fill {
+            lease_ms,
+            wait_ms,
+            ..Default::default()
+        }),
         ..get(key)
     }
 }
@@ -261,7 +265,7 @@ async fn a_token_can_be_given_back() {
     let release = v1::ReleaseFillRequest {
         key: KEY,
         fill_token: first,
-        routed: false,
+        ..Default::default()
     };
     for released in [true, false] {
         let told = node.client.clone().release_fill(release.clone()).await;
@@ -340,7 +344,7 @@ async fn batches_take_tokens_and_do_not_wait() {
             Operation::ReleaseFill(v1::ReleaseFillRequest {
                 key: Bytes::from_static(b"other"),
                 fill_token: token.clone(),
-                routed: false,
+                ..Default::default()
             }),
             Operation::Set(with_token(&KEY, "v", &token)),
         ]
