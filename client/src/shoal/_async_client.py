@@ -127,6 +127,8 @@ class Client:
         value: Value,
         *,
         ttl: Duration | None = None,
+        fresh: Duration | None = None,
+        tags: Iterable[str] = (),
         if_absent: bool = False,
         if_present: bool = False,
         if_version: Version | None = None,
@@ -140,6 +142,8 @@ class Client:
                 key,
                 value,
                 ttl=ttl,
+                fresh=fresh,
+                tags=tags,
                 if_absent=if_absent,
                 if_present=if_present,
                 if_version=if_version,
@@ -189,13 +193,35 @@ class Client:
         values: Mapping[_K, Value],
         *,
         ttl: Duration | None = None,
+        fresh: Duration | None = None,
+        tags: Iterable[str] = (),
         ack: Ack | str | None = None,
         timeout: Duration | None = None,
     ) -> dict[_K, SetResult]:
         """See ``shoal.Client.set_many``."""
         return await self._driver.run(
-            operations.set_many(self._core, values, ttl=ttl, ack=ack, timeout=timeout)
+            operations.set_many(
+                self._core,
+                values,
+                ttl=ttl,
+                fresh=fresh,
+                tags=tags,
+                ack=ack,
+                timeout=timeout,
+            )
         )
+
+    async def invalidate_tag(
+        self, tag: str, *, ack: Ack | str | None = None, timeout: Duration | None = None
+    ) -> None:
+        """Make every value invisible that carries the tag and was stored before, everywhere.
+
+        It costs the same however many there are, and is answered once every partition has
+        it (``ack``: by every copy in sync). Where it fails, some may have: do it again. What
+        was read from the origin before it is not stored after it, where it is loaded by
+        ``get_or_load``. A near cache of this client drops everything.
+        """
+        await self._driver.run(operations.invalidate_tag(self._core, tag, ack=ack, timeout=timeout))
 
     async def touch(
         self,

@@ -70,6 +70,8 @@ class Session:
         value: Value,
         *,
         ttl: Duration | None = None,
+        fresh: Duration | None = None,
+        tags: Iterable[str] = (),
         if_absent: bool = False,
         if_present: bool = False,
         if_version: Version | None = None,
@@ -83,6 +85,8 @@ class Session:
                 key,
                 value,
                 ttl=ttl,
+                fresh=fresh,
+                tags=tags,
                 if_absent=if_absent,
                 if_present=if_present,
                 if_version=if_version,
@@ -144,13 +148,32 @@ class Session:
         values: Mapping[_K, Value],
         *,
         ttl: Duration | None = None,
+        fresh: Duration | None = None,
+        tags: Iterable[str] = (),
         ack: Ack | str | None = None,
         timeout: Duration | None = None,
     ) -> dict[_K, SetResult]:
         """See ``shoal.Client.set_many``."""
         return await self._driver.run(
             operations.set_many(
-                self._core, values, ttl=ttl, ack=ack, timeout=timeout, session=self._remembered
+                self._core,
+                values,
+                ttl=ttl,
+                fresh=fresh,
+                tags=tags,
+                ack=ack,
+                timeout=timeout,
+                session=self._remembered,
+            )
+        )
+
+    async def invalidate_tag(
+        self, tag: str, *, ack: Ack | str | None = None, timeout: Duration | None = None
+    ) -> None:
+        """See ``shoal.asyncio.Client.invalidate_tag``."""
+        await self._driver.run(
+            operations.invalidate_tag(
+                self._core, tag, ack=ack, timeout=timeout, session=self._remembered
             )
         )
 

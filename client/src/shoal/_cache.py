@@ -191,6 +191,21 @@ class Cache:
         finally:
             self._detach(wires)
 
+    def invalidate_tag(self, tag: str) -> None:
+        """Make every value with a tag invisible, after the origin has changed.
+
+        Loads that are under way are not joined any more, and values with the tag that they
+        bring are not stored. Raises ShoalError: what is still cached then may be old; do it
+        again.
+        """
+        self._runner.flights.detach_all()
+        try:
+            self._driver.run(
+                operations.invalidate_tag(self._driver.core, tag, ack=None, timeout=None)
+            )
+        finally:
+            self._runner.flights.detach_all()
+
     def stats(self) -> CacheStats:
         """Return what happened so far, in numbers."""
         return self._counters.read()

@@ -155,6 +155,8 @@ class Client:
         value: Value,
         *,
         ttl: Duration | None = None,
+        fresh: Duration | None = None,
+        tags: Iterable[str] = (),
         if_absent: bool = False,
         if_present: bool = False,
         if_version: Version | None = None,
@@ -163,7 +165,10 @@ class Client:
     ) -> SetResult:
         """Store a value; ``ttl=None`` keeps it until it is evicted or deleted.
 
-        One condition may be given; where it does not hold, ``applied`` is False.
+        Past ``fresh``, which is at most ``ttl``, it is stale: served as before, and refreshed
+        by one of those who ask with ``get_or_load``. ``invalidate_tag`` finds it by any of
+        its ``tags``, up to 16. One condition may be given; where it does not hold,
+        ``applied`` is False.
         """
         return self._driver.run(
             operations.set_(
@@ -171,6 +176,8 @@ class Client:
                 key,
                 value,
                 ttl=ttl,
+                fresh=fresh,
+                tags=tags,
                 if_absent=if_absent,
                 if_present=if_present,
                 if_version=if_version,
@@ -231,13 +238,35 @@ class Client:
         values: Mapping[_K, Value],
         *,
         ttl: Duration | None = None,
+        fresh: Duration | None = None,
+        tags: Iterable[str] = (),
         ack: Ack | str | None = None,
         timeout: Duration | None = None,
     ) -> dict[_K, SetResult]:
         """Store many values: one request per node, each key for itself, no transaction."""
         return self._driver.run(
-            operations.set_many(self._core, values, ttl=ttl, ack=ack, timeout=timeout)
+            operations.set_many(
+                self._core,
+                values,
+                ttl=ttl,
+                fresh=fresh,
+                tags=tags,
+                ack=ack,
+                timeout=timeout,
+            )
         )
+
+    def invalidate_tag(
+        self, tag: str, *, ack: Ack | str | None = None, timeout: Duration | None = None
+    ) -> None:
+        """Make every value invisible that carries the tag and was stored before, everywhere.
+
+        It costs the same however many there are, and is answered once every partition has
+        it (``ack``: by every copy in sync). Where it fails, some may have: do it again. What
+        was read from the origin before it is not stored after it, where it is loaded by
+        ``get_or_load``. A near cache of this client drops everything.
+        """
+        self._driver.run(operations.invalidate_tag(self._core, tag, ack=ack, timeout=timeout))
 
     def touch(
         self,

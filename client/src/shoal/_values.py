@@ -94,6 +94,10 @@ class Entry:
     """Remaining time to live; None: it does not expire."""
     maybe_stale: bool = False
     """Another copy than the primary under its lease answered: there may be a newer value."""
+    is_stale: bool = False
+    """It is past the time for which it was fresh."""
+    fresh: timedelta | None = None
+    """For how long it is still fresh; None: that is over, or it has no such time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,14 @@ def entry_of(answer: cache_pb2.GetResponse) -> Entry | MissingType | AbsentType 
     if not isinstance(value, bytes):
         return value
     ttl = timedelta(milliseconds=answer.ttl_ms) if answer.ttl_ms else None
-    return Entry(value, version_of(answer.version), ttl, answer.maybe_stale)
+    return Entry(
+        value,
+        version_of(answer.version),
+        ttl,
+        answer.maybe_stale,
+        is_stale=answer.status == _STALE,
+        fresh=timedelta(milliseconds=answer.fresh_ms) if answer.fresh_ms else None,
+    )
 
 
 def set_result_of(answer: cache_pb2.SetResponse) -> SetResult | Failure:

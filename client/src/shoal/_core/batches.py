@@ -99,6 +99,8 @@ class SetBatch:
     values: Sequence[bytes]
     ttl_ms: int
     ack: cache_pb2.Ack.ValueType
+    fresh_ms: int = 0
+    tags: Sequence[str] = ()
     is_spread: ClassVar[bool] = False
     is_nearest: ClassVar[bool] = False
     method: ClassVar[Method] = "MSet"
@@ -107,14 +109,20 @@ class SetBatch:
     def message(self, indices: Sequence[int], *, routed: bool) -> cache_pb2.MSetRequest:
         entries = [
             cache_pb2.SetRequest(
-                key=self.keys[index], value=self.values[index], ttl_ms=self.ttl_ms, ack=self.ack
+                key=self.keys[index],
+                value=self.values[index],
+                ttl_ms=self.ttl_ms,
+                fresh_ms=self.fresh_ms,
+                tags=self.tags,
+                ack=self.ack,
             )
             for index in indices
         ]
         return cache_pb2.MSetRequest(entries=entries, routed=routed)
 
     def size_bytes(self, index: int) -> int:
-        return len(self.keys[index]) + len(self.values[index])
+        tags_bytes = sum(2 + len(tag) for tag in self.tags)
+        return len(self.keys[index]) + len(self.values[index]) + tags_bytes
 
     def results(self, answer: cache_pb2.MSetResponse, count: int) -> list[Any]:
         if len(answer.results) != count:

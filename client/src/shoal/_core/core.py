@@ -67,6 +67,20 @@ class Core:
         return _NOTHING_HELD if self.near is None else self._dropping(self.near, list(keys))
 
     @contextmanager
+    def changing_everything(self) -> Iterator[None]:
+        """As ``changing``, where nobody knows which keys are written."""
+        self._drop_all()
+        try:
+            yield
+        finally:
+            self._drop_all()
+
+    def _drop_all(self) -> None:
+        if self.near is not None:
+            for partition in range(self.topology.partition_count):
+                self.near.drop_partition(partition)
+
+    @contextmanager
     def _dropping(self, near: Near, keys: list[bytes]) -> Iterator[None]:
         self._drop(near, keys)
         try:

@@ -15,10 +15,12 @@ that a test can play a whole story by hand.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
-Method: TypeAlias = Literal["Get", "Set", "Del", "Incr", "MGet", "MSet", "Touch", "ReleaseFill"]
-METHODS: tuple[Method, ...] = ("Get", "Set", "Del", "Incr", "MGet", "MSet", "Touch", "ReleaseFill")
+Method: TypeAlias = Literal[
+    "Get", "Set", "Del", "Incr", "MGet", "MSet", "Touch", "ReleaseFill", "InvalidateTag"
+]
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class Call(NamedTuple):

@@ -40,6 +40,10 @@ class Looked:
     """Remaining time to live; 0: no end."""
     fill_token: bytes
     """Whoever is given it loads. Empty: nobody asked for one, or another caller has it."""
+    is_stale: bool = False
+    """Past the time for which it was fresh."""
+    has_fresh_time: bool = False
+    """It is known whether it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,12 @@ class Lease:
     """Asks that a miss be an agreement about who loads."""
 
     lease_ms: int
-    wait_ms: int
+    wait_ms: int = 0
     """How long to wait for the load of whoever has the token now; at most LONGEST_WAIT_MS."""
+    fresh_only: bool = False
+    """What is stale counts as missing."""
+    refresh_only: bool = False
+    """Whoever finds nothing is given no token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class Content:
     ttl_ms: int
     tags: tuple[str, ...] = ()
     is_absent: bool = False
+    fresh_ms: int = 0
+    """0: it is never stale."""
 
 
 def look(core: Core, key: bytes, lease: Lease | None, *, near: bool = False) -> Operation[Looked]:
@@ -77,7 +87,8 @@ def look(core: Core, key: bytes, lease: Lease | None, *, near: bool = False) -> 
         held = core.near.get(key, now)
         if held is not None:
             left_ms = max(1, int((held.ends_at - now) * 1000)) if held.ends_at else 0
-            return Looked(held.value, held.version, left_ms, b"")
+            has_fresh_time = held.fresh_until > 0
+            return Looked(held.value, held.version, left_ms, b"", has_fresh_time=has_fresh_time)
     mark = core.mark_near(key)
     message = cache_pb2.GetRequest(key=key)
     seconds = core.timeout_seconds
@@ -85,8 +96,11 @@ def look(core: Core, key: bytes, lease: Lease | None, *, near: bool = False) -> 
         assert 0 <= lease.wait_ms <= LONGEST_WAIT_MS
         message.fill.lease_ms = lease.lease_ms
         message.fill.wait_ms = lease.wait_ms
+        message.fill.fresh_only = lease.fresh_only
+        message.fill.refresh_only = lease.refresh_only
         # An attempt is given half of what is left: enough for the wait, and to ask again.
-        seconds = max(seconds, 2 * PATIENCE_SECONDS)
+        if lease.wait_ms:
+            seconds = max(seconds, 2 * PATIENCE_SECONDS)
     answer = yield from call_owner(core, "Get", key, message, seconds, Repeat.ALWAYS)
     found = value_of(answer)
     if isinstance(found, Failure):
@@ -94,19 +108,29 @@ def look(core: Core, key: bytes, lease: Lease | None, *, near: bool = False) -> 
     if mark is not None:
         hold(core, key, answer, mark)
     version = Version(0, 0) if answer.status == cache_pb2.MISS else version_of(answer.version)
-    return Looked(found, version, answer.ttl_ms, answer.fill_token)
+    is_stale = answer.status == cache_pb2.STALE and not answer.maybe_stale
+    return Looked(
+        found,
+        version,
+        answer.ttl_ms,
+        answer.fill_token,
+        is_stale,
+        has_fresh_time=is_stale or answer.fresh_ms > 0,
+    )
 
 
 def store(core: Core, key: bytes, content: Content, fence: Fence) -> Operation[SetResult]:
     """Store what was loaded; not applied where its fence has fallen.
 
-    A token is void once the key was written or deleted, or its time is over. Raises ShoalError.
+    A token is void once the key was written or deleted, a tag was invalidated, or its time is
+    over. Raises ShoalError.
     """
     message = cache_pb2.SetRequest(
         key=key,
         value=content.value,
         absent=content.is_absent,
         ttl_ms=content.ttl_ms,
+        fresh_ms=content.fresh_ms,
         tags=content.tags,
         # A fill that a failover loses is a miss.
         ack=cache_pb2.ACK_PRIMARY,
@@ -142,6 +166,7 @@ def overwrite(core: Core, key: bytes, content: Content) -> Operation[SetResult]:
         value=content.value,
         absent=content.is_absent,
         ttl_ms=content.ttl_ms,
+        fresh_ms=content.fresh_ms,
         tags=content.tags,
     )
     with core.changing([key]):
@@ -154,9 +179,14 @@ def overwrite(core: Core, key: bytes, content: Content) -> Operation[SetResult]:
     return result
 
 
-def release(core: Core, key: bytes, fill_token: bytes) -> Operation[bool]:
-    """Give a token back; return whether it was good until now. Raises ShoalError."""
-    message = cache_pb2.ReleaseFillRequest(key=key, fill_token=fill_token)
+def release(
+    core: Core, key: bytes, fill_token: bytes, *, has_failed: bool = False
+) -> Operation[bool]:
+    """Give a token back; return whether it was good until now. Raises ShoalError.
+
+    ``has_failed``: so has the origin; nobody refreshes what is there for a while.
+    """
+    message = cache_pb2.ReleaseFillRequest(key=key, fill_token=fill_token, failed=has_failed)
     answer = yield from call_owner(
         core, "ReleaseFill", key, message, core.timeout_seconds, Repeat.ALWAYS
     )

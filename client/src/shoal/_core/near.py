@@ -89,6 +89,8 @@ class Held(NamedTuple):
     version: Version
     ends_at: float
     """When its time to live is over; 0.0: never."""
+    fresh_until: float
+    """Until when it is fresh; 0.0: it has no such time."""
 
 
 class Mark(NamedTuple):
@@ -140,6 +142,7 @@ class Near:
         version: Version,
         *,
         ttl_ms: int,
+        fresh_ms: int = 0,
         near_ms: int,
         mark: Mark,
         now: float,
@@ -151,9 +154,17 @@ class Near:
         if mark.moment != [mark.generation, mark.drops]:
             self._refused += 1
             return
-        seconds = min(granted_ms, ttl_ms or granted_ms) / 1000
-        ends_at = now + ttl_ms / 1000 if ttl_ms else 0.0
-        held = Held(value, now + seconds, mark.moment, mark.generation, now, version, ends_at)
+        seconds = min(granted_ms, ttl_ms or granted_ms, fresh_ms or granted_ms) / 1000
+        held = Held(
+            value,
+            now + seconds,
+            mark.moment,
+            mark.generation,
+            now,
+            version,
+            ends_at=now + ttl_ms / 1000 if ttl_ms else 0.0,
+            fresh_until=now + fresh_ms / 1000 if fresh_ms else 0.0,
+        )
         self._held.set(key, held, ttl=seconds)
 
     def drop(self, key: bytes, partition: int) -> None:

@@ -21,13 +21,16 @@ from shoal._core.reading import reading_of_many, reading_of_one, reading_of_sess
 from shoal._core.requests import (
     wire_ack,
     wire_condition,
+    wire_fresh,
     wire_int64,
     wire_key,
+    wire_tag,
+    wire_tags,
     wire_ttl,
     wire_value,
 )
 from shoal._core.retry import Repeat
-from shoal._core.routing import Doubtful, call_owner, call_reader
+from shoal._core.routing import Doubtful, call_any, call_owner, call_reader
 from shoal._core.session import Remembered
 from shoal._core.topology import Topology
 from shoal._errors import InvalidRequest, Outcome, ShoalError, Unavailable
@@ -111,13 +114,16 @@ def _read(
 def hold(core: Core, key: bytes, answer: cache_pb2.GetResponse, mark: Mark) -> None:
     """Put an answer into the near cache, if it may be held."""
     value = value_of(answer)
-    if core.near is None or isinstance(value, Failure | MissingType) or answer.maybe_stale:
+    if core.near is None or isinstance(value, Failure | MissingType):
+        return
+    if answer.maybe_stale or answer.status == cache_pb2.STALE:
         return
     core.near.admit(
         key,
         value,
         version_of(answer.version),
         ttl_ms=answer.ttl_ms,
+        fresh_ms=answer.fresh_ms,
         near_ms=answer.near_ms,
         mark=mark,
         now=core.clock(),
@@ -130,6 +136,8 @@ def set_(
     value: Value,
     *,
     ttl: Duration | None,
+    fresh: Duration | None = None,
+    tags: Iterable[str] = (),
     if_absent: bool,
     if_present: bool,
     if_version: Version | None,
@@ -144,6 +152,8 @@ def set_(
         key=wire,
         value=wire_value(value),
         ttl_ms=wire_ttl(ttl),
+        fresh_ms=wire_fresh(fresh, ttl),
+        tags=wire_tags(tags),
         ack=_ack(core, ack),
         condition=condition,
     )
@@ -265,6 +275,8 @@ def set_many(
     values: Mapping[_K, Value],
     *,
     ttl: Duration | None,
+    fresh: Duration | None = None,
+    tags: Iterable[str] = (),
     ack: Ack | str | None,
     timeout: Duration | None,
     session: Remembered | None = None,
@@ -276,7 +288,14 @@ def set_many(
     if len(set(wires)) < len(wires):
         raise InvalidRequest("two keys of set_many are the same bytes: take one of them out")
     content = [wire_value(value) for value in values.values()]
-    batch = SetBatch(wires, content, wire_ttl(ttl), _ack(core, ack))
+    batch = SetBatch(
+        wires,
+        content,
+        wire_ttl(ttl),
+        _ack(core, ack),
+        fresh_ms=wire_fresh(fresh, ttl),
+        tags=wire_tags(tags),
+    )
     seconds = _seconds(core, timeout)
     if not wires:
         return {}
@@ -308,6 +327,24 @@ def touch(
         answer = yield from call_owner(core, "Touch", wire, message, seconds, Repeat.ALWAYS)
     _note(core, session, wire, version_of(answer.version))
     return bool(answer.applied)
+
+
+def invalidate_tag(
+    core: Core,
+    tag: str,
+    *,
+    ack: Ack | str | None,
+    timeout: Duration | None,
+    session: Remembered | None = None,
+) -> Operation[None]:
+    """Make every entry with a tag invisible."""
+    message = cache_pb2.InvalidateTagRequest(tag=wire_tag(tag), ack=_ack(core, ack))
+    seconds = _seconds(core, timeout)
+    with core.changing_everything():
+        answer = yield from call_any(core, "InvalidateTag", message, seconds, Repeat.ALWAYS)
+    if session is not None:
+        for told in answer.versions:
+            session.note(told.partition, version_of(told.version))
 
 
 def topology(core: Core, timeout: Duration | None) -> Operation[Topology]:

@@ -6,6 +6,7 @@ reason that a node would give.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from shoal._core.durations import Duration, duration_ms
@@ -14,6 +15,8 @@ from shoal._values import Ack, Key, ReadMode, Value, Version
 from shoal.v1 import cache_pb2
 
 LONGEST_KEY_BYTES: Final = 1024
+LONGEST_TAG_BYTES: Final = 128
+MOST_TAGS: Final = 16
 _LEAST_INT64 = -(2**63)
 _LARGEST_INT64 = 2**63 - 1
 
@@ -68,6 +71,43 @@ def wire_value(value: Value) -> bytes:
 def wire_ttl(ttl: Duration | None) -> int:
     """Return milliseconds; 0 for none. Raises InvalidRequest."""
     return 0 if ttl is None else duration_ms(ttl)
+
+
+def wire_fresh(fresh: Duration | None, ttl: Duration | None) -> int:
+    """Return milliseconds; 0 for none. Raises InvalidRequest (BAD_CONDITION above the ttl)."""
+    fresh_ms, ttl_ms = wire_ttl(fresh), wire_ttl(ttl)
+    if ttl_ms and fresh_ms > ttl_ms:
+        raise InvalidRequest(
+            f"fresh ({fresh!r}) must not be longer than ttl ({ttl!r}): past ttl nothing is served",
+            reason="BAD_CONDITION",
+        )
+    return fresh_ms
+
+
+def wire_tags(tags: Iterable[str]) -> list[str]:
+    """Return the tags of an entry, each once. Raises InvalidRequest (BAD_TAG)."""
+    if isinstance(tags, str):
+        raise InvalidRequest(f"tags must be several, in a list for instance, not one {tags!r}")
+    named = list(dict.fromkeys(tags))
+    if len(named) > MOST_TAGS:
+        raise InvalidRequest(
+            f"a value may have {MOST_TAGS} tags, not {len(named)}: leave out those that are "
+            "never invalidated alone",
+            reason="BAD_TAG",
+        )
+    return [wire_tag(tag) for tag in named]
+
+
+def wire_tag(tag: str) -> str:
+    """Return a tag. Raises InvalidRequest (BAD_TAG)."""
+    if not isinstance(tag, str):
+        raise InvalidRequest(f"a tag must be str, not {type(tag).__name__}")
+    size_bytes = len(_utf8(tag, "tag"))
+    if not 1 <= size_bytes <= LONGEST_TAG_BYTES:
+        raise InvalidRequest(
+            f"a tag holds 1 to {LONGEST_TAG_BYTES} bytes, not {size_bytes}", reason="BAD_TAG"
+        )
+    return tag
 
 
 def wire_ack(ack: Ack | str | None) -> cache_pb2.Ack.ValueType:

@@ -66,6 +66,32 @@ def call_owner(
     return (yield from _call_again(attempts, key, message, address, answer))
 
 
+def call_any(
+    core: Core, method: Method, message: Any, timeout_seconds: float, repeat: Repeat
+) -> Operation[Any]:
+    """Ask a node, whichever, which has the others do their part. Raises ShoalError."""
+    started = core.clock()
+    address = core.any_address()
+    seconds = attempt_seconds(timeout_seconds, repeat)
+    answer = yield Call(address, method, message, seconds)
+    if type(answer) is not Failure:
+        core.budget.note_success()
+        return answer
+    attempts = Attempts(core, method, started, timeout_seconds, repeat)
+    while type(answer) is Failure:
+        attempts.note(answer)
+        yield RefreshTopology()
+        yield Sleep(attempts.wait_seconds(answer))
+        remaining_seconds = attempts.remaining_seconds()
+        if remaining_seconds <= 0:
+            raise attempts.error(answer)
+        address = core.any_address(avoid=address)
+        seconds = attempt_seconds(remaining_seconds, repeat, attempts.made)
+        attempts.made += 1
+        answer = yield Call(address, method, message, seconds)
+    return answer
+
+
 def call_reader(
     core: Core, key: bytes, message: Any, timeout_seconds: float, *, nearest: bool
 ) -> Operation[Any]:

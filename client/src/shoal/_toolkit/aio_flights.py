@@ -59,6 +59,10 @@ class AioFlights(Generic[_T]):
         """Let nobody else join the flight of a key that has just been changed."""
         self._flights.detach(key)
 
+    def detach_all(self) -> None:
+        """As ``detach``, where any key may have been changed."""
+        self._flights.detach_all()
+
     def _begin(self, key: bytes, load: Callable[[], Awaitable[_T]]) -> asyncio.Task[_T]:
         task = asyncio.ensure_future(self._load(key, load))
         task.add_done_callback(_retrieve)

@@ -70,6 +70,11 @@ class BlockingFlights(Generic[_T]):
         with self._lock:
             self._flights.detach(key)
 
+    def detach_all(self) -> None:
+        """As ``detach``, where any key may have been changed."""
+        with self._lock:
+            self._flights.detach_all()
+
     def _lead(self, flight: Flight[_Landing[_T]], load: Callable[[], _T]) -> _T:
         landing = flight.handle
         loading = self._flights.begin_loading(flight.key)

@@ -97,6 +97,10 @@ class Flights(Generic[_Handle]):
         """Let nobody else join the flight of a key that has just been changed."""
         self._flights.pop(key, None)
 
+    def detach_all(self) -> None:
+        """As ``detach``, where any key may have been changed."""
+        self._flights.clear()
+
     def begin_loading(self, key: bytes) -> Token[frozenset[tuple[int, bytes]]]:
         """Note that what follows in this context loads a key."""
         return _LOADING.set(_LOADING.get() | {(id(self), key)})

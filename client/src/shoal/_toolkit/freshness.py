@@ -1,4 +1,4 @@
-"""How good a value still is, told by its remaining time to live alone.
+"""How good a value still is, told by the node that holds it.
 
     stored                                                        removed
       |-- fresh ------------------|-- stale ----------|-- expired --|
@@ -8,11 +8,13 @@
     stale     served, while one caller refreshes it behind the scenes
     expired   loaded anew; served only if that fails
 
-The node counts remaining time on its own clock, so no clock of any client matters. Jitter
-stretches or shortens the fresh part, so that what was stored together is not loaded again
-together; what is left at each boundary stays the same, and so any caller with the same
-times can tell. Without ``fresh`` there is no stale part; without ``stale_if_error`` no
-expired one. ``touch`` moves the end, and with it the boundaries.
+The node counts times on its own clock, so no clock of any client matters. Where a value was
+stored with a fresh time, it says whether that is over, and who refreshes it. Of a value that
+somebody stored without one its remaining time to live tells, to any caller with the same
+times. Jitter stretches or shortens the fresh part, so that what was stored together is not
+loaded again together; the others stay as they are. Without ``fresh`` there is no stale part;
+without ``stale_if_error`` no expired one, and without both a value is stored with no fresh
+time at all. ``touch`` moves the end, and not the fresh time.
 """
 
 from __future__ import annotations
@@ -46,20 +48,28 @@ class Lifetime:
     jitter: float
     """0 to less than 1: a half-width, as a part of the fresh time."""
 
-    def stored_ms(self, random: Random) -> int:
-        """Return the time to live with which a value is stored now."""
-        return self._jittered(self.fresh_ms, random) + self._behind_fresh_ms
+    def stored_ms(self, random: Random) -> tuple[int, int]:
+        """Return time to live and fresh time with which a value is stored now; 0: no such."""
+        fresh_ms = self._jittered(self.fresh_ms, random)
+        behind_ms = self._behind_fresh_ms
+        return fresh_ms + behind_ms, fresh_ms if behind_ms else 0
 
     def absent_stored_ms(self, random: Random) -> int:
         """Return the time to live with which "there is none" is stored now."""
         assert self.absent_ttl_ms > 0
         return self._jittered(self.absent_ttl_ms, random)
 
-    def zone(self, remaining_ms: int) -> Zone:
-        """Return how good a value is that has so long to live; 0: it has no end."""
-        if remaining_ms == 0 or remaining_ms > self._behind_fresh_ms:
+    def zone(self, remaining_ms: int, *, is_stale: bool | None = None) -> Zone:
+        """Return how good a value is that has so long to live; 0: it has no end.
+
+        ``is_stale``: what the node says; None: it was stored without a fresh time.
+        """
+        if is_stale is None:
+            is_stale = 0 < remaining_ms <= self._behind_fresh_ms
+        if not is_stale:
             return Zone.FRESH
-        return Zone.STALE if remaining_ms > self.stale_if_error_ms else Zone.EXPIRED
+        is_expired = 0 < remaining_ms <= self.stale_if_error_ms
+        return Zone.EXPIRED if is_expired else Zone.STALE
 
     @property
     def _behind_fresh_ms(self) -> int:

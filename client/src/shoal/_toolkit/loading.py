@@ -1,6 +1,8 @@
 """``get_or_load``: the plan.
 
-    look       fresh or absent: the answer. Stale: the answer, and a refresh behind it
+    look       fresh or absent: the answer. Stale: the answer, at once. Whoever is given the
+               token to refresh it, which may be a little before it is stale, does so behind
+               the answer
     fly        one plan of a key in this process; who joins it is given its outcome
     lease      the cluster's turn: whoever is given the fill token loads, others are
                answered by what it stores. A cluster that serves no leases is asked again
@@ -17,7 +19,8 @@ Invariants:
   - Nobody joins once the store is on its way: who joined has looked before it was applied,
     so that a delete which was over by then has made the store fail.
   - A loader's exception reaches everybody who waits in this process.
-  - A token that no value was stored with is given back, whatever the reason.
+  - A token that no value was stored with is given back, whatever the reason; where the
+    loader failed, so that the value is left as it is for a while.
 
 Time and randomness are arguments. No I/O.
 """
@@ -86,6 +89,23 @@ class Read:
     """None: there is no value."""
     value: Any = MISSING
 
+    @property
+    def is_due(self) -> bool:
+        """Whether this caller refreshes the value that it found."""
+        if self.looked is None:
+            return False
+        if self.looked.fill_token:
+            return True
+        # Of what was stored without a fresh time the node gives no token.
+        return self.zone is Zone.STALE and not self.looked.has_fresh_time
+
+    @property
+    def needs_turn(self) -> bool:
+        """Whether the cluster says who loads: there is nothing, or nothing fresh."""
+        return self.looked is not None and (
+            self.looked.found is MISSING or self.looked.has_fresh_time
+        )
+
 
 class Loading:
     """Makes plans for one cache object. Shared by threads."""
@@ -103,14 +123,11 @@ class Loading:
         """Return the value, or ABSENT. Raises what the loader raises, LoadRefused, ShoalError."""
         outcome = Outcome(MISSING, is_overtaken=True)
         for _ in range(_ROUNDS):
-            read = yield from self._read(key, recipe, near=True)
-            if read.zone is Zone.FRESH:
-                self._counters.count("absent" if read.value is ABSENT else "hits")
-                return read.value
-            if read.zone is Zone.STALE:
-                self._counters.count("stale")
-                yield Background(key, partial(self._refill, key, loader, recipe, read))
-                return read.value
+            read = yield from self._first_look(key, recipe)
+            if read.zone in (Zone.FRESH, Zone.STALE):
+                if read.is_due:
+                    yield Background(key, partial(self._refill, key, loader, recipe, read))
+                return self._served(read)
             self._counters.count("misses")
             try:
                 outcome, led = yield Fly(
@@ -137,11 +154,42 @@ class Loading:
             return (yield from self._bypass(key, loader)).value
         return (yield from self._load_and_store(key, loader, recipe, fence_of(read.looked))).value
 
+    def _served(self, read: Read) -> Any:
+        if read.zone is Zone.STALE:
+            self._counters.count("stale")
+        else:
+            self._counters.count("absent" if read.value is ABSENT else "hits")
+        return read.value
+
+    def _first_look(self, key: bytes, recipe: Recipe) -> Plan[Read]:
+        """Look, and be given the token to refresh what is there, if it is due."""
+        if self._leases_from > self._core.clock():
+            return (yield from self._read(key, recipe, near=True))
+        try:
+            lease = Lease(self._lease_ms, refresh_only=True)
+            return (yield from self._read(key, recipe, lease, near=True))
+        except NotServed:
+            self._leases_from = self._core.clock() + LEASES_ASKED_AGAIN_SECONDS
+            return (yield from self._read(key, recipe, near=True))
+
     def _refill(
         self, key: bytes, loader: Callable[[], Any], recipe: Recipe, read: Read
     ) -> Plan[None]:
-        """Refresh what is stale, unless another caller of this process does."""
-        yield Fly(key, partial(self._fill, key, loader, recipe, read, _FRESH))
+        """Refresh what is due, unless another caller of this process does."""
+        assert read.looked is not None
+        token = read.looked.fill_token
+        if not token:
+            yield Fly(key, partial(self._fill, key, loader, recipe, read, _FRESH))
+            return
+        fence = fence_of(read.looked)
+        try:
+            _, is_led = yield Fly(key, partial(self._load_and_store, key, loader, recipe, fence))
+        except Exception:
+            # Void already where this one led.
+            yield from self._release(key, token)
+            raise
+        if not is_led:
+            yield from self._release(key, token)
 
     def _fill(
         self,
@@ -155,8 +203,8 @@ class Loading:
         if before.looked is None:
             return (yield from self._bypass(key, loader))
         gives_up = False
-        if before.looked.found is MISSING:
-            read, gives_up = yield from self._take_turn(key, recipe)
+        if before.needs_turn:
+            read, gives_up = yield from self._take_turn(key, recipe, enough)
         else:
             read = yield from self._read(key, recipe)
         if read.zone in enough:
@@ -170,8 +218,10 @@ class Loading:
         self._counters.count("bypassed")
         return Outcome((yield from self._load(key, loader)))
 
-    def _take_turn(self, key: bytes, recipe: Recipe) -> Plan[tuple[Read, bool]]:
-        """Look until there is a value, or it is this caller's turn.
+    def _take_turn(
+        self, key: bytes, recipe: Recipe, enough: frozenset[Zone]
+    ) -> Plan[tuple[Read, bool]]:
+        """Look until there is a value, good enough, or it is this caller's turn.
 
         The second of what it returns: another one's load took longer than a lease. What is
         loaded then is not fenced, and not stored.
@@ -181,11 +231,14 @@ class Loading:
             left_ms = self._lease_ms - int((self._core.clock() - started) * 1000)
             wait_ms = max(0, min(left_ms, filling.LONGEST_WAIT_MS))
             try:
-                read = yield from self._read(key, recipe, Lease(self._lease_ms, wait_ms))
+                lease = Lease(self._lease_ms, wait_ms, fresh_only=True)
+                read = yield from self._read(key, recipe, lease)
             except NotServed:
                 self._leases_from = self._core.clock() + LEASES_ASKED_AGAIN_SECONDS
                 break
-            if read.looked is None or read.looked.found is not MISSING or read.looked.fill_token:
+            if read.looked is None or read.looked.fill_token or read.zone in enough:
+                return read, False
+            if not read.needs_turn:
                 return read, False
             if left_ms <= 0:
                 return read, True
@@ -206,7 +259,7 @@ class Loading:
                 None if content is None else (yield from self._store(key, content, fence, recipe))
             )
         except Exception:
-            yield from self._release(key, token)
+            yield from self._release(key, token, has_failed=True)
             raise
         except (KeyboardInterrupt, SystemExit, CancelledError):
             # Who was interrupted waits for nothing more.
@@ -234,12 +287,12 @@ class Loading:
         self._counters.count("unstored")
         return None
 
-    def _release(self, key: bytes, fill_token: bytes) -> Plan[None]:
+    def _release(self, key: bytes, fill_token: bytes, *, has_failed: bool = False) -> Plan[None]:
         """Let the next in line load at once. Where that fails, the token's time ends it."""
         if not fill_token:
             return
         try:
-            yield Ask(filling.release(self._core, key, fill_token))
+            yield Ask(filling.release(self._core, key, fill_token, has_failed=has_failed))
         except ShoalError:
             self._counters.count("cache_failures")
 
@@ -265,7 +318,8 @@ class Loading:
                 b"", ttl_ms=times.absent_stored_ms(self._random), tags=recipe.tags, is_absent=True
             )
         encoded = self._serializer.encode(value, key)
-        return Content(encoded, ttl_ms=times.stored_ms(self._random), tags=recipe.tags)
+        ttl_ms, fresh_ms = times.stored_ms(self._random)
+        return Content(encoded, ttl_ms=ttl_ms, tags=recipe.tags, fresh_ms=fresh_ms)
 
     def value_of(self, key: bytes, looked: Looked) -> Any:
         """Return what a look found; MISSING also for what cannot be read."""
@@ -288,8 +342,10 @@ class Loading:
         value = self.value_of(key, looked)
         if value is MISSING:
             return Read(looked, None)
-        zone = Zone.FRESH if value is ABSENT else recipe.lifetime.zone(looked.ttl_ms)
-        return Read(looked, zone, value)
+        if value is ABSENT:
+            return Read(looked, Zone.FRESH, value)
+        is_stale = looked.is_stale if looked.has_fresh_time else None
+        return Read(looked, recipe.lifetime.zone(looked.ttl_ms, is_stale=is_stale), value)
 
     def _note_failure(self, error: ShoalError, recipe: Recipe) -> None:
         self._counters.count("cache_failures")

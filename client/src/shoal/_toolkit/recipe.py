@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shoal._core.durations import Duration
+from shoal._core.requests import wire_tags
 from shoal._errors import InvalidRequest
 from shoal._toolkit.freshness import Lifetime, lifetime
 
@@ -43,11 +44,7 @@ def recipe(
     on_error: OnError | str,
 ) -> Recipe:
     """Return the recipe. Raises InvalidRequest."""
-    if isinstance(tags, str):
-        raise InvalidRequest(f"tags must be several, in a list for instance, not one {tags!r}")
-    named = tuple(tags)
-    if not all(isinstance(tag, str) and tag for tag in named):
-        raise InvalidRequest(f"each tag must be a text that is not empty, not {named!r}")
+    named = tuple(wire_tags(tags))
     return Recipe(
         lifetime(
             ttl=ttl,
