@@ -196,21 +196,51 @@ def test_incr_refuses_what_is_no_integer_and_what_overflows(stub: CacheStub) -> 
     assert stub.Get(pb.GetRequest(key=text), timeout=DEADLINE_SECONDS).value == b"twelve"
 
 
-@pytest.mark.parametrize(
-    ("method", "request_message", "field"),
-    [
-        ("Set", pb.SetRequest(key=b"k", value=b"v", fresh_ms=5), "fresh_ms"),
-        ("Set", pb.SetRequest(key=b"k", value=b"v", tags=["t"]), "tags"),
-    ],
-)
-def test_what_is_not_served_yet_says_so(
-    stub: CacheStub, method: str, request_message: object, field: str
-) -> None:
+def test_what_is_not_served_yet_says_so(stub: CacheStub) -> None:
+    watched = stub.WatchInvalidations(pb.WatchInvalidationsRequest(), timeout=DEADLINE_SECONDS)
     with pytest.raises(grpc.RpcError) as caught:
-        getattr(stub, method)(request_message, timeout=DEADLINE_SECONDS)
+        next(watched)
     code, reason, metadata = reason_of(caught.value)
     assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED")
-    assert metadata["field"] == field
+    assert metadata["field"] == "partitions"
+
+
+def test_a_stale_value_is_answered_at_once_and_refreshed_by_one(
+    channels: list[grpc.Channel],
+) -> None:
+    stubs = [CacheStub(channel) for channel in channels]
+    key = fresh_key()
+    stored = pb.SetRequest(key=key, value=b"v", ttl_ms=600_000, fresh_ms=1)
+    stubs[0].Set(stored, timeout=DEADLINE_SECONDS)
+    asked = pb.GetRequest(key=key, fill=pb.Fill(lease_ms=60_000, wait_ms=60_000))
+    while (first := stubs[0].Get(asked, timeout=DEADLINE_SECONDS)).status == pb.HIT:
+        assert first.fresh_ms == 1
+    assert (first.status, first.value) == (pb.STALE, b"v")
+    assert first.fill_token
+    for stub in stubs:
+        other = stub.Get(asked, timeout=DEADLINE_SECONDS)
+        assert (other.status, other.value, other.fill_token) == (pb.STALE, b"v", b"")
+    failed = pb.ReleaseFillRequest(key=key, fill_token=first.fill_token, failed=True)
+    assert stubs[1].ReleaseFill(failed, timeout=DEADLINE_SECONDS).released
+
+
+def test_any_node_invalidates_a_tag_everywhere(channels: list[grpc.Channel]) -> None:
+    stubs = [CacheStub(channel) for channel in channels]
+    tag = fresh_key().decode()
+    keys = [fresh_key() for _ in range(30)]
+    for number, stub in enumerate(stubs):
+        for key in keys:
+            stub.Set(pb.SetRequest(key=key, value=b"v", tags=[tag, "t"]), timeout=DEADLINE_SECONDS)
+        invalidated = stub.InvalidateTag(pb.InvalidateTagRequest(tag=tag), timeout=DEADLINE_SECONDS)
+        partitions = [told.partition for told in invalidated.versions]
+        assert partitions == list(range(len(partitions)))
+        assert all(told.version.epoch for told in invalidated.versions)
+        other = stubs[(number + 1) % len(stubs)]
+        found = other.MGet(pb.MGetRequest(keys=keys), timeout=DEADLINE_SECONDS)
+        assert {entry.status for entry in found.entries} == {pb.MISS}
+    with pytest.raises(grpc.RpcError) as caught:
+        stubs[0].InvalidateTag(pb.InvalidateTagRequest(), timeout=DEADLINE_SECONDS)
+    assert reason_of(caught.value)[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_TAG")
 
 
 def test_of_two_who_miss_at_once_one_loads_and_the_other_waits(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -303,11 +304,100 @@ def test_a_delete_during_the_load_keeps_its_value_out(connect, key) -> None:
     assert cache.stats().overtaken == 1
 
 
-def test_tags_are_refused_until_they_are_served(client, key) -> None:
+def test_a_value_is_fresh_for_a_while_and_then_stale(client, key, eventually) -> None:
+    client.set(key, b"v", ttl="10m", fresh="5m")
+    entry = client.get_entry(key)
+    assert not entry.is_stale
+    assert timedelta(minutes=4) < entry.fresh <= timedelta(minutes=5)
+    client.set_many({key: b"v"}, ttl="10m", fresh="1ms")
+    eventually(lambda: client.get_entry(key).is_stale, what="it to be stale")
+    assert client.get_entry(key).fresh is None
+    assert client.get(key) == b"v"
+    with pytest.raises(shoal.InvalidRequest):
+        client.set(key, b"v", ttl="1s", fresh="2s")
+
+
+def make_stale(client: Any, key: str, eventually: Callable[..., None], **recipe: Any) -> None:
     cache = client.cache()
-    with pytest.raises(shoal.NotServed):
-        cache.get_or_load(key, lambda: 1, ttl=60, tags=["t"])
+    assert cache.get_or_load(key, lambda: "old", ttl="10m", fresh="1ms", jitter=0, **recipe)
+    eventually(lambda: client.get_entry(key).is_stale, what="it to be stale")
+
+
+def test_of_many_who_find_it_stale_one_refreshes_and_nobody_waits(connect, key, eventually) -> None:
+    make_stale(connect(), key, eventually)
+    caches = [connect().cache(lease="60s") for _ in range(5)]
+    origin = Origin()
+    for cache in caches * 2:
+        assert cache.get_or_load(key, origin, ttl="10m", fresh="5m") == "old"
+    assert origin.entered.wait(10)
+    assert sum(cache.stats().stale for cache in caches) == 10
+    origin.open.set()
+    for cache in caches:
+        eventually(
+            lambda cache=cache: cache.get_or_load(key, origin, ttl="10m", fresh="5m") == "row",
+            what="the new value",
+        )
+    assert origin.calls == 1
+
+
+def test_where_the_origin_fails_what_is_stale_is_served_and_the_origin_left_alone(
+    connect, key, eventually
+) -> None:
+    make_stale(connect(), key, eventually)
+    caches = [connect().cache(lease="60s") for _ in range(3)]
+    origin = Origin()
+    origin.error = OSError("origin is down")
+    origin.open.set()
+    assert caches[0].get_or_load(key, origin, ttl="10m", fresh="5m") == "old"
+    eventually(lambda: caches[0].stats().failed_loads, what="the refresh to fail")
+    began = monotonic()
+    for cache in caches * 5:
+        assert cache.get_or_load(key, origin, ttl="10m", fresh="5m") == "old"
+    assert origin.calls <= 2 + (monotonic() - began)
+    origin.error = None
+    eventually(
+        lambda: caches[0].get_or_load(key, origin, ttl="10m", fresh="5m") == "row",
+        what="the origin to be asked again",
+    )
+
+
+def test_a_tag_makes_all_that_carry_it_invisible(client, key) -> None:
+    tag, other = f"{key}:tag", f"{key}:other"
+    keys = [f"{key}:{number}" for number in range(20)]
+    client.set_many(dict.fromkeys(keys[:10], b"v"), tags=[tag, other])
+    for one in keys[10:]:
+        client.set(one, b"v", tags=[tag])
+    client.set(key, b"v", tags=[other])
+    client.invalidate_tag(tag)
+    assert set(client.get_many(keys).values()) == {shoal.MISSING}
+    assert client.get(keys[0], read="any") is shoal.MISSING
+    assert client.get(key) == b"v"
+    assert client.delete(keys[0]) == 0
+    client.set(keys[0], b"w", tags=[tag])
+    assert client.get(keys[0]) == b"w"
+    client.invalidate_tag(other, ack="primary")
     assert client.get(key) is shoal.MISSING
+    assert client.get(keys[0]) == b"w"
+
+
+@pytest.mark.parametrize("tags", ["tag", [""], ["x" * 129], [str(n) for n in range(17)], [7]])
+def test_what_is_no_tag_is_refused(client, key, tags) -> None:
+    with pytest.raises(shoal.InvalidRequest):
+        client.set(key, b"v", tags=tags)
+
+
+def test_a_cached_value_is_invalidated_by_its_tag(client, key) -> None:
+    cache = client.cache()
+    loaded = []
+
+    def loader() -> int:
+        loaded.append(key)
+        return len(loaded)
+
+    tags = [f"{key}:tag"]
+    assert [cache.get_or_load(key, loader, ttl=60, tags=tags) for _ in range(2)] == [1, 1]
+    cache.invalidate_tag(tags[0])
+    assert cache.get_or_load(key, loader, ttl=60, tags=tags) == 2
     cache.close()
 
 
@@ -327,6 +417,23 @@ def test_a_sharded_counter_counts_what_many_add(connect, key) -> None:
     assert counters[1].delete()
     assert not counters[2].delete()
     assert counters[2].value() == 0
+
+
+def test_an_invalidation_during_the_load_keeps_its_value_out(connect, key) -> None:
+    client = connect()
+    cache = client.cache()
+    origin = Origin()
+    tags = [f"{key}:tag"]
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(cache.get_or_load, key, origin, ttl=60, tags=tags)
+        assert origin.entered.wait(10)
+        connect().invalidate_tag(tags[0])
+        origin.open.set()
+        assert call.result(30) == "row"
+    assert client.get(key) is shoal.MISSING
+    assert cache.stats().overtaken == 1
+    # Its turn was given back with that.
+    assert connect().cache().get_or_load(key, lambda: "new", ttl=60, tags=tags) == "new"
 
 
 def test_the_topology_is_known(client, key) -> None:

@@ -214,8 +214,8 @@ class Servicer(CacheServicer):
         return cache_pb2.Version(epoch=self.cluster.epochs[self.cluster.partition(key)], seq=seq)
 
     def _check_served(self, request: Any) -> None:
-        """Refuse what a node without fills, freshness and tags refuses."""
-        for field in ("fill", "fill_token", "fresh_ms", "tags"):
+        """Refuse fills and tags as a node without them; take fresh times, and tell none."""
+        for field in ("fill", "fill_token", "tags"):
             named = field in request.DESCRIPTOR.fields_by_name
             if named and field in {known.name for known, _ in request.ListFields()}:
                 raise Refused(status(code_pb2.UNIMPLEMENTED, "NOT_SERVED", field=field))

@@ -21,11 +21,10 @@ from shoal._core.settings import DEFAULT_TIMEOUT, checked_settings
 from shoal._errors import Outcome
 from shoal._values import Ack
 from shoal.testing.drivers import AioMemoryDriver, BlockingMemoryDriver
-from shoal.testing.store import EPOCH, Parked, Store
+from shoal.testing.store import EPOCH, PARTITIONS, Parked, Store
 from shoal.v1 import topology_pb2
 
 _ADDRESS: Final = "memory:1"
-_PARTITIONS: Final = 16
 _MAX_ATTEMPTS: Final = 3
 
 _DOWN: Final = Failure(
@@ -149,10 +148,10 @@ def _topology() -> topology_pb2.Topology:
         cluster="memory",
         revision=1,
         complete=True,
-        partition_count=_PARTITIONS,
+        partition_count=PARTITIONS,
         nodes=[topology_pb2.Node(id="memory", address=_ADDRESS, weight=100)],
         partitions=[
             topology_pb2.Partition(id=number, epoch=EPOCH, primary="memory", in_sync=["memory"])
-            for number in range(_PARTITIONS)
+            for number in range(PARTITIONS)
         ],
     )
