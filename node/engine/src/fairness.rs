@@ -263,8 +263,7 @@ mod tests {
         let write = Write {
             value: &value,
             ttl_ms: 0,
-            absent: false,
-            condition: None,
+            ..Write::default()
         };
         let written = engine.set(partition, &key.to_le_bytes(), write, NOW);
         assert!(written.is_ok(), "{written:?}");

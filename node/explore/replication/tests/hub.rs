@@ -59,9 +59,7 @@ impl Node {
         let reserved = self.hub.reserve(0, HASH).unwrap();
         let write = Write {
             value,
-            ttl_ms: 0,
-            absent: false,
-            condition: None,
+            ..Write::default()
         };
         let SetOutcome::Applied(version) = self.engine.set(0, KEY, write, NOW).unwrap() else {
             panic!("a write without a condition is applied");

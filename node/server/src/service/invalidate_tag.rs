@@ -31,6 +31,7 @@ use crate::routing::{Context, Located, Trail};
 use crate::service::wire::Frame;
 use crate::service::{Begun, Method, Outcome, check, malformed};
 use crate::topology::Owner;
+use crate::visit::Visit;
 
 /// What invalidations are marked under, until they are confirmed: no key is empty.
 const EVERY_KEY: &[u8] = b"";
@@ -122,7 +123,7 @@ impl Spread {
             let tag = self.asked.tag.as_bytes();
             let evaluate = |now| node.engine.invalidate_tag(partition, tag, now);
             let wrote = |version: &Version| Wrote::Seq(version.seq);
-            match node.write(partition, EVERY_KEY, self.ack, evaluate, wrote) {
+            match Visit::alone(&node).write(partition, EVERY_KEY, self.ack, evaluate, wrote) {
                 Ok((Version { epoch, seq }, commit)) => {
                     self.left.remove(&partition);
                     self.applied.insert(partition, v1::Version { epoch, seq });
