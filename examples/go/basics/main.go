@@ -263,7 +263,7 @@ func (it program) obeyABound(ctx context.Context) (string, error) {
 	load := func(stub shoalv1.CacheClient, i int) error {
 		_, err := stub.Get(ctx, &shoalv1.GetRequest{
 			Key:  fmt.Appendf(nil, "{%sloads}:%d", it.prefix, i),
-			Fill: &shoalv1.Fill{LeaseMs: 60_000},
+			Fill: &shoalv1.Fill{LeaseMs: 20_000},
 		})
 		return err
 	}

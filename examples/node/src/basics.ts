@@ -118,7 +118,7 @@ async function readAnError([stub]: CacheClient[]): Promise<string> {
 async function obeyABound([stub]: CacheClient[]): Promise<string> {
   const load = (from: CacheClient, at: number) =>
     call<GetResponse__Output>((options, done) =>
-      from.Get({ key: Buffer.from(`{${prefix}loads}:${at}`), fill: { leaseMs: 60_000 } }, options, done),
+      from.Get({ key: Buffer.from(`{${prefix}loads}:${at}`), fill: { leaseMs: 20_000 } }, options, done),
     );
   const greedy = connect(addresses[0]!, { ofItsOwn: true });
   let begun = 0;
