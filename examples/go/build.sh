@@ -9,6 +9,6 @@ protoc --proto_path=../../protos \
 	--go-grpc_out=. --go-grpc_opt=module=shoal.dev \
 	shoal/v1/cache.proto shoal/v1/topology.proto
 mkdir -p bin
-go vet ./basics ./refusal
-go test ./refusal
-go build -o bin/ ./basics
+go vet ./...
+go test ./...
+go build -o bin/ ./basics ./routed
