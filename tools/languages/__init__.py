@@ -1,0 +1,1 @@
+"""Programs in other languages, from stubs generated afresh, against a real cluster."""
