@@ -4,7 +4,7 @@
 //   build/basics HOST:PORT [HOST:PORT...]
 
 #include <chrono>
-#include <cstdint>
+#include <cstddef>
 #include <cstdio>
 #include <functional>
 #include <future>
@@ -29,6 +29,11 @@ using Stub = std::unique_ptr<v1::Cache::Stub>;
 constexpr auto kTimeout = 10s;
 // Enough that most of them are owned by other nodes.
 constexpr int kKeysForOneNode = 32;
+// As large as a value may be, and together more than one answer holds.
+constexpr int kLargeValues = 8;
+constexpr std::size_t kLargeValueBytes = 1 << 20;
+// What a node of much memory may answer; clients take 4 MiB unless told.
+constexpr int kAnswerBytesMax = 64 << 20;
 // More than a node lets one partition have at a time.
 constexpr int kLoadsMax = 100'000;
 
@@ -45,6 +50,7 @@ void expect(bool holds, const std::string& what, const std::string& got) {
 // Channels to one address share a connection, unless they have a pool of their own.
 Stub connect(const std::string& address, bool of_its_own = false) {
   grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kAnswerBytesMax);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, of_its_own ? 1 : 0);
   return v1::Cache::NewStub(
       grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
@@ -69,6 +75,7 @@ class Basics {
     say("incr", [this] { return increment(); });
     say("mget", [this] { return get_many(); });
     say("any node", [this] { return ask_any_node(); });
+    say("large", [this] { return get_large_values(); });
     say("fill", [this] { return fill(); });
     say("error", [this] { return read_an_error(); });
     say("retry", [this] { return obey_a_bound(); });
@@ -183,6 +190,37 @@ class Basics {
            ", read through each of " + std::to_string(stubs_.size()) + " nodes";
   }
 
+  // Asks again for what one answer had no room for.
+  std::string get_large_values() {
+    const std::string value(kLargeValueBytes, 'v');
+    std::vector<std::string> missing;
+    for (int at = 0; at < kLargeValues; ++at) {
+      missing.push_back("large:" + std::to_string(at));
+      set(to_set(missing.back(), value));
+    }
+    int answers = 0;
+    for (; !missing.empty(); ++answers) {
+      v1::MGetRequest request;
+      for (const auto& name : missing) request.add_keys(key(name));
+      v1::MGetResponse found;
+      auto status = call(stubs_.front(), &v1::Cache::Stub::MGet, request, &found);
+      if (!status.ok()) throw Failed(status);
+      std::vector<std::string> again;
+      for (int at = 0; at < found.entries_size(); ++at) {
+        const auto& entry = found.entries(at);
+        if (entry.error().reason() == "BATCH_TOO_LARGE") {
+          again.push_back(missing[at]);
+        } else {
+          expect(entry.value() == value, missing[at], entry.error().ShortDebugString());
+        }
+      }
+      expect(again.size() < missing.size(), "an answer that brings something", "nothing");
+      missing = again;
+    }
+    return std::to_string(kLargeValues) + " values of 1 MiB came in " + std::to_string(answers) +
+           " answers";
+  }
+
   // Of all who miss a key at once one loads it, and the others wait for that.
   std::string fill() {
     auto ask = to_get("viral");
@@ -233,7 +271,7 @@ class Basics {
     auto load = [this](const Stub& stub, int number) {
       v1::GetRequest request;
       request.set_key("{" + prefix_ + "loads}:" + std::to_string(number));
-      request.mutable_fill()->set_lease_ms(20'000);
+      request.mutable_fill()->set_lease_ms(60'000);
       v1::GetResponse answer;
       return call(stub, &v1::Cache::Stub::Get, request, &answer);
     };

@@ -86,6 +86,14 @@ def test_a_program_must_end_well_and_say_what_it_did(
         assert f"did it with {' '.join(NODES)}" in shown
 
 
+def test_a_program_that_does_not_end_shows_how_far_it_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(tmp_path / "program", "echo did it; exec sleep 60")
+    assert not run(example(), tmp_path, ("./program",), ("did it",), NODES, timeout_seconds=1)
+    assert capsys.readouterr().out.endswith("did it\nTiny: failed: no end after 1 s\n")
+
+
 def program(path: Path, script: str) -> None:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

@@ -16,7 +16,7 @@ from tools.languages.catalogue import EXAMPLES, Example
 from tools.languages.cluster import cluster
 from tools.setup.console import MissingTool
 
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
 
 
 def main() -> None:
@@ -66,6 +66,7 @@ def run(
     command: tuple[str, ...],
     words: tuple[str, ...],
     addresses: list[str],
+    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> bool:
     """Run one program, show what it prints, and say whether that was right."""
     say(f"{example.title}: {' '.join(command)} {' '.join(addresses)}")
@@ -78,11 +79,13 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        say(f"{example.title}: failed: no end after {TIMEOUT_SECONDS} s")
+    except subprocess.TimeoutExpired as expired:
+        # It comes as bytes although text was asked for.
+        print((expired.stdout or b"").decode(errors="replace"), end="", flush=True)
+        say(f"{example.title}: failed: no end after {timeout_seconds} s")
         return False
     print(ran.stdout, end="", flush=True)
     unsaid = [word for word in words if word not in ran.stdout]

@@ -50,6 +50,7 @@ BASICS_SAY = (
     "99 left of 100",
     'HIT "1", MISS "", HIT "3"',
     "read through each of 3 nodes",
+    "8 values of 1 MiB came in",
     'and got HIT "loaded once"',
     "NOT_AN_INTEGER, NOT_APPLIED",
     "TOO_MANY_REQUESTS, NOT_APPLIED, again in",

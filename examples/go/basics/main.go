@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +22,14 @@ import (
 )
 
 const (
-	timeout = 10 * time.Second
+	timeout = 30 * time.Second
 	// keysForOneNode is enough that most of them are owned by other nodes.
 	keysForOneNode = 32
+	// largeValues are as large as a value may be, and together more than one answer holds.
+	largeValues     = 8
+	largeValueBytes = 1 << 20
+	// answerBytesMax is what a node of much memory may answer; clients take 4 MiB unless told.
+	answerBytesMax = 64 << 20
 	// loadsMax is more than a node lets one partition have at a time.
 	loadsMax = 100_000
 )
@@ -47,7 +53,7 @@ func main() {
 }
 
 func run(addresses []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	it := program{addresses: addresses, prefix: fmt.Sprintf("go:%d:", time.Now().UnixNano())}
 	for _, address := range addresses {
@@ -66,6 +72,7 @@ func run(addresses []string) error {
 		{"incr", it.increment},
 		{"mget", it.getMany},
 		{"any node", it.askAnyNode},
+		{"large", it.getLargeValues},
 		{"fill", it.fill},
 		{"error", it.readAnError},
 		{"retry", it.obeyABound},
@@ -82,7 +89,9 @@ func run(addresses []string) error {
 }
 
 func connect(address string) (*grpc.ClientConn, error) {
-	return grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	return grpc.NewClient(address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(answerBytesMax)))
 }
 
 func (it program) key(name string) []byte { return []byte(it.prefix + name) }
@@ -187,6 +196,39 @@ func (it program) askAnyNode(ctx context.Context) (string, error) {
 		keysForOneNode, it.addresses[0], len(it.stubs)), nil
 }
 
+// getLargeValues asks again for what one answer had no room for.
+func (it program) getLargeValues(ctx context.Context) (string, error) {
+	value := bytes.Repeat([]byte{'v'}, largeValueBytes)
+	var missing [][]byte
+	for i := range largeValues {
+		key := it.key(fmt.Sprint("large:", i))
+		if _, err := it.stubs[0].Set(ctx, &shoalv1.SetRequest{Key: key, Value: value}); err != nil {
+			return "", err
+		}
+		missing = append(missing, key)
+	}
+	answers := 0
+	for ; len(missing) > 0; answers++ {
+		found, err := it.stubs[0].MGet(ctx, &shoalv1.MGetRequest{Keys: missing})
+		if err != nil {
+			return "", err
+		}
+		var again [][]byte
+		for i, entry := range found.GetEntries() {
+			if entry.GetError().GetReason() == "BATCH_TOO_LARGE" {
+				again = append(again, missing[i])
+			} else if !bytes.Equal(entry.GetValue(), value) {
+				return "", fmt.Errorf("%q: %s %v", missing[i], entry.GetStatus(), entry.GetError())
+			}
+		}
+		if len(again) == len(missing) {
+			return "", errors.New("an answer brought nothing")
+		}
+		missing = again
+	}
+	return fmt.Sprintf("%d values of 1 MiB came in %d answers", largeValues, answers), nil
+}
+
 // fill shows how of all who miss a key at once one loads it, and the others wait for that.
 func (it program) fill(ctx context.Context) (string, error) {
 	ask := &shoalv1.GetRequest{
@@ -263,7 +305,7 @@ func (it program) obeyABound(ctx context.Context) (string, error) {
 	load := func(stub shoalv1.CacheClient, i int) error {
 		_, err := stub.Get(ctx, &shoalv1.GetRequest{
 			Key:  fmt.Appendf(nil, "{%sloads}:%d", it.prefix, i),
-			Fill: &shoalv1.Fill{LeaseMs: 20_000},
+			Fill: &shoalv1.Fill{LeaseMs: 60_000},
 		})
 		return err
 	}

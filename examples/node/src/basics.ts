@@ -14,8 +14,12 @@ import type { Refusal } from "./stubs";
 
 /** Enough that most of them are owned by other nodes. */
 const KEYS_FOR_ONE_NODE = 32;
+/** As large as a value may be, and together more than one answer holds. */
+const LARGE_VALUES = 8;
+const LARGE_VALUE_BYTES = 1 << 20;
 /** More than a node lets one partition have at a time. */
 const LOADS_MAX = 100_000;
+const LOADS_AT_ONCE = 256;
 
 const addresses = process.argv.slice(2);
 /** Makes this run's keys its own. */
@@ -81,6 +85,27 @@ async function askAnyNode(stubs: CacheClient[]): Promise<string> {
   return `${names.length} keys written through ${addresses[0]}, read through each of ${stubs.length} nodes`;
 }
 
+/** Asks again for what one answer had no room for. */
+async function getLargeValues([stub]: CacheClient[]): Promise<string> {
+  const value = "v".repeat(LARGE_VALUE_BYTES);
+  let missing = Array.from({ length: LARGE_VALUES }, (_, at) => `large:${at}`);
+  await Promise.all(missing.map((name) => set(stub!, name, value)));
+  let answers = 0;
+  for (; missing.length > 0; answers++) {
+    const keys = missing.map(key);
+    const found = await call<MGetResponse__Output>((options, done) => stub!.MGet({ keys }, options, done));
+    const again = missing.filter((name, at) => {
+      const entry = found.entries[at];
+      if (entry?.error?.reason === "BATCH_TOO_LARGE") return true;
+      expect(entry?.value.toString() === value, name, [entry?.status, entry?.error]);
+      return false;
+    });
+    expect(again.length < missing.length, "an answer that brings something", again);
+    missing = again;
+  }
+  return `${LARGE_VALUES} values of 1 MiB came in ${answers} answers`;
+}
+
 /** Of all who miss a key at once one loads it, and the others wait for that. */
 async function fill(stubs: CacheClient[]): Promise<string> {
   const agreement = { leaseMs: 5_000, waitMs: 5_000 };
@@ -118,17 +143,16 @@ async function readAnError([stub]: CacheClient[]): Promise<string> {
 async function obeyABound([stub]: CacheClient[]): Promise<string> {
   const load = (from: CacheClient, at: number) =>
     call<GetResponse__Output>((options, done) =>
-      from.Get({ key: Buffer.from(`{${prefix}loads}:${at}`), fill: { leaseMs: 20_000 } }, options, done),
+      from.Get({ key: Buffer.from(`{${prefix}loads}:${at}`), fill: { leaseMs: 60_000 } }, options, done),
     );
   const greedy = connect(addresses[0]!, { ofItsOwn: true });
   let begun = 0;
   let told: Refusal | undefined;
   while (told === undefined && begun < LOADS_MAX) {
-    try {
-      await load(greedy, begun);
-      begun += 1;
-    } catch (error) {
-      told = refusalOf(error);
+    const wave = Array.from({ length: LOADS_AT_ONCE }, (_, at) => load(greedy, begun + at));
+    for (const each of await Promise.allSettled(wave)) {
+      if (each.status === "fulfilled") begun += 1;
+      else told ??= refusalOf(each.reason);
     }
   }
   // The end of a connection gives back the tokens that were given over it.
@@ -141,7 +165,7 @@ async function obeyABound([stub]: CacheClient[]): Promise<string> {
   for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
     await sleep(told.retryAfterMs);
     try {
-      await load(stub!, begun);
+      await load(stub!, LOADS_MAX);
       const said = `${told.code}, ${told.reason}, ${told.outcome}, again in ${told.retryAfterMs}ms`;
       return `${begun} loads at a time, then ${said}; and that was right`;
     } catch (error) {
@@ -170,6 +194,7 @@ async function main(): Promise<void> {
     ["incr", increment],
     ["mget", getMany],
     ["any node", askAnyNode],
+    ["large", getLargeValues],
     ["fill", fill],
     ["error", readAnError],
     ["retry", obeyABound],

@@ -12,6 +12,8 @@ import type { CacheClient } from "../gen/shoal/v1/Cache";
 
 /** How long a call may take. */
 const DEADLINE_MS = 10_000;
+/** What a node of much memory may answer; clients take 4 MiB unless told. */
+const ANSWER_BYTES_MAX = 64 << 20;
 
 // As the types were generated: 64-bit integers and enums as strings, nothing left out.
 const definitions = loader.loadSync(["shoal/v1/cache.proto", "google/rpc/details.proto"], {
@@ -34,6 +36,7 @@ function repository(): string {
 /** Clients of one address share its connection, unless one asks for a connection `ofItsOwn`. */
 export function connect(address: string, { ofItsOwn = false } = {}): CacheClient {
   return new shoal.Cache(address, grpc.credentials.createInsecure(), {
+    "grpc.max_receive_message_length": ANSWER_BYTES_MAX,
     "grpc.use_local_subchannel_pool": ofItsOwn ? 1 : 0,
   });
 }

@@ -25,6 +25,11 @@ mod shoal {
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Enough that most of them are owned by other nodes.
 const KEYS_FOR_ONE_NODE: usize = 32;
+/// As large as a value may be, and together more than one answer holds.
+const LARGE_VALUES: usize = 8;
+const LARGE_VALUE_BYTES: usize = 1 << 20;
+/// What a node of much memory may answer; clients take 4 MiB unless told.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// More than a node lets one partition have at a time.
 const LOADS_MAX: usize = 100_000;
 
@@ -52,6 +57,7 @@ async fn run(addresses: Vec<String>) -> Result<(), Box<dyn Error>> {
     say("incr", basics.increment().await)?;
     say("mget", basics.get_many().await)?;
     say("any node", basics.ask_any_node().await)?;
+    say("large", basics.get_large_values().await)?;
     say("fill", basics.fill().await)?;
     say("error", basics.read_an_error().await)?;
     say("retry", basics.obey_a_bound().await)?;
@@ -74,7 +80,7 @@ struct Basics {
 
 fn client(address: &str) -> Result<CacheClient<Channel>, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))?.timeout(TIMEOUT);
-    Ok(CacheClient::new(endpoint.connect_lazy()))
+    Ok(CacheClient::new(endpoint.connect_lazy()).max_decoding_message_size(ANSWER_BYTES_MAX))
 }
 
 fn expect(holds: bool, what: &str, got: impl std::fmt::Debug) -> Result<(), Box<dyn Error>> {
@@ -210,6 +216,42 @@ impl Basics {
         ))
     }
 
+    /// Asks again for what one answer had no room for.
+    async fn get_large_values(&self) -> Said {
+        let value = "v".repeat(LARGE_VALUE_BYTES);
+        let mut missing: Vec<String> = (0..LARGE_VALUES).map(|at| format!("large:{at}")).collect();
+        for name in &missing {
+            self.first().set(self.to_set(name, &value)).await?;
+        }
+        let mut answers = 0;
+        while !missing.is_empty() {
+            let request = MGetRequest {
+                keys: missing.iter().map(|name| self.key(name)).collect(),
+                ..MGetRequest::default()
+            };
+            let found = self.first().m_get(request).await?.into_inner().entries;
+            answers += 1;
+            let mut again = Vec::new();
+            for (name, entry) in missing.iter().zip(found) {
+                let error = entry.error.unwrap_or_default();
+                if error.reason == "BATCH_TOO_LARGE" {
+                    again.push(name.clone());
+                } else {
+                    expect(entry.value == value.as_bytes(), name, error)?;
+                }
+            }
+            expect(
+                again.len() < missing.len(),
+                "an answer that brings something",
+                &again,
+            )?;
+            missing = again;
+        }
+        Ok(format!(
+            "{LARGE_VALUES} values of 1 MiB came in {answers} answers"
+        ))
+    }
+
     /// Of all who miss a key at once one loads it, and the others wait for that.
     async fn fill(&self) -> Said {
         let ask = GetRequest {
@@ -275,7 +317,7 @@ impl Basics {
             let request = GetRequest {
                 key: format!("{{{}loads}}:{number}", self.prefix).into_bytes(),
                 fill: Some(Fill {
-                    lease_ms: 20_000,
+                    lease_ms: 60_000,
                     wait_ms: 0,
                 }),
                 ..GetRequest::default()

@@ -33,6 +33,14 @@ public final class Basics {
   /** Enough that most of them are owned by other nodes. */
   private static final int KEYS_FOR_ONE_NODE = 32;
 
+  /** As large as a value may be, and together more than one answer holds. */
+  private static final int LARGE_VALUES = 8;
+
+  private static final int LARGE_VALUE_BYTES = 1 << 20;
+
+  /** What a node of much memory may answer; clients take 4 MiB unless told. */
+  private static final int ANSWER_BYTES_MAX = 64 << 20;
+
   /** More than a node lets one partition have at a time. */
   private static final int LOADS_MAX = 100_000;
 
@@ -63,6 +71,7 @@ public final class Basics {
             && basics.says("incr", basics::increment)
             && basics.says("mget", basics::getMany)
             && basics.says("any node", basics::askAnyNode)
+            && basics.says("large", basics::getLargeValues)
             && basics.says("fill", basics::fill)
             && basics.says("error", basics::readAnError)
             && basics.says("retry", basics::obeyABound);
@@ -85,7 +94,9 @@ public final class Basics {
   }
 
   private static ManagedChannel connect(String address) {
-    return Grpc.newChannelBuilder(address, InsecureChannelCredentials.create()).build();
+    return Grpc.newChannelBuilder(address, InsecureChannelCredentials.create())
+        .maxInboundMessageSize(ANSWER_BYTES_MAX)
+        .build();
   }
 
   private static void close(ManagedChannel channel) throws InterruptedException {
@@ -185,6 +196,34 @@ public final class Basics {
         .formatted(KEYS_FOR_ONE_NODE, addresses.get(0), channels.size());
   }
 
+  /** Asks again for what one answer had no room for. */
+  private String getLargeValues() {
+    String value = "v".repeat(LARGE_VALUE_BYTES);
+    List<String> missing = new ArrayList<>();
+    for (int at = 0; at < LARGE_VALUES; at++) {
+      missing.add("large:" + at);
+      stub(0).set(toSet("large:" + at, value).build());
+    }
+    int answers = 0;
+    for (; !missing.isEmpty(); answers++) {
+      MGetRequest asked =
+          MGetRequest.newBuilder().addAllKeys(missing.stream().map(this::key).toList()).build();
+      List<GetResponse> found = stub(0).mGet(asked).getEntriesList();
+      List<String> again = new ArrayList<>();
+      for (int at = 0; at < found.size(); at++) {
+        GetResponse entry = found.get(at);
+        if (entry.getError().getReason().equals("BATCH_TOO_LARGE")) {
+          again.add(missing.get(at));
+        } else {
+          expect(entry.getValue().toStringUtf8().equals(value), missing.get(at), entry.getError());
+        }
+      }
+      expect(again.size() < missing.size(), "an answer that brings something", again);
+      missing = again;
+    }
+    return "%d values of 1 MiB came in %d answers".formatted(LARGE_VALUES, answers);
+  }
+
   /** Of all who miss a key at once one loads it, and the others wait for that. */
   private String fill() throws Exception {
     Fill agreement = Fill.newBuilder().setLeaseMs(5_000).setWaitMs(5_000).build();
@@ -269,7 +308,7 @@ public final class Basics {
   private GetRequest toLoad(int number) {
     return GetRequest.newBuilder()
         .setKey(ByteString.copyFromUtf8("{" + prefix + "loads}:" + number))
-        .setFill(Fill.newBuilder().setLeaseMs(20_000))
+        .setFill(Fill.newBuilder().setLeaseMs(60_000))
         .build();
   }
 }
