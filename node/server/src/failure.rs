@@ -221,17 +221,18 @@ impl Failure {
         metadata
     }
 
-    /// How long to wait before trying again, where trying again may help.
+    /// How long to wait before trying again, where trying again may help. By the reason alone,
+    /// so that a node that forwards says what the owner would.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         use crate::reasons::Code::{ResourceExhausted, Unavailable};
         let code = self.code();
         let again = code == Unavailable as i32 || code == ResourceExhausted as i32;
-        again.then(|| match self {
-            Failure::MemoryFull
-            | Failure::TooManyRequests { .. }
-            | Failure::TooFewCopies { .. } => Duration::from_millis(250),
-            Failure::LeaseExpired(_) => Duration::from_millis(200),
+        again.then(|| match self.reason() {
+            Some(Reason::MemoryFull | Reason::TooManyRequests | Reason::TooFewCopies) => {
+                Duration::from_millis(250)
+            }
+            Some(Reason::LeaseExpired) => Duration::from_millis(200),
             _ => Duration::from_millis(50),
         })
     }
@@ -386,3 +387,29 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, Outcome};
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_passed_on_asks_for_the_same_pause() {
+        for (failure, pause_ms) in [
+            (Failure::MemoryFull, 250),
+            (Failure::TooManyRequests { what: "loads" }, 250),
+            (Failure::NoOwner { partition: 1 }, 50),
+        ] {
+            let told = Some(Duration::from_millis(pause_ms));
+            assert_eq!(failure.retry_after(), told, "{failure:?}");
+            let passed_on = failure.with_outcome(Outcome::MaybeApplied);
+            assert!(matches!(passed_on, Failure::Peer(_)), "{passed_on:?}");
+            assert_eq!(passed_on.retry_after(), told, "{passed_on:?}");
+        }
+    }
+
+    #[test]
+    fn what_trying_again_does_not_help_asks_for_none() {
+        assert_eq!(Failure::KeyEmpty.retry_after(), None);
+    }
+}
