@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.finding import Finding
-from bench.scenarios import cores, cross_check, expiry, growth, memory, replication, watching, wire
+from bench.scenarios import (
+    cores,
+    cross_check,
+    expiry,
+    growth,
+    handoff,
+    memory,
+    replication,
+    watching,
+    wire,
+)
 from bench.scenarios.plan import Plan
 
 _WIRES = {each.name: each for each in wire.WIRES}
@@ -15,6 +25,7 @@ _OTHERS: dict[str, Callable[[Plan], list[Finding]]] = {
     expiry.NAME: expiry.measure,
     growth.NAME: growth.measure,
     replication.NAME: replication.measure,
+    handoff.NAME: handoff.measure,
     watching.NAME: watching.measure,
     cross_check.NAME: cross_check.measure,
 }

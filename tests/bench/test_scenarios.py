@@ -9,7 +9,7 @@ import pytest
 from bench import catalogue
 from bench.loader_process import Load
 from bench.measured import Slice
-from bench.scenarios import cross_check, expiry, growth, memory, replication, wire
+from bench.scenarios import cross_check, expiry, growth, handoff, memory, replication, wire
 from bench.servers.server import Counts, Server
 
 
@@ -23,7 +23,7 @@ def test_every_scenario_that_the_issue_has_a_figure_for_is_there() -> None:
         "execute-16-lockstep": 1.0,
         "mget": 1.0,
     }
-    others = {"memory", "cores", "expiry", "growth", "cross-check", "replication"}
+    others = {"memory", "cores", "expiry", "growth", "cross-check", "replication", "handoff"}
     assert others <= set(catalogue.NAMES)
 
 
@@ -85,6 +85,29 @@ def test_a_follower_is_waited_for_until_it_has_applied_everything() -> None:
     waited_for = iter((5, 6, 7))
     replication.await_copies(_plane(repeat(7)), _plane(waited_for))
     assert not list(waited_for)
+
+
+def test_a_handoff_lasts_from_the_decision_in_one_log_until_it_is_served_in_another() -> None:
+    def line(second: str, sentence: str) -> str:
+        return f'{{"event": "{sentence}", "timestamp": "2026-01-01T00:00:{second}Z"}}'
+
+    lines = [
+        line("01.000000", "hand partition 7 over to b at epoch 3: this node stops"),
+        line("01.000000", "hand partition 8 over to b at epoch 2: this node stops"),
+        line("02.500000", "hand partition 7 over to a at epoch 4: its record asks for it"),
+        "not JSON at all",
+        line("01.025000", "serve partition 7 at epoch 3, with its data"),
+        line("02.600000", "serve partition 7 at epoch 4, with its data"),
+        line("00.900000", "serve partition 8 at epoch 1, with its data"),
+    ]
+    assert handoff.freeze_to_served_ms(lines) == pytest.approx({(7, 3): 25, (7, 4): 100})
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    values = [5.0, 1.0, 4.0, 2.0, 3.0]
+    assert [handoff.percentile(values, share) for share in (1, 20, 50, 90, 100)] == [1, 1, 3, 5, 5]
+    assert handoff.spread(range(100), 4) == [0, 25, 50, 75]
+    assert handoff.spread([3, 4], 8) == [3, 4]
 
 
 def test_h2load_is_given_a_whole_request_and_asked_what_was_answered() -> None:

@@ -58,11 +58,13 @@ class Prober:
         timeout: str,
         ack: str,
         max_attempts: int = 1,
+        pause_seconds: float = _PAUSE_SECONDS,
     ) -> None:
         """``max_attempts`` above 1 writes as applications do, whose waits between attempts
-        then count as well."""
+        then count as well. ``pause_seconds``: between two writes of a key."""
         self._client = shoal.Client(list(seeds), timeout=timeout, max_attempts=max_attempts)
         self._ack = ack
+        self._pause_seconds = pause_seconds
         self._stopped = threading.Event()
         topology = self._client.topology(timeout="15s")
         self.written = {
@@ -109,4 +111,4 @@ class Prober:
                 written.errors.append((time.monotonic_ns(), error.reason))
             else:
                 written.acknowledged_ns.append(time.monotonic_ns())
-            self._stopped.wait(_PAUSE_SECONDS)
+            self._stopped.wait(self._pause_seconds)
