@@ -11,6 +11,7 @@ always written whole by the release that decides on it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from shoal.v1 import registry_pb2 as pb
+from shoal_coordinator.registry.record_json import is_plain, taken_record
 from shoal_coordinator.registry.records import (
     MINUTES_A_DAY,
     UNTAKEN,
@@ -283,6 +285,12 @@ def partition_to_pb(record: PartitionRecord) -> pb.PartitionRecord:
 
 
 def decode_partition(key: str, value: bytes) -> PartitionRecord:
+    if is_plain(value):
+        with contextlib.suppress(ValueError, RecursionError):
+            fields = json.loads(value)
+            record = taken_record(fields) if isinstance(fields, dict) else None
+            if record is not None:
+                return record
     message = parsed(key, value, pb.PartitionRecord())
     primary = _copy_from_pb(message.primary) if message.HasField("primary") else None
     in_sync = tuple(_copy_from_pb(copy) for copy in message.in_sync)
