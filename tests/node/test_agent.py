@@ -271,13 +271,20 @@ def test_a_hand_over_in_doubt_stays_frozen_until_it_is_known_what_came_of_it() -
         await all_replicated(world)
         source = world.processes[NodeId(owners(world)[0])]
         target = next(it.node for it in records(world)[PartitionId(0)].in_sync[1:])
+        commit = world.etcd.commit_by
+
+        def lost(who: Incarnation | None, *args: Any) -> Committed:
+            """From the hand-over's commit on no answer reaches the source."""
+            committed = commit(who, *args)
+            if who == source.incarnation:
+                assert 0 in source.agent.local.frozen
+                source.link.cut_until = world.loop.time() + 1.0
+            return committed
+
         ask_for_move(world, 0, target)
-        await until(lambda: 0 in source.agent.local.frozen, within_seconds=1)
-        # It waits until the target has everything, and then sends the record.
-        await asyncio.sleep(0.004)
-        # From here on every answer is lost: what is sent still arrives.
-        source.link.cut_until = world.loop.time() + 1.0
+        world.etcd.commit_by = lost  # type: ignore[method-assign]
         await until(lambda: owners(world).get(0) == target, within_seconds=2)
+        world.etcd.commit_by = commit  # type: ignore[method-assign]
         assert source.data_plane.refusal(0) is not None
         await until(lambda: source.data_plane.refusal(0) == "MOVED", within_seconds=2 * TTL_SECONDS)
 

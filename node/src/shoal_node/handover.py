@@ -65,8 +65,7 @@ async def hand_partitions_over(
     decided by their records.
     """
     epochs = {it.partition: local.serving.get(it.partition) for it in actions}
-    frozen = await _frozen(actions, ports, local)
-    drained = await _drained(frozen, ports, drain_ms) if frozen else set()
+    drained = await _frozen_and_drained(actions, ports, local, drain_ms)
     passed_on = {partition for partition, epoch in epochs.items() if epoch is None}
     ready = [it for it in actions if it.partition in drained | passed_on]
     won: set[PartitionId] = set()
@@ -127,41 +126,33 @@ def _note(
             won.add(handed.record.partition)
 
 
-async def _frozen(
-    actions: Sequence[HandOver], ports: HandOverPorts, local: Local
-) -> list[HandOver]:
-    """Freeze what is served; return what was."""
+async def _frozen_and_drained(
+    actions: Sequence[HandOver], ports: HandOverPorts, local: Local, drain_ms: int
+) -> set[PartitionId]:
+    """Freeze what is served, and tell of which of it the targets have all, in time.
+
+    Both in one go: requests wait from the first on, and each way to another thread and back
+    is one that the machine may be slow to go.
+    """
     served = [it for it in actions if it.partition in local.serving]
+    if not served:
+        return set()
     for it in served:
         local.froze(it.partition)
+    frozen: list[HandOver] = []
 
-    def freeze() -> list[HandOver]:
-        frozen = []
+    def freeze_and_drain() -> object:
         for it in served:
             with contextlib.suppress(ValueError):
                 ports.data_plane.freeze_partition(it.partition)
                 frozen.append(it)
-        return frozen
+        copies = [(it.partition, it.copy.copy_id) for it in frozen]
+        return ports.data_plane.drain_partitions(copies, drain_ms)
 
-    if not served:
-        return []
-    frozen = cast("list[HandOver]", await ports.offload(freeze))
+    told = cast("list[bool]", await ports.offload(freeze_and_drain))
     for it in served:
         is_given_up = it.partition not in local.serving
         assert it in frozen or is_given_up, "only what was given up meanwhile is not served"
-    return frozen
-
-
-async def _drained(
-    frozen: Sequence[HandOver], ports: HandOverPorts, drain_ms: int
-) -> set[PartitionId]:
-    """Which of them their targets have all of, in time."""
-    copies = [(it.partition, it.copy.copy_id) for it in frozen]
-
-    def drain() -> object:
-        return ports.data_plane.drain_partitions(copies, drain_ms)
-
-    told = cast("list[bool]", await ports.offload(drain))
     late = [it for it, is_drained in zip(frozen, told, strict=True) if not is_drained]
     for it in late:
         why = f"{it.to} is not near enough"
