@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import secrets
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -86,7 +87,18 @@ async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
             timing.policy,
         )
         _log.info(f"listening on {listening.bound}", cluster=settings.cluster)
+        _spare_the_collector()
         await _serve(agent, stop)
+
+
+def _spare_the_collector() -> None:
+    """Have garbage collection pass over all that is loaded by now: it stays for good.
+
+    Each full collection would look at it again, for tens of milliseconds, and any of them
+    may fall into a hand-over.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _serve(agent: Agent, stop: asyncio.Event) -> None:
