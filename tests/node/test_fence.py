@@ -86,6 +86,15 @@ def test_when_etcd_was_last_heard_outlives_the_lease(fence: Fence) -> None:
     assert fence.times().sent_ns == (70,)
 
 
+def test_it_tells_which_calls_are_new(fence: Fence) -> None:
+    assert fence.sent_after(0) == []
+    for sent_ns in (70, 80, 90):
+        fence.confirmed(sent_ns)
+    assert fence.sent_after(69) == [70, 80, 90]
+    assert fence.sent_after(70) == [80, 90]
+    assert fence.sent_after(90) == []
+
+
 def test_its_times_are_what_metrics_show(fence: Fence) -> None:
     assert fence.times().age_seconds(10**9) == 0
     fence.begin(ONE)

@@ -153,8 +153,18 @@ impl DataPlane {
         })
     }
 
-    fn replication<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let told = without_gil(py, || Ok(self.plane.replication()))?;
+    #[pyo3(signature = (partitions = None))]
+    fn replication<'py>(
+        &self,
+        py: Python<'py>,
+        partitions: Option<Vec<u32>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let told = without_gil(py, || {
+            Ok(match partitions {
+                None => self.plane.replication(),
+                Some(asked) => self.plane.replication_of(&asked),
+            })
+        })?;
         replication::told(py, &told)
     }
 

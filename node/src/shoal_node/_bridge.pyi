@@ -48,8 +48,8 @@ class DataPlane:
         """Wait until each (partition, copy id) has acknowledged everything; False for one
         that took too long, or is not served here."""
 
-    def replication(self) -> list[PartitionReplication]:
-        """Every open partition's copy, ordered by partition."""
+    def replication(self, partitions: Sequence[int] | None = None) -> list[PartitionReplication]:
+        """Every open partition's copy, ordered by partition; or of these, in their order."""
 
     def replication_news(self) -> int:
         """Rises when followers or the own copies change; cheap to poll."""

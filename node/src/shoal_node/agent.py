@@ -7,9 +7,9 @@ Without news there are no turns, unless an action says when to look again. What 
 data plane tells of replication is news, too; it is asked for while there is any
 (``replication_watch``).
 
-A turn looks at everything. What a new record asks of this node's own copy of that
-partition is done before it: when a view shows the record, and when a commit of this
-node's own has written it.
+A turn looks at what may need it (``attention``). What a new record asks of this node's
+own copy of that partition is done before it: when a view shows the record, and when a
+commit of this node's own has written it.
 
 When etcd is away the last view stands and nothing changes: the node serves until
 its lease's deadline, the data plane fences itself, and everything comes back by
@@ -45,13 +45,14 @@ from shoal_node.actions import (
 )
 from shoal_node.actuator import Actuator
 from shoal_node.agent_counts import AgentCounts
+from shoal_node.attention import Attention
 from shoal_node.data_plane_port import DataPlanePort
 from shoal_node.decide import at_once, decide, is_ready, standing
 from shoal_node.errors import ClusterChanged
 from shoal_node.fence import Fence
 from shoal_node.handover import HandOverPorts, hand_partitions_over
 from shoal_node.in_sync import replica_lag_ms
-from shoal_node.local import Local
+from shoal_node.local import Local, records_changed
 from shoal_node.membership import Membership, MembershipPorts
 from shoal_node.peers import Peers, PeerSilent
 from shoal_node.policy import Policy
@@ -63,6 +64,7 @@ _log = structlog.get_logger(__name__)
 
 _ROUTINE = (InstallTopology, LookAgain, RequireCopies)
 """Actions that are no news to whoever reads the log."""
+_NS_PER_MS = 1_000_000
 _READINESS_POLL_MS = 200
 """How often a node that is not ready looks whether its lease has been renewed."""
 
@@ -101,6 +103,7 @@ class Agent:
             self._world.store, self._world.keys, ports.data_plane, self._world.offload
         )
         self._watch = ReplicationWatch(ports.data_plane, self.local, policy)
+        self._attention = Attention()
         self._view: ClusterView | None = None
         self._first_view = asyncio.Event()
         self._news = asyncio.Event()
@@ -172,7 +175,7 @@ class Agent:
         known, self._view = self._view, view
         self._first_view.set()
         if known is not None:
-            self._act_at_once(_changed(known, view))
+            self._act_at_once(records_changed(known, view))
             if view.nodes is not known.nodes:
                 self._urgent.set()
         self._news.set()
@@ -231,7 +234,7 @@ class Agent:
             if self._view is not None:
                 began = loop.time()
                 self._turn(self._view)
-                # A turn looks at every partition. Where news comes without end, as
+                # A turn may look at every partition. Where news comes without end, as
                 # when thousands are taken over, it rests for as long as it took, so
                 # that half of the time is left for what the turns began. Not when a node
                 # has come or gone.
@@ -259,11 +262,14 @@ class Agent:
 
     def _turn(self, view: ClusterView) -> None:
         now_ms = self._now_ms()
-        sent_ms = [sent_ns // 1_000_000 for sent_ns in self.fence.times().sent_ns]
-        self.local.contact.heard(sent_ms, now_ms, self._policy.silence_ms)
+        self._hear(now_ms)
         self.local.saw(view, now_ms, self._policy.mass_loss_hold_ms)
-        self._watch.refresh()
-        actions = decide(view, self.local, now_ms, self._policy)
+        looks_at = self._attention.wanted(view, self.local)
+        self._watch.refresh(None if looks_at is None else {*looks_at, *self.local.vacancies})
+        if looks_at is not None:
+            looks_at = {*looks_at, *self.local.changed}
+        self.local.changed.clear()
+        actions = decide(view, self.local, now_ms, self._policy, looks_at)
         for action in actions:
             self._perform(view, action, now_ms)
         # Each commit is news to every process, so there are few.
@@ -273,9 +279,23 @@ class Agent:
             self._start(self._change(changes))
         for batch in _batches([it for it in actions if isinstance(it, HandOver)]):
             self._start(self._hand_over(batch))
+        self._attention.turned(view, self.local, looks_at, now_ms, self._policy)
         self._count(view)
-        self._set_ready(ready=is_ready(view, self.local, lease_stands=self._lease_left_ms() > 0))
+        self._set_ready(
+            ready=is_ready(
+                view,
+                self.local,
+                lease_stands=self._lease_left_ms() > 0,
+                only=self._attention.unsettled,
+            )
+        )
         self._turned.set()
+
+    def _hear(self, now_ms: int) -> None:
+        contact = self.local.contact
+        known_ns = (contact.confirmed_ms + 1) * _NS_PER_MS - 1
+        sent_ms = [sent_ns // _NS_PER_MS for sent_ns in self.fence.sent_after(known_ns)]
+        contact.heard(sent_ms, now_ms, self._policy.silence_ms)
 
     def _act_at_once(self, partitions: Collection[PartitionId]) -> None:
         """Do what these partitions' records ask of the copies here, and the rest later."""
@@ -283,7 +303,7 @@ class Agent:
         if view is None or not partitions:
             return
         if any(self._is_to_be_served(view, partition) for partition in partitions):
-            self._watch.refresh()
+            self._watch.refresh(partitions)
         for action in at_once(view, self.local, partitions):
             self._perform(view, action, self._now_ms())
 
@@ -394,14 +414,6 @@ class Agent:
 
     def _retry_at_ms(self, won: bool, delay_ms: int) -> int | None:  # noqa: FBT001
         return None if won else self._now_ms() + delay_ms
-
-
-def _changed(known: ClusterView, view: ClusterView) -> list[PartitionId]:
-    """Partitions whose records are other ones."""
-    if view.partitions is known.partitions:
-        return []
-    before = known.partitions
-    return [it for it, held in view.partitions.items() if before.get(it) is not held]
 
 
 def _batches(hand_overs: list[HandOver]) -> Iterator[list[HandOver]]:

@@ -166,7 +166,8 @@ class MemoryDataPlane:
         self.network.drain(self, partition, copy_id)
         return self.has_all(partition, copy_id)
 
-    def replication(self) -> list[PartitionReplication]:
+    def replication(self, partitions: Sequence[int] | None = None) -> list[PartitionReplication]:
+        asked = sorted(self._copies) if partitions is None else partitions
         return [
             PartitionReplication(
                 partition=partition,
@@ -178,7 +179,8 @@ class MemoryDataPlane:
                 followers=self._followers(copy),
                 head_seq=copy.seq,
             )
-            for partition, copy in sorted(self._copies.items())
+            for partition in asked
+            if (copy := self._copies.get(partition)) is not None
         ]
 
     def replication_news(self) -> int:

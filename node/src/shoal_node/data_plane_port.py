@@ -79,8 +79,11 @@ class DataPlanePort(Protocol):
         """
         ...
 
-    def replication(self) -> list[PartitionReplication]:
-        """Every open partition's copy, ordered by partition. Any thread."""
+    def replication(self, partitions: Sequence[int] | None = None) -> list[PartitionReplication]:
+        """Every open partition's copy, ordered by partition; or of these, in their order.
+
+        Any thread.
+        """
         ...
 
     def replication_news(self) -> int:

@@ -63,23 +63,35 @@ def at_once(
     return tuple(actions)
 
 
-def decide(view: ClusterView, local: Local, now_ms: int, policy: Policy) -> tuple[Action, ...]:
-    """What to do now, in this order. ``local.saw(view, now_ms)`` comes first."""
+def decide(
+    view: ClusterView,
+    local: Local,
+    now_ms: int,
+    policy: Policy,
+    only: Collection[PartitionId] | None = None,
+) -> tuple[Action, ...]:
+    """What to do now, in this order. ``local.saw(view, now_ms)`` comes first.
+
+    ``only``: nothing is to be done about other partitions (``attention``), so that they need
+    not be looked at. The decision is the same.
+    """
     if view.config is None:
         return ()
-    left = leavings(view, local)
+    left = leavings(view, local, only)
     own = standing(view, local)
     actions: list[Action] = [*left.before]
     actions += _settings(view.config, local)
     if own is not None:
-        actions += servings(view, local)
+        actions += servings(view, local, only)
     if view.revision > local.installed:
         actions.append(InstallTopology(view.revision))
     actions += left.after
     may_follow = own is not None and view.has_weight(local.node) and not local.stopping
     closed = {action.partition for action in left.before}
     actions += (
-        it for it in followings(view, local, may_begin=may_follow) if it.partition not in closed
+        it
+        for it in followings(view, local, only, may_begin=may_follow)
+        if it.partition not in closed
     )
     if own is None:
         return (*actions, *_rejoin(view, local))
@@ -87,8 +99,8 @@ def decide(view: ClusterView, local: Local, now_ms: int, policy: Policy) -> tupl
     if not local.fence_lifted:
         actions.append(LiftFence(view.revision))
     # Somebody waits for what is vacant; the rest can wait for that.
-    actions += take_overs(view, local, own, now_ms, policy)
-    actions += _as_primary(view, local, own, now_ms, policy, closed)
+    actions += take_overs(view, local, own, now_ms, policy, only)
+    actions += _as_primary(view, local, own, now_ms, policy, closed, only)
     return tuple(actions)
 
 
@@ -99,12 +111,13 @@ def _as_primary(
     now_ms: int,
     policy: Policy,
     closed: set[PartitionId],
+    only: Collection[PartitionId] | None,
 ) -> Iterator[Action]:
     """Hand-overs, and changes of who is in sync: one write of a record at a time."""
     begun = set(closed)
     for step in (
-        *hand_overs(view, local, own, now_ms, policy),
-        *changes(view, local, own, now_ms, policy),
+        *hand_overs(view, local, own, now_ms, policy, only),
+        *changes(view, local, own, now_ms, policy, only),
     ):
         if isinstance(step, LookAgain):
             yield step
@@ -125,11 +138,19 @@ def standing(view: ClusterView, local: Local) -> LiveNode | None:
     return own if own.create_revision == local.registration.create_revision else None
 
 
-def is_ready(view: ClusterView, local: Local, *, lease_stands: bool) -> bool:
+def is_ready(
+    view: ClusterView,
+    local: Local,
+    *,
+    lease_stands: bool,
+    only: Collection[PartitionId] | None = None,
+) -> bool:
     """Whether this node can be sent requests: it serves all that the view gives it.
 
     ``lease_stands``: the fence's deadline lies ahead. Past it every write is refused.
+    ``only``: all others that the view gives it are served.
     """
+    partitions = view.partitions if only is None else view.partitions.keys() & only
     return (
         not local.stopping
         and local.fence_lifted
@@ -137,9 +158,9 @@ def is_ready(view: ClusterView, local: Local, *, lease_stands: bool) -> bool:
         and standing(view, local) is not None
         and local.installed > 0
         and all(
-            local.serving.get(partition) == held.record.epoch
-            for partition, held in view.partitions.items()
-            if local.owns(held)
+            local.serving.get(partition) == view.partitions[partition].record.epoch
+            for partition in partitions
+            if local.owns(view.partitions[partition])
         )
     )
 

@@ -95,6 +95,17 @@ class Fence:
             if lease is None or lease == self._lease:
                 self._drop()
 
+    def sent_after(self, ns: int) -> list[int]:
+        """Of the calls that the store answered, when those were sent that came after ``ns``.
+
+        The newest last; see ``LeaseTimes.sent_ns``.
+        """
+        with self._lock:
+            newest = self._sent_ns
+            if not newest or newest[-1] <= ns:
+                return []
+            return [sent for sent in newest if sent > ns]
+
     @property
     def deadline_ns(self) -> int:
         """Of the lease that is followed; 0: there is none, or the fence has fallen."""

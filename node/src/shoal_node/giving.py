@@ -8,10 +8,10 @@ copies in sync, and where nobody else holds a copy it asks the next node to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from shoal_coordinator.registry.records import Copy, NodeId
+from shoal_coordinator.registry.records import Copy, Epoch, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 from shoal_node.actions import ChangeAsPrimary, HandOver, LookAgain
 from shoal_node.candidates import candidates
@@ -21,26 +21,31 @@ from shoal_node.policy import Policy
 
 
 def hand_overs(
-    view: ClusterView, local: Local, own: LiveNode, now_ms: int, policy: Policy
+    view: ClusterView,
+    local: Local,
+    own: LiveNode,
+    now_ms: int,
+    policy: Policy,
+    only: Collection[PartitionId] | None = None,
 ) -> Iterator[HandOver | ChangeAsPrimary | LookAgain]:
-    """What to hand over now."""
+    """What to hand over now. ``only``: of these; a node that stops looks at all it has."""
     at_once = policy.stopping_hand_overs_at_once if local.stopping else policy.hand_overs_at_once
     room = at_once - len(local.handing)
     changes = policy.changes_at_once - len(local.changing)
     retry_at_ms: int | None = None
-    for partition, epoch in local.serving.items():
-        held = view.partitions.get(partition)
-        if held is None or local.latest(view, partition) is not held or local.is_busy(partition):
+    for partition, epoch in local.served(None if local.stopping else only):
+        held = _to_be_given(view, local, partition, epoch)
+        if held is None:
             continue
-        if not local.owns(held) or held.record.epoch != epoch or partition in local.joining:
-            continue
-        if held.record.handoff_to is None and not local.stopping:
-            continue
-        copy = _target(view, local, held, policy)
         due_ms = local.retry_at_ms.get(partition, now_ms)
         if due_ms > now_ms:
             retry_at_ms = due_ms if retry_at_ms is None else min(due_ms, retry_at_ms)
-        elif copy is not None and room > 0:
+            continue
+        if room <= 0 and len(held.record.in_sync) > 1:
+            # Its turn comes, and a target is looked for then.
+            continue
+        copy = _target(view, local, held, policy)
+        if copy is not None and room > 0:
             room -= 1
             yield _hand_over(view, local, own, held, copy)
         elif copy is None and local.stopping and changes > 0:
@@ -50,6 +55,19 @@ def hand_overs(
                 yield asking
     if retry_at_ms is not None:
         yield LookAgain(retry_at_ms, "a hand-over did not come about")
+
+
+def _to_be_given(
+    view: ClusterView, local: Local, partition: PartitionId, epoch: Epoch
+) -> HeldPartition | None:
+    """What is served, settled, and shall go to another node."""
+    held = view.partitions.get(partition)
+    if held is None or local.latest(view, partition) is not held or local.is_busy(partition):
+        return None
+    if not local.owns(held) or held.record.epoch != epoch or partition in local.joining:
+        return None
+    is_wanted_elsewhere = held.record.handoff_to is not None or local.stopping
+    return held if is_wanted_elsewhere else None
 
 
 def _target(view: ClusterView, local: Local, held: HeldPartition, policy: Policy) -> Copy | None:
@@ -62,8 +80,10 @@ def _target(view: ClusterView, local: Local, held: HeldPartition, policy: Policy
         and told.lag_ms <= policy.near_ms
     }
     if local.stopping:
-        order = candidates(view, held.record)
-        return next((near[node] for node in order if node in near and node != local.node), None)
+        able = [it for it in near if it != local.node and view.may_be_given(it)]
+        if len(able) > 1:
+            able = [it for it in candidates(view, held.record) if it in able]
+        return near[able[0]] if able else None
     wanted = held.record.handoff_to
     if wanted is None or wanted == local.node or wanted not in near:
         return None

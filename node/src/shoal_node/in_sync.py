@@ -15,7 +15,7 @@ else leave all of them out, lose its lease, and take the only copy in sync with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from shoal_coordinator.registry.records import Copy, CopyId, NodeId, PartitionId
@@ -27,12 +27,17 @@ from shoal_node.policy import Policy
 
 
 def changes(
-    view: ClusterView, local: Local, own: LiveNode, now_ms: int, policy: Policy
+    view: ClusterView,
+    local: Local,
+    own: LiveNode,
+    now_ms: int,
+    policy: Policy,
+    only: Collection[PartitionId] | None = None,
 ) -> Iterator[ChangeAsPrimary | RequireCopies | LookAgain]:
-    """The next step of every partition that is served here."""
+    """The next step of every partition that is served here. ``only``: of these."""
     room = policy.changes_at_once - len(local.changing)
     look_at_ms: int | None = None
-    for partition, epoch in local.serving.items():
+    for partition, epoch in local.served(only):
         held = view.partitions.get(partition)
         if held is None or local.latest(view, partition) is not held or local.is_busy(partition):
             continue

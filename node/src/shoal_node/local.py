@@ -118,8 +118,10 @@ class Local:
     """When this process was registered again, after it had lost a registration."""
     absence: Absence = field(default_factory=Absence)
     hearing: Hearing = field(default_factory=Hearing)
+    changed: set[PartitionId] = field(default_factory=set)
+    """Of which something here, or the record, is another since the last turn (``attention``)."""
     _seen: ClusterView | None = None
-    _vacant: list[HeldPartition] = field(default_factory=list)
+    _vacant: dict[PartitionId, HeldPartition] = field(default_factory=dict)
     """Without a primary that lives, in the newest view."""
 
     # What a view says.
@@ -137,15 +139,31 @@ class Local:
                 if view.revision < held.mod_revision
             }
         if view is not self._seen:
-            self._seen = view
-            self._vacant = [
-                held for held in view.partitions.values() if not view.primary_is_live(held.record)
-            ]
+            self._look_for_vacant(view)
         self.vacancies = vacancies = {
-            held.record.partition: self._vacancy(held, now_ms) for held in self._vacant
+            partition: self._vacancy(held, now_ms) for partition, held in self._vacant.items()
         }
         if self.hearing.answers:
             self.hearing.keep_only({partition: it.epoch for partition, it in vacancies.items()})
+
+    def _look_for_vacant(self, view: ClusterView) -> None:
+        seen, self._seen = self._seen, view
+        if seen is None or seen.nodes is not view.nodes:
+            self.changed.update(view.partitions)
+            self._vacant = {
+                partition: held
+                for partition, held in view.partitions.items()
+                if not view.primary_is_live(held.record)
+            }
+            return
+        other_ones = records_changed(seen, view)
+        self.changed.update(other_ones)
+        for partition in other_ones:
+            held = view.partitions.get(partition)
+            if held is None or view.primary_is_live(held.record):
+                self._vacant.pop(partition, None)
+            else:
+                self._vacant[partition] = held
 
     def _vacancy(self, held: HeldPartition, now_ms: int) -> Vacancy:
         record = held.record
@@ -173,6 +191,14 @@ class Local:
             and record.primary.node == self.node
             and record.primary_incarnation == self.incarnation
         )
+
+    def served(
+        self, only: Collection[PartitionId] | None = None
+    ) -> list[tuple[PartitionId, Epoch]]:
+        """What is served, in order. ``only``: of these partitions."""
+        if only is None:
+            return sorted(self.serving.items())
+        return [(it, self.serving[it]) for it in sorted(only) if it in self.serving]
 
     def owned(
         self, view: ClusterView, only: Collection[PartitionId] | None = None
@@ -216,10 +242,20 @@ class Local:
 
     # What the data plane tells.
 
-    def observe(self, told: Sequence[PartitionReplication]) -> None:
-        """Take what the data plane told of all its copies."""
-        self.observed = {PartitionId(it.partition): it for it in told}
-        for partition, it in self.observed.items():
+    def observe(
+        self,
+        told: Sequence[PartitionReplication],
+        asked: Collection[PartitionId] | None = None,
+    ) -> None:
+        """Take what the data plane told of its copies, or of those ``asked`` for."""
+        if asked is None:
+            self.observed.clear()
+        else:
+            for partition in asked:
+                self.observed.pop(partition, None)
+        for it in told:
+            partition = PartitionId(it.partition)
+            self.observed[partition] = it
             if partition in self.copies:
                 self.copies[partition] = CopyId(it.copy_id)
 
@@ -244,6 +280,7 @@ class Local:
 
     def drew(self, partition: PartitionId, copy_id: CopyId) -> None:
         """An id for a copy that shall be opened empty if a record comes to name it."""
+        self.changed.add(partition)
         self.drawn.setdefault(partition, set()).add(copy_id)
 
     def opened(
@@ -262,6 +299,7 @@ class Local:
 
     def _serve(self, partition: PartitionId, epoch: Epoch, now_ms: int) -> None:
         assert epoch > self.spent.get(partition, 0), "an epoch is served once"
+        self.changed.add(partition)
         self.serving[partition] = epoch
         self.spent[partition] = epoch
         self.served_since_ms[partition] = now_ms
@@ -269,11 +307,13 @@ class Local:
 
     def followed(self, partition: PartitionId, following: Following, copy_id: CopyId) -> None:
         """``copy_id`` counts where there was no copy."""
+        self.changed.add(partition)
         self.copies.setdefault(partition, copy_id)
         self._ended_serving(partition)
         self.following[partition] = following
 
     def closed(self, partition: PartitionId) -> None:
+        self.changed.add(partition)
         self._ended_serving(partition)
         self.following.pop(partition, None)
         self.copies.pop(partition, None)
@@ -302,6 +342,7 @@ class Local:
     ) -> None:
         """With nobody joining where somebody was: that one is waited for no more."""
         assert partition in self.serving
+        self.changed.add(partition)
         self.required[partition] = required
         if joining is None:
             if self.joining.pop(partition, None) is not None:
@@ -311,19 +352,23 @@ class Local:
 
     def froze(self, partition: PartitionId) -> None:
         assert partition in self.serving
+        self.changed.add(partition)
         self.frozen.add(partition)
 
     def thawed(self, partition: PartitionId) -> None:
+        self.changed.add(partition)
         self.frozen.remove(partition)
 
     def wrote(self, held: HeldPartition) -> None:
         """Take note of a record that a commit of this node wrote or found."""
         known = self.written.get(held.record.partition)
         if known is None or known.mod_revision < held.mod_revision:
+            self.changed.add(held.record.partition)
             self.written[held.record.partition] = held
 
     def began_taking(self, partition: PartitionId) -> None:
         assert partition not in self.taking
+        self.changed.add(partition)
         self.taking.add(partition)
 
     def ended_taking(self, partition: PartitionId, retry_at_ms: int | None) -> None:
@@ -332,6 +377,7 @@ class Local:
 
     def began_handing(self, partition: PartitionId) -> None:
         assert partition not in self.handing
+        self.changed.add(partition)
         self.handing.add(partition)
 
     def ended_handing(self, partition: PartitionId, retry_at_ms: int | None) -> None:
@@ -340,6 +386,7 @@ class Local:
 
     def began_changing(self, partition: PartitionId) -> None:
         assert partition not in self.changing
+        self.changed.add(partition)
         self.changing.add(partition)
 
     def ended_changing(self, partition: PartitionId, retry_at_ms: int | None) -> None:
@@ -349,7 +396,19 @@ class Local:
         self._retry(partition, retry_at_ms)
 
     def _retry(self, partition: PartitionId, at_ms: int | None) -> None:
+        self.changed.add(partition)
         if at_ms is None:
             self.retry_at_ms.pop(partition, None)
         else:
             self.retry_at_ms[partition] = at_ms
+
+
+def records_changed(known: ClusterView, view: ClusterView) -> list[PartitionId]:
+    """Partitions whose records are other ones in the later view."""
+    if view.partitions is known.partitions:
+        return []
+    before, after = known.partitions, view.partitions
+    other_ones = [it for it, held in after.items() if before.get(it) is not held]
+    if len(after) < len(before) + len(other_ones):
+        other_ones += before.keys() - after.keys()
+    return other_ones

@@ -3,7 +3,7 @@
 Asking whether there is news is cheap, and is done many times a second; reading all of
 it takes a while where there are thousands of partitions. It is read when there was
 news, while a copy is about to join, and now and then while anything is replicated: a
-lag grows without news.
+lag grows without news. A turn reads what it looks at, and no more.
 
 What was read counts as news to the agent only where it may decide otherwise by it:
 that sequences go up is none.
@@ -11,14 +11,16 @@ that sequences go up is none.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
+from shoal_coordinator.registry.records import PartitionId
 from shoal_node.data_plane_port import DataPlanePort
 from shoal_node.local import Local
 from shoal_node.policy import Policy
 from shoal_node.replication_status import Follower, PartitionReplication
 
-_Gist: TypeAlias = dict[int, tuple[object, ...]]
+_Gist: TypeAlias = dict[PartitionId, tuple[object, ...]]
 _NEVER = -1
 
 
@@ -37,11 +39,18 @@ class ReplicationWatch:
         """Read it at the next refresh, whether or not there is news."""
         self._news = _NEVER
 
-    def refresh(self) -> None:
-        """Read it if there is news: before every decision, which must know its copies."""
+    def refresh(self, only: Collection[PartitionId] | None = None) -> None:
+        """Read it if there is news: before every decision, which must know its copies.
+
+        ``only``: of these partitions. The others are read at the next look.
+        """
         news = self._data_plane.replication_news()
-        if news != self._news:
+        if news == self._news:
+            return
+        if only is None:
             self._read(news)
+        elif only:
+            self._note(self._data_plane.replication(sorted(only)), only)
 
     def look(self, now_ms: int) -> bool:
         """Read it if there is reason to; return whether it says what matters."""
@@ -50,10 +59,9 @@ class ReplicationWatch:
         is_due = now_ms - self._looked_ms >= self._policy.replication_look_ms
         if news == self._news and not local.joining and not (is_due and self._has_peers()):
             return False
-        known = self._gist
         self._looked_ms = now_ms
-        self._read(news)
-        return bool(local.joining) or known != self._gist or self._is_missing()
+        is_other = self._read(news)
+        return bool(local.joining) or is_other or self._is_missing()
 
     def _has_peers(self) -> bool:
         """Whether anything is replicated, in or out of sync.
@@ -67,11 +75,23 @@ class ReplicationWatch:
             or any(it.followers for it in local.observed.values())
         )
 
-    def _read(self, news: int) -> None:
+    def _read(self, news: int) -> bool:
         self._news = news
         told = self._data_plane.replication()
-        self._local.observe(told)
-        self._gist = {it.partition: self._gist_of(it) for it in told}
+        return self._note(told, {*self._gist, *(PartitionId(it.partition) for it in told)})
+
+    def _note(self, told: Sequence[PartitionReplication], asked: Collection[PartitionId]) -> bool:
+        """Take what was told of those asked for; return whether any of it matters."""
+        self._local.observe(told, asked)
+        gists = {PartitionId(it.partition): self._gist_of(it) for it in told}
+        other_ones = [it for it in asked if self._gist.get(it) != gists.get(it)]
+        for partition in other_ones:
+            if partition in gists:
+                self._gist[partition] = gists[partition]
+            else:
+                del self._gist[partition]
+        self._local.changed.update(other_ones)
+        return bool(other_ones)
 
     def _gist_of(self, it: PartitionReplication) -> tuple[object, ...]:
         followers = tuple(self._follower_gist(each, it.head_seq) for each in it.followers)

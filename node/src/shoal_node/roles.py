@@ -48,10 +48,7 @@ def leavings(
     ``only``: of these partitions.
     """
     left = Leavings()
-    serving = local.serving.items()
-    if only is not None:
-        serving = {it: local.serving[it] for it in only if it in local.serving}.items()
-    for partition, epoch in serving:
+    for partition, epoch in local.served(only):
         held = local.latest(view, partition)
         is_mine = held is not None and local.owns(held)
         if held is not None and is_mine and held.record.epoch <= epoch:
@@ -73,7 +70,7 @@ def leavings(
 def _add_unwanted(
     left: Leavings, view: ClusterView, local: Local, partitions: Iterable[PartitionId]
 ) -> None:
-    for partition in partitions:
+    for partition in sorted(partitions):
         if partition not in local.following:
             continue
         held = local.latest(view, partition)
@@ -168,10 +165,15 @@ def _required(held: HeldPartition) -> tuple[tuple[Copy, ...], int]:
     return tuple(copy for copy in in_sync if copy != held.record.primary), len(in_sync)
 
 
-def lost_copies(view: ClusterView, local: Local) -> Iterator[HeldPartition]:
-    """Records that name a copy of this incarnation which is not there: it cannot serve."""
-    for partition in view.partitions:
-        if partition in local.serving:
+def lost_copies(
+    view: ClusterView, local: Local, only: Collection[PartitionId] | None = None
+) -> Iterator[HeldPartition]:
+    """Records that name a copy of this incarnation which is not there: it cannot serve.
+
+    ``only``: of these partitions.
+    """
+    for partition in sorted(view.partitions if only is None else only):
+        if partition in local.serving or partition not in view.partitions:
             continue
         held = local.latest(view, partition)
         if held is None or not local.owns(held):

@@ -20,7 +20,7 @@ it on.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from shoal_coordinator.registry.records import (
@@ -59,9 +59,17 @@ class _Ask:
 
 
 def take_overs(  # noqa: C901  a gathering of what each partition needs
-    view: ClusterView, local: Local, own: LiveNode, now_ms: int, policy: Policy
+    view: ClusterView,
+    local: Local,
+    own: LiveNode,
+    now_ms: int,
+    policy: Policy,
+    only: Collection[PartitionId] | None = None,
 ) -> Iterator[AskPositions | TakeOver | HandOver | LookAgain]:
-    """What to take over now, whom to ask before, and when to look again."""
+    """What to take over now, whom to ask before, and when to look again.
+
+    ``only``: where a copy may be lost; what is vacant is always looked at.
+    """
     if not view.has_weight(local.node):
         return
     room = policy.take_overs_at_once - len(local.taking)
@@ -89,7 +97,7 @@ def take_overs(  # noqa: C901  a gathering of what each partition needs
         yield AskPositions(view.nodes[node], tuple(partitions))
     if next_look is not None:
         yield next_look
-    yield from _without_copy(view, local, own, now_ms, room, policy)
+    yield from _without_copy(view, local, own, now_ms, room, policy, only)
 
 
 def _due(
@@ -341,11 +349,17 @@ def _take_over(
 
 
 def _without_copy(
-    view: ClusterView, local: Local, own: LiveNode, now_ms: int, room: int, policy: Policy
+    view: ClusterView,
+    local: Local,
+    own: LiveNode,
+    now_ms: int,
+    room: int,
+    policy: Policy,
+    only: Collection[PartitionId] | None,
 ) -> Iterator[TakeOver | HandOver | LookAgain]:
     """What is this node's by its record, and whose copy is lost: passed on, or begun anew."""
     assert view.config is not None
-    for held in lost_copies(view, local):
+    for held in lost_copies(view, local, only):
         partition = held.record.partition
         if local.is_busy(partition) or view.partitions.get(partition) is not held:
             continue

@@ -169,8 +169,9 @@ class SimulatedPlane:
                 self.sealed.add(partition)
         return drained
 
-    def replication(self) -> list[PartitionReplication]:
-        return self.copies.status(self.host.now_ms())
+    def replication(self, partitions: Sequence[int] | None = None) -> list[PartitionReplication]:
+        told = self.copies.status(self.host.now_ms())
+        return told if partitions is None else [it for it in told if it.partition in partitions]
 
     def replication_news(self) -> int:
         return self.copies.news()

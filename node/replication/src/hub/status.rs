@@ -56,7 +56,11 @@ impl Hub {
             .collect()
     }
 
-    fn status_of(&self, engine: &Engine, partition: u32, now: Now) -> Option<PartitionStatus> {
+    /// One copy; `None` where it is closed, or there is no such partition.
+    pub fn status_of(&self, engine: &Engine, partition: u32, now: Now) -> Option<PartitionStatus> {
+        if partition >= self.partition_count() {
+            return None;
+        }
         let mut state = self.place(partition).state.lock();
         let role = engine.role(partition)?;
         let position = engine.position(partition)?;

@@ -275,13 +275,30 @@ impl DataPlane {
         let node = &self.node;
         let now = engine_now(node.clock.boottime_ns());
         let mut told = node.replication.hub.status(&node.engine, now);
-        for copy in &mut told {
-            if copy.role != Role::Primary {
-                let leader = node.replication.outbound.leader(copy.partition);
-                copy.epoch = leader.map_or(copy.epoch, |leader| leader.epoch);
-            }
-        }
+        told.iter_mut().for_each(|copy| self.name_epoch(copy));
         told
+    }
+
+    /// Those of these partitions' copies that are open, in the order asked.
+    #[must_use]
+    pub fn replication_of(&self, partitions: &[u32]) -> Vec<PartitionStatus> {
+        let node = &self.node;
+        let now = engine_now(node.clock.boottime_ns());
+        let hub = &node.replication.hub;
+        let mut told: Vec<_> = partitions
+            .iter()
+            .filter_map(|&partition| hub.status_of(&node.engine, partition, now))
+            .collect();
+        told.iter_mut().for_each(|copy| self.name_epoch(copy));
+        told
+    }
+
+    /// A follower's is that of whom it follows.
+    fn name_epoch(&self, copy: &mut PartitionStatus) {
+        if copy.role != Role::Primary {
+            let leader = self.node.replication.outbound.leader(copy.partition);
+            copy.epoch = leader.map_or(copy.epoch, |leader| leader.epoch);
+        }
     }
 
     /// What was sent to followers since the start.
