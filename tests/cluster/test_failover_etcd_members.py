@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tools.soak.cluster import Cluster, Shape
+from tools.soak.nemeses import MEMBER_AWAY_SECONDS
 from tools.soak.prober import Prober
 from tools.soak.proxies import Proxies
 
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 GAP_MS_MAX = 8_000
 """Generous: an election of etcd takes it a second or two, the machine may be busy, and what
-is measured is printed."""
+is measured is printed. Less than the member is away: who waited for it would be too late."""
 
 
 @pytest.fixture(scope="module")
@@ -38,5 +39,5 @@ def test_a_lost_member_of_etcd_costs_no_acknowledged_write(
     gaps_ms = [one.longest_gap_ms(fault.began_ns) for one in prober.written.values()]
     told = ", ".join(f"{gap:.0f}" for gap in gaps_ms)
     print(f"{fault.promotions} promotions; without acknowledged writes for {told} ms at most")
-    assert max(gaps_ms) < GAP_MS_MAX
+    assert max(gaps_ms) < GAP_MS_MAX < MEMBER_AWAY_SECONDS * 1000
     assert done.judged.primary_adds.lost == 0 or fault.promotions

@@ -270,6 +270,10 @@ def kill_etcd_follower(ground: Ground) -> Struck:
     return _kill_etcd_member(ground, "kill-etcd-follower", leads=False)
 
 
+MEMBER_AWAY_SECONDS = 10.0
+"""Longer than it may take until everybody goes on with another one."""
+
+
 def _kill_etcd_member(ground: Ground, name: str, *, leads: bool) -> Struck:
     """The one on which most watches are; it leads or follows as asked."""
     cluster = ground.cluster
@@ -290,7 +294,7 @@ def _kill_etcd_member(ground: Ground, name: str, *, leads: bool) -> Struck:
     # What makes it a fault of one member: others lead, or go on leading.
     _until(lambda: cluster.etcd_leader() in others, "another member of etcd to lead")
     led_after_ms = (time.monotonic_ns() - fault.began_ns) / 1e6
-    time.sleep(ground.ttl_seconds + ground.rng.uniform(0.0, 2.0))
+    time.sleep(MEMBER_AWAY_SECONDS)
     cluster.start_etcd()
     evidence = f"{watches[member]} watches were lost, others led after {led_after_ms:.0f} ms"
     return fault.over(
