@@ -19,6 +19,12 @@ pub enum Mutant {
     SnapshotCutBroken,
     /// Reads do not wait for what is not committed.
     ReadBeforeCommit,
+    /// A copy that begins anew keeps its id.
+    CopyIdKept,
+    /// A copy is told to begin anew although it is required.
+    RequiredBeginsAnew,
+    /// Both at once: a copy that is required begins anew, and nothing tells of it.
+    RequiredBeginsAnewUnderItsId,
 }
 
 #[cfg(feature = "mutants")]

@@ -2,6 +2,12 @@
 
 Some are taken away where the simulation stands in for something (the data plane's lease,
 a connection's guards); the others by a decision that is patched while a seed runs.
+
+That a copy which begins anew keeps its id is no mutant here: alone it breaks nothing. No
+primary tells a copy to begin anew that its record names or may come to name, and a node that
+restarts names its copies by its incarnation. Replication's own random runs take both rules
+away at once and miss them (``node/replication/tests/replication/mutants.rs``); that nothing
+tells copies of a restarted node apart is ``IN_SYNC_BY_NODE``.
 """
 
 from __future__ import annotations

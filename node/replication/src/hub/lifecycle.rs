@@ -12,6 +12,7 @@ use shoal_engine::{AlreadyOpen, Engine, NotPromotable, Position, Role};
 
 use crate::hub::place::Served;
 use crate::hub::{Hub, wake_all};
+use crate::mutants::{self, Mutant};
 
 impl Hub {
     /// Opens an empty primary. No copy is required until [`Hub::require`] names one.
@@ -123,7 +124,11 @@ impl Hub {
             return false;
         }
         let old = state.copy_id.clone().unwrap_or_default();
-        state.copy_id = Some(draw(&old).into());
+        let keeps_id =
+            mutants::is(Mutant::CopyIdKept) || mutants::is(Mutant::RequiredBeginsAnewUnderItsId);
+        if !keeps_id {
+            state.copy_id = Some(draw(&old).into());
+        }
         // Who decides by what the copy is called must not decide by its old name.
         self.tell_news();
         engine.discard(partition)

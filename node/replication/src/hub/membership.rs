@@ -9,6 +9,7 @@ use crate::copy::Copy;
 use crate::hub::Hub;
 use crate::hub::follower::Follower;
 use crate::hub::place::{Served, State};
+use crate::mutants::{self, Mutant};
 use crate::stream::Stream;
 
 /// A copy comes, under an epoch, through a stream.
@@ -171,6 +172,11 @@ impl Hub {
     /// Whether a copy may not be asked to drop what it has: it is, or may become, one of
     /// the in-sync set.
     pub(crate) fn requires(&self, partition: u32, copy: &Copy) -> bool {
+        if mutants::is(Mutant::RequiredBeginsAnew)
+            || mutants::is(Mutant::RequiredBeginsAnewUnderItsId)
+        {
+            return false;
+        }
         let state = self.place(partition).state.lock();
         let served = state.served.as_ref();
         served.is_some_and(|it| it.required.is_none() || it.is_required(copy))
