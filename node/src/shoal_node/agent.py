@@ -280,7 +280,8 @@ class Agent:
         for batch in _batches([it for it in actions if isinstance(it, HandOver)]):
             self._start(self._hand_over(batch))
         self._attention.turned(view, self.local, looks_at, now_ms, self._policy)
-        self._count(view)
+        if looks_at is None or looks_at:
+            self._count(view)
         self._set_ready(
             ready=is_ready(
                 view,
