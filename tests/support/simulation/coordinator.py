@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
-from typing import cast
+from collections.abc import Mapping
+from typing import TypeAlias, cast
 
+from shoal_coordinator.placement.place import Placement
+from shoal_coordinator.placement.ring import RingMember
 from shoal_coordinator.planning.actions import AdmitMember, PartitionAction, RefreshMember
 from shoal_coordinator.planning.decide import decide
 from shoal_coordinator.planning.memory import NOTHING, Memory, observe
@@ -19,9 +22,9 @@ from shoal_coordinator.registry.operations import (
     plan_partitions,
 )
 from shoal_coordinator.registry.port import LeaseLost, OutcomeUnknown, Store, StoreUnavailable
-from shoal_coordinator.registry.records import CoordinatorLeader
+from shoal_coordinator.registry.records import ClusterConfig, CoordinatorLeader, PartitionId
 from shoal_coordinator.registry.upkeep import UpkeepCallbacks, UpkeepSettings
-from shoal_coordinator.registry.view import ClusterView, ElectedLeader
+from shoal_coordinator.registry.view import ClusterView, ElectedLeader, HeldPartition
 from simulation.coroutines import Sleep, Task
 from simulation.etcd import Connection, SimulatedEtcd, Upkeep, Watch
 from simulation.events import SECOND_US
@@ -38,6 +41,10 @@ SETTINGS = PlanSettings(
     flap_max_seconds=1.0,
 )
 _TICK_US = 400_000
+_Placed: TypeAlias = tuple[
+    Mapping[PartitionId, HeldPartition], ClusterConfig, tuple[RingMember, ...], Placement
+]
+"""What was wanted last, after what it depends on."""
 
 
 class Coordinator(Host):
@@ -50,6 +57,7 @@ class Coordinator(Host):
         self._store = cast("Store", Connection(etcd, None, lambda guards, _changes: guards))
         self._view: ClusterView | None = None
         self._memory: Memory = NOTHING
+        self._placed: _Placed | None = None
         self._is_lost = False
         self._watch = Watch(self, etcd, self._saw)
         Task(self, self._run())
@@ -96,12 +104,21 @@ class Coordinator(Host):
             except (StoreUnavailable, OutcomeUnknown):
                 continue
 
+    def _wanted_in(self, view: ClusterView) -> Placement:
+        """Placed anew only where something is other than last time: it depends on no more."""
+        assert view.config is not None
+        ring = self._memory.ring or ()
+        known = self._placed
+        if known is None or known[0] is not view.partitions or known[1:3] != (view.config, ring):
+            placement = wanted_next(view, view.config, ring)
+            self._placed = known = (view.partitions, view.config, ring, placement)
+        return known[3]
+
     async def _plan(self, view: ClusterView, leadership: ElectedLeader) -> bool:
         """One round; False: somebody else leads."""
         now = self.now_us() / SECOND_US
         self._memory = observe(view, self._memory, SETTINGS, now)
-        assert view.config is not None
-        wanted = wanted_next(view, view.config, self._memory.ring or ())
+        wanted = self._wanted_in(view)
         decision = decide(view, self._memory, wanted, SETTINGS, now)
         self._memory = decision.memory
         planned: list[PlannedRecord] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import time
@@ -19,6 +20,8 @@ from simulation.mutants import Mutant
 
 _CHUNK_SEEDS = 25
 _BROKEN_MAX = 5
+_GARBAGE_MAX = 50_000
+"""Objects made, and not freed, before they are looked through for cycles."""
 
 
 @dataclass(slots=True)
@@ -72,6 +75,19 @@ def quiet() -> Iterator[None]:
         structlog.reset_defaults()
 
 
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Look for cycles seldom, and not in what is there already: most garbage has none."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_MAX, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
 def run_seeds(first: int, seeds: int, cores: int = 1) -> Ran:
     """Run them, and stop soon after some have broken something."""
     began = time.monotonic()
@@ -96,7 +112,7 @@ def _gather(total: Ran, parts: Iterable[Ran]) -> None:
 
 def _run_chunk(chunk: tuple[int, int]) -> Ran:
     ran = Ran()
-    with quiet():
+    with quiet(), seldom_collecting():
         for seed in range(*chunk):
             run = simulate(seed)
             ran.add(Ran(1, run.steps, 0.0, run.seconds, Counter(run.counts)))
@@ -145,7 +161,7 @@ class Caught:
 def caught(mutant: Mutant, steps: int = STEPS) -> Caught | None:
     """Take the rule away, and look for a seed that notices."""
     telling = TELLING[mutant]
-    with quiet():
+    with quiet(), seldom_collecting():
         for seed in range(telling.seeds_max):
             run = simulate(seed, mutant, telling.harms, telling.unclean, steps)
             if run.broken:
