@@ -20,7 +20,7 @@ it on.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 
 from shoal_coordinator.registry.records import (
@@ -58,7 +58,7 @@ class _Ask:
     nodes: tuple[NodeId, ...]
 
 
-def take_overs(  # noqa: C901  a gathering of what each partition needs
+def take_overs(
     view: ClusterView,
     local: Local,
     own: LiveNode,
@@ -73,6 +73,15 @@ def take_overs(  # noqa: C901  a gathering of what each partition needs
     if not view.has_weight(local.node):
         return
     room = policy.take_overs_at_once - len(local.taking)
+    if local.vacancies:
+        room = yield from _of_vacant(view, local, own, now_ms, room, policy)
+    yield from _without_copy(view, local, own, now_ms, room, policy, only)
+
+
+def _of_vacant(  # noqa: C901  a gathering of what each partition needs
+    view: ClusterView, local: Local, own: LiveNode, now_ms: int, room: int, policy: Policy
+) -> Generator[AskPositions | TakeOver | LookAgain, None, int]:
+    """What to take over of what is vacant; return for how many there is room still."""
     next_look: LookAgain | None = None
     questions: dict[NodeId, list[PartitionId]] = defaultdict(list)
     for partition, vacancy in local.vacancies.items():
@@ -97,7 +106,7 @@ def take_overs(  # noqa: C901  a gathering of what each partition needs
         yield AskPositions(view.nodes[node], tuple(partitions))
     if next_look is not None:
         yield next_look
-    yield from _without_copy(view, local, own, now_ms, room, policy, only)
+    return room
 
 
 def _due(
