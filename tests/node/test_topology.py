@@ -54,7 +54,11 @@ def test_whatever_was_written_before_each_topology_is_the_views_own(data: st.Dat
             )
             records[partition] = record(partition, owner, epoch=epoch)
         if data.draw(st.booleans()):
-            nodes = tuple(live(it, run=data.draw(st.integers(1, 2))) for it in "ab")
+            there = data.draw(st.sampled_from(["ab", "a", "b", ""]))
+            nodes = tuple(
+                live(it, run=data.draw(st.integers(1, 2)), since=data.draw(st.integers(1, 2)))
+                for it in there
+            )
         changed = view(nodes=nodes, records=tuple(records.values()))
         # What did not change is the very same in the next view, as ``apply`` has it.
         same = {it: of.partitions.get(it) for it in records}

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shoal.v1 import topology_pb2 as pb
-from shoal_coordinator.registry.records import NodeId, PartitionId, PartitionRecord
+from shoal_coordinator.registry.records import Incarnation, NodeId, PartitionId, PartitionRecord
 from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 
 
@@ -22,15 +22,20 @@ class TopologyWriter:
 
     def __init__(self) -> None:
         self._nodes: Mapping[NodeId, LiveNode] | None = None
+        self._living: dict[NodeId, Incarnation] = {}
+        """Who is registered among ``_nodes``, and in which run."""
         self._written: dict[PartitionId, tuple[HeldPartition, bytes]] = {}
-        """What each partition's record was, and as what it was written, beside ``_nodes``."""
+        """What each partition's record was, and as what it was written, beside ``_living``."""
 
     def serialized(self, view: ClusterView) -> bytes:
         """A ``Topology``. Needs a view with a config."""
         assert view.config is not None
         if view.nodes is not self._nodes:
-            # Whether a primary lives is part of what is told of its partitions.
-            self._nodes, self._written = view.nodes, {}
+            self._nodes = view.nodes
+            living = {node: it.registration.incarnation for node, it in view.nodes.items()}
+            if living != self._living:
+                # Whether a primary lives is part of what is told of its partitions.
+                self._living, self._written = living, {}
         beside_partitions = pb.Topology(
             cluster=view.cluster,
             revision=view.revision,
