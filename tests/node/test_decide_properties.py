@@ -6,9 +6,7 @@ from copy import deepcopy
 
 from hypothesis import given
 
-from shoal_coordinator.registry.records import (
-    PartitionId,
-)
+from shoal_coordinator.registry.records import MemberState, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView
 from shoal_node.actions import (
     Action,

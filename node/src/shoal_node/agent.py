@@ -199,9 +199,11 @@ class Agent:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._policy.replication_poll_ms / 1000)
-            began = loop.time()
+            began, read_ms = loop.time(), self._watch.looked_ms
             if self._watch.look(self._now_ms()):
                 self._news.set()
+            if self._view is not None and read_ms != self._watch.looked_ms:
+                self._ports.counts.replica_lag_ms = replica_lag_ms(self._view, self.local)
             # As turns do: with thousands of partitions it takes time to read them all.
             await asyncio.sleep(loop.time() - began)
 
@@ -320,7 +322,6 @@ class Agent:
             for partition in self.local.serving
             if partition in view.partitions
         )
-        counts.replica_lag_ms = replica_lag_ms(view, self.local)
 
     def _perform(self, view: ClusterView, action: Action, now_ms: int) -> None:
         if isinstance(action, _ROUTINE):

@@ -32,7 +32,8 @@ class ReplicationWatch:
         self._local = local
         self._policy = policy
         self._news = _NEVER
-        self._looked_ms = 0
+        self.looked_ms = 0
+        """When all of it was last read."""
         self._gist: _Gist = {}
 
     def expire(self) -> None:
@@ -56,10 +57,10 @@ class ReplicationWatch:
         """Read it if there is reason to; return whether it says what matters."""
         local = self._local
         news = self._data_plane.replication_news()
-        is_due = now_ms - self._looked_ms >= self._policy.replication_look_ms
+        is_due = now_ms - self.looked_ms >= self._policy.replication_look_ms
         if news == self._news and not local.joining and not (is_due and self._has_peers()):
             return False
-        self._looked_ms = now_ms
+        self.looked_ms = now_ms
         is_other = self._read(news)
         return bool(local.joining) or is_other or self._is_missing()
 
