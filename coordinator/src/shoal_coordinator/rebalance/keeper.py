@@ -77,6 +77,7 @@ class Keeper:
         self._planner = planner
         self._latest = latest
         self._course: Course | None = None
+        self._known: tuple[Planned, Outlook] | None = None
         self._since_ms: dict[PartitionId, int] = {}
         self._surveys: tuple[Survey | None, Survey | None] = (None, None)
         self._pace = Pace()
@@ -115,7 +116,7 @@ class Keeper:
             if self._owed is not None:
                 return
         now_ms = time.monotonic_ns() // 1_000_000
-        seen = outlook(planned.view, planned.wanted, planned.traffic)
+        seen = self._outlook(planned)
         self._since_ms = {it: self._since_ms.get(it, now_ms) for it in seen.flights}
         course = self._next(planned, seen, now_ms)
         is_over = course is not None and not self._goes_on(planned, seen)
@@ -144,6 +145,18 @@ class Keeper:
             self._surveys[1],
             now_ms,
         )
+
+    def _outlook(self, planned: Planned) -> Outlook:
+        """Anew only where view or plan is another: it looks at every partition."""
+        known = self._known
+        if (
+            known is None
+            or known[0].view is not planned.view
+            or known[0].wanted is not planned.wanted
+        ):
+            known = (planned, outlook(planned.view, planned.wanted, planned.traffic))
+            self._known = known
+        return known[1]
 
     def _next(self, planned: Planned, seen: Outlook, now_ms: int) -> Course | None:
         if self._course is not None:
