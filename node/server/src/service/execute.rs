@@ -158,12 +158,11 @@ mod tests {
             routed: false,
         };
         crate::introspection::span::begin();
-        let mut out = BytesMut::from(&b"before"[..]);
+        let mut out = BytesMut::new();
         let begun = handle(&node, request.encode_to_vec().into(), None, &mut out);
         let Begun::Later(later) = begun else {
             panic!("what failed is put in its place later");
         };
-        assert_eq!(out, b"before"[..]);
         let response = v1::ExecuteResponse::decode(later.await.unwrap()).unwrap();
         assert_eq!((response.id, response.results.len()), (9, 20));
         for (n, result) in response.results.into_iter().enumerate() {
