@@ -166,18 +166,6 @@ MUTANTS = (
         self.news[partition as usize / 64].fetch_or(1 << (partition % 64), AcqRel);""",
     ),
     Mutant(
-        "a stream listens for writes once it has read them",
-        REPLICATION,
-        "who_writes_in_sync_is_answered_once_the_copy_has_it",
-        "node/replication/src/source/turn.rs",
-        """        self.hub.listen(partition);
-        let budget = left.min(TURN_BYTES);
-        let read = engine.read_log(partition, cursor, budget, now, draft.data());""",
-        """        let budget = left.min(TURN_BYTES);
-        let read = engine.read_log(partition, cursor, budget, now, draft.data());
-        self.hub.listen(partition);""",
-    ),
-    Mutant(
         "a write that begins hides nothing from readers",
         REPLICATION,
         "who_reads_is_shown_what_the_copy_has",
@@ -185,18 +173,6 @@ MUTANTS = (
         """            served.pending.begin(key_hash);
             place.reguard(served);""",
         "            served.pending.begin(key_hash);",
-    ),
-    Mutant(
-        "a head is read before the copy is required",
-        REPLICATION,
-        "a_copy_that_becomes_required_misses_nothing",
-        "node/replication/src/hub/commit.rs",
-        """        place.recommit(served, &mut woken);
-        place.in_sync_count.store(in_sync_count.max(1), Relaxed);
-        let head = engine.position(partition).ok_or(NotServed)?;""",
-        """        let head = engine.position(partition).ok_or(NotServed)?;
-        place.recommit(served, &mut woken);
-        place.in_sync_count.store(in_sync_count.max(1), Relaxed);""",
     ),
     Mutant(
         "who waits is not told that the partition went",
