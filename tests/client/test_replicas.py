@@ -41,7 +41,7 @@ def test_the_sessions_of_the_twins_have_the_same_operations():
         }
 
     assert surface(shoal.Session) == surface(shoal.asyncio.Session)
-    writes = {"set", "set_many", "delete", "incr", "touch"}
+    writes = {"set", "set_many", "delete", "incr", "invalidate_tag", "touch"}
     client, session = surface(shoal.Client), surface(shoal.Session)
     assert {name: client[name] for name in writes} == {name: session[name] for name in writes}
     assert set(session) == writes | {"get", "get_entry", "get_many"}
