@@ -58,9 +58,9 @@ class Client:
 
     Every call takes ``timeout``, for the call with all its attempts, and raises
     ``shoal.ShoalError``: see ``shoal._errors`` for the tree. Reads, deletes and touches
-    are repeated until the timeout when a node fails. So are ``incr`` and sets with a
-    condition: they carry an id by which the cluster counts them once. A set without
-    condition is repeated unless an attempt of it may still be on its way. An error's
+    are repeated until the timeout when a node fails. So are ``incr``, sets with a
+    condition and sets in sync: they carry an id by which the cluster counts them once.
+    Another set is repeated unless an attempt of it may still be on its way. An error's
     ``outcome`` says whether the write may have been applied all the same.
     """
 

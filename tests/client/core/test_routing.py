@@ -195,17 +195,29 @@ def test_an_incr_is_repeated_under_its_id(core, key_of, play, failure):
     assert story.requests[0].request_id == b"id-2"
 
 
-@pytest.mark.parametrize("condition", [{"if_absent": True}, {"if_version": shoal.Version(1, 1)}])
+@pytest.mark.parametrize(
+    "condition",
+    [{"if_absent": True}, {"if_version": shoal.Version(1, 1)}, {"ack": "in_sync"}],
+)
 @pytest.mark.parametrize("failure", UNCERTAIN)
-def test_a_conditional_set_is_repeated_under_its_id(core, key_of, play, failure, condition):
+def test_a_set_that_decides_or_is_in_sync_is_repeated_under_its_id(
+    core, key_of, play, failure, condition
+):
     story = play(set_(core, key_of(1), **condition), [failure, SET])
     assert story.result.applied
     assert [request.request_id for request in story.requests] == [b"id-1"] * 2
 
 
 def test_a_plain_set_has_no_id(core, key_of, play):
-    story = play(set_(core, key_of(1)), [SET])
-    assert story.requests[0].request_id == b""
+    for ack in (None, "primary"):
+        story = play(set_(core, key_of(1), ack=ack), [SET])
+        assert story.requests[0].request_id == b""
+
+
+def test_a_client_that_writes_in_sync_gives_its_sets_ids(core, key_of, play):
+    core.default_ack = cache_pb2.ACK_IN_SYNC
+    story = play(set_(core, key_of(1)), [told("LEASE_EXPIRED", Outcome.MAYBE_APPLIED), SET])
+    assert [request.request_id for request in story.requests] == [b"id-1"] * 2
 
 
 REFUSED_SET = cache_pb2.SetResponse(applied=False, version=cache_pb2.Version(epoch=1, seq=3))

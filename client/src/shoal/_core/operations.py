@@ -166,6 +166,10 @@ def set_(
         repeat = core.ids.identify(message, core.clock())
         # A version never stands twice; a key may be absent again when the attempt arrives.
         doubtful = None if if_version is not None else _not_applied_yet
+    elif message.ack == cache_pb2.ACK_IN_SYNC:
+        # A repeated one without an id could take back what another has written meanwhile.
+        core.ids.identify(message, core.clock())
+        repeat = Repeat.ALWAYS if message.request_id else Repeat.WHEN_OVER
     with core.changing([wire]):
         answer = yield from call_owner(core, "Set", wire, message, seconds, repeat, doubtful)
     result = set_result_of(answer)
