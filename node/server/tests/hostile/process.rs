@@ -20,6 +20,8 @@ use crate::attacker::DEADLINE;
 use crate::support::{self, PARTITIONS};
 
 /// Holds `name=number` pairs, and is there only in the server's process.
+/// Of the server under attack.
+pub(crate) const WORKER_THREADS: usize = 2;
 const BOUNDS: &str = "SHOAL_HOSTILE_BOUNDS";
 
 /// Stands before each line of the server's, among those of the test harness.
@@ -170,7 +172,7 @@ fn serve() {
         shown(panic);
     }));
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
         .unwrap();
