@@ -7,6 +7,7 @@ import sqlite3
 import statistics
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -107,6 +108,8 @@ class Crowd:
         self, seeds: list[str], database: Database, near: shoal.NearCache | None = None
     ) -> None:
         self._seeds = seeds
+        # What the crowd before had under way in the same cluster is not this one's.
+        self._keys = f"row:{uuid.uuid4()}"
         self._near = near
         self._database = database
         self._ended: list[tuple[float, float, str]] = []
@@ -175,7 +178,10 @@ class Crowd:
     def _outcome(self, cache: shoal.Cache, row: int) -> str:
         try:
             text = cache.get_or_load(
-                f"row:{row}", lambda: self._database.read(row), ttl=TTL, stale_if_error="5s"
+                f"{self._keys}:{row}",
+                lambda: self._database.read(row),
+                ttl=TTL,
+                stale_if_error="5s",
             )
         except shoal.LoadRefused as refused:
             return refused.reason

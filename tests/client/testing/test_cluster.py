@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -196,3 +197,17 @@ def test_a_decorated_function_is_tested_without_a_server() -> None:
         cluster.advance("30s")
         assert price(1) == 100  # stale: served, and refreshed behind it
     assert calls == [1, 1]
+
+
+def test_an_expired_value_is_loaded_by_whoever_was_given_its_turn() -> None:
+    """It is served if the load fails, so that its end is a refresh and no miss."""
+    cluster = Cluster()
+    cache = cluster.client().cache(lease="60s", max_join="60s")
+    times: dict[str, Any] = {"ttl": "10s", "stale_if_error": "1h", "jitter": 0}
+    assert cache.get_or_load("k", lambda: 1, **times) == 1
+    cluster.advance("11s")
+    begun = time.monotonic()
+    assert cache.get_or_load("k", lambda: 2, **times) == 2
+    # Waiting for oneself would take the lease.
+    assert time.monotonic() - begun < 30
+    assert cache.stats().loads == 2

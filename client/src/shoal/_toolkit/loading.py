@@ -90,6 +90,11 @@ class Read:
     value: Any = MISSING
 
     @property
+    def token(self) -> bytes:
+        """To load with; empty: it is not this caller's turn, or nobody asked."""
+        return b"" if self.looked is None else self.looked.fill_token
+
+    @property
     def is_due(self) -> bool:
         """Whether this caller refreshes the value that it found."""
         if self.looked is None:
@@ -136,12 +141,15 @@ class Loading:
             except (ClientMisuse, InvalidRequest, NotServed):
                 raise
             except Exception:
+                # Void already where this one led.
+                yield from self._release(key, read.token)
                 if read.zone is not Zone.EXPIRED:
                     raise
                 self._counters.count("expired")
                 return read.value
             if led:
                 break
+            yield from self._release(key, read.token)
             self._counters.count("joined")
             if not outcome.is_overtaken:
                 break
@@ -202,6 +210,9 @@ class Loading:
         """Lead: load, or be answered by what another one has stored meanwhile."""
         if before.looked is None:
             return (yield from self._bypass(key, loader))
+        if before.token:
+            # What was found is expired, and its refresh this one's turn: nobody else has it.
+            return (yield from self._load_and_store(key, loader, recipe, fence_of(before.looked)))
         gives_up = False
         if before.needs_turn:
             read, gives_up = yield from self._take_turn(key, recipe, enough)
