@@ -39,7 +39,6 @@ struct Room {
     epoch: u64,
     seq: u64,
     is_open: bool,
-    /// The last invalidation of any tag.
     invalidated_seq: u64,
 }
 
@@ -434,9 +433,7 @@ impl Twin {
             return assert_eq!(found, Err(NotOpen));
         }
         let Some((value, version, ttl_ms, absent, fresh_ms)) = found.unwrap() else {
-            let lost = self.map.get(&key);
-            let may_be = |known: &Stored| self.may_lose || self.may_be_void(engine, key, known);
-            assert!(lost.is_none_or(may_be), "lost {key}");
+            assert!(self.may_miss(engine, key), "lost {key}");
             self.misses += 1;
             self.map.remove(&key);
             return;
@@ -463,10 +460,11 @@ impl Twin {
     }
 
     /// Where there was no memory to note a tag, all older entries with any tag are void.
-    fn may_be_void(&self, engine: &Engine, key: u16, known: &Stored) -> bool {
-        let room = &self.rooms[partition_of(key) as usize];
-        let is_older = known.version.seq < room.invalidated_seq;
-        is_older && !known.tags.is_empty() && engine.stats().memory_full > 0
+    fn may_miss(&self, engine: &Engine, key: u16) -> bool {
+        let seq = self.rooms[partition_of(key) as usize].invalidated_seq;
+        let is_void = |it: &Stored| !it.tags.is_empty() && it.version.seq < seq;
+        let is_full = || engine.stats().memory_full > 0;
+        self.may_lose || self.map.get(&key).is_none_or(|it| is_void(it) && is_full())
     }
 
     fn expect_next(&mut self, key: u16, version: Version) {
