@@ -19,7 +19,6 @@ pub(crate) const PARTITIONS: u32 = 3;
 pub(crate) const TIGHT_BYTES: usize = 56 << 10;
 pub(crate) const VALUE_BYTES_MAX: usize = 20_000;
 pub(crate) const KEY_BYTES_MAX: usize = 64;
-/// How many tags there are.
 pub(crate) const TAGS: u8 = 5;
 
 #[derive(Clone, Debug)]
@@ -338,7 +337,6 @@ impl Twin {
         let after = engine.stats();
         assert_eq!(after.expired - before.expired, reclaimed as u64);
         assert_eq!(after.evicted, before.evicted);
-        // What is void may go too.
         assert!(before.entries - after.entries >= reclaimed as u64);
     }
 
