@@ -1,18 +1,21 @@
 //! Fill leases under many threads: one loads, and nobody sleeps on.
 
+#[path = "../../bell.rs"]
+mod bell;
 #[path = "../../schedules.rs"]
 mod schedules;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
+use bell::Bell;
 use schedules::explore;
 use shoal_engine::{
     Engine, Eviction, FillAsk, FillBounds, FillToken, Filled, Now, Refused, SetOutcome, Settings,
     Turn, Version, Write,
 };
-use shuttle::sync::{Condvar, Mutex};
+use shuttle::sync::Mutex;
 use shuttle::thread;
 
 const KEY: &[u8] = b"key";
@@ -45,30 +48,6 @@ fn ask(secret: u64) -> FillAsk {
         fresh_only: false,
         refresh_only: false,
         early_permille: 0,
-    }
-}
-
-/// A thread sleeps until it rings: the explorer finds one that sleeps for ever.
-#[derive(Default)]
-struct Bell {
-    has_rung: Mutex<bool>,
-    rings: Condvar,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Bell>) {
-        *self.has_rung.lock().unwrap() = true;
-        self.rings.notify_one();
-    }
-}
-
-impl Bell {
-    fn wait(&self) {
-        let mut has_rung = self.has_rung.lock().unwrap();
-        while !*has_rung {
-            has_rung = self.rings.wait(has_rung).unwrap();
-        }
-        *has_rung = false;
     }
 }
 

@@ -4,6 +4,8 @@
 //! nothing to do. So the explorer finds a piece of news that wakes nobody: it calls that a
 //! deadlock.
 
+#[path = "../../bell.rs"]
+mod bell;
 #[path = "../../schedules.rs"]
 mod schedules;
 
@@ -13,13 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::task::{Wake, Waker};
 
+use bell::Bell;
 use schedules::explore;
 use shoal_engine::{Engine, Eviction, Now, Position, SetOutcome, Settings, Write};
 use shoal_protos::replication::v1::FollowHello;
 use shoal_replication::{BUDGET_BYTES, Bounds, Copy, Hub, Next, Sink, Source, Unmet};
 use shuttle::future::block_on;
 use shuttle::sync::atomic::AtomicBool;
-use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
 
 const NOW: Now = Now(1000);
@@ -80,30 +82,6 @@ impl Node {
 
     fn wait(&self, seq: u64) -> Result<(), Unmet> {
         block_on(Hub::wait(&self.hub, 0, EPOCH, seq))
-    }
-}
-
-/// A thread sleeps until it rings.
-#[derive(Default)]
-struct Bell {
-    has_rung: Mutex<bool>,
-    rings: Condvar,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Bell>) {
-        *self.has_rung.lock().unwrap() = true;
-        self.rings.notify_one();
-    }
-}
-
-impl Bell {
-    fn wait(&self) {
-        let mut has_rung = self.has_rung.lock().unwrap();
-        while !*has_rung {
-            has_rung = self.rings.wait(has_rung).unwrap();
-        }
-        *has_rung = false;
     }
 }
 
