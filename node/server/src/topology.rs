@@ -139,11 +139,15 @@ impl Topology {
                 own: self.partition_count,
             });
         }
+        let mut partitions = topology.partitions.iter();
+        if let Some(beyond) = partitions.find(|it| it.id >= self.partition_count) {
+            return Err(BadTopology::NoSuchPartition(beyond.id));
+        }
         let mut last = self.installing.lock();
         if topology.revision <= last.revision {
             return Ok(false);
         }
-        let revision = Arc::new(Revision::new(&topology, &last)?);
+        let revision = Arc::new(Revision::new(&topology, &last));
         *last = topology;
         self.current.store(revision.clone());
         self.newest.send_replace(revision);
@@ -176,7 +180,8 @@ impl Topology {
 }
 
 impl Revision {
-    fn new(topology: &v1::Topology, last: &v1::Topology) -> Result<Revision, BadTopology> {
+    /// Every partition's id is below the topology's count.
+    fn new(topology: &v1::Topology, last: &v1::Topology) -> Revision {
         let peers: HashMap<&str, Arc<Peer>> = topology
             .nodes
             .iter()
@@ -190,11 +195,9 @@ impl Revision {
             .collect();
         let mut owners = vec![None; topology.partition_count as usize];
         for partition in &topology.partitions {
-            let place = owners
-                .get_mut(partition.id as usize)
-                .ok_or(BadTopology::NoSuchPartition(partition.id))?;
             // A primary that is no live node serves nothing.
-            *place = peers.get(partition.primary.as_str()).map(|node| Owner {
+            let primary = peers.get(partition.primary.as_str());
+            owners[partition.id as usize] = primary.map(|node| Owner {
                 node: node.clone(),
                 epoch: partition.epoch,
                 partition: partition.id,
@@ -210,14 +213,14 @@ impl Revision {
             since: last.revision,
             update: self::update(change),
         });
-        Ok(Revision {
+        Revision {
             number: topology.revision,
             cluster: topology.cluster.clone(),
             change: change.filter(|change| change.update.len() < update.len()),
             update,
             addresses,
             owners,
-        })
+        }
     }
 }
 
@@ -296,6 +299,15 @@ mod tests {
         assert_eq!(
             known.install(&beyond.encode_to_vec()),
             Err(BadTopology::NoSuchPartition(2))
+        );
+        let old_and_beyond = v1::Topology {
+            revision: 0,
+            ..beyond
+        };
+        assert_eq!(
+            known.install(&old_and_beyond.encode_to_vec()),
+            Err(BadTopology::NoSuchPartition(2)),
+            "that it is old hides no mistake"
         );
         assert_eq!(known.install(b"\xff"), Err(BadTopology::Malformed));
         assert_eq!(known.current().number, 0);
