@@ -1171,7 +1171,10 @@ class WatchInvalidationsRequest(_message.Message):
     PARTITIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def partitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartitionVersion]:
-        """The partitions of interest, with the position that the caller has."""
+        """The partitions of interest. None: all that this node serves, and those that it
+        takes meanwhile. Their versions are not looked at: the node tells where each
+        partition stands, and the caller compares.
+        """
 
     def __init__(
         self,
@@ -1188,30 +1191,46 @@ Global___WatchInvalidationsRequest: _TypeAlias = WatchInvalidationsRequest  # no
 
 @_typing.final
 class WatchInvalidationsResponse(_message.Message):
+    """WatchInvalidationsResponse tells of a write to what was granted (near_ms), or where
+    a partition stands: that comes first, once for each partition.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTITION_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     partition: _builtins.int
+    sequence: _builtins.int
+    """Rises by one with every invalidation of the partition within an epoch. Another
+    number than the next one, or another epoch, drops everything held of the partition.
+    """
+    epoch: _builtins.int
+    """The epoch that the sequence counts in. 0: this node serves the partition no more."""
     @_builtins.property
     def version(self) -> Global___Version:
-        """Of the write that invalidates. A gap in the sequence, or a new epoch, drops
-        everything held of the partition.
-        """
+        """Of the write that invalidates. 0: of no write."""
 
     @_builtins.property
-    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """What may no longer be held. None, and the sequence has risen: everything of the
+        partition.
+        """
+
     def __init__(
         self,
         *,
         partition: _builtins.int = ...,
         version: Global___Version | None = ...,
         keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        sequence: _builtins.int = ...,
+        epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys", "partition", b"partition", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "keys", b"keys", "partition", b"partition", "sequence", b"sequence", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
