@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help setup demo up test test-python test-rust test-fuzz test-languages fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
+.PHONY: breaking help setup demo up test test-python test-rust test-fuzz test-languages fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -77,6 +77,7 @@ check: setup ## formatters, linters, types, import rules, protos
 	$(BIN)/lint-imports --no-cache
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tools/generate_stubs.py --check
 	$(BIN)/buf lint protos
+	$(BIN)/python tools/configuration_page.py --check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
@@ -84,6 +85,9 @@ format: setup ## let the formatters write
 	$(BIN)/ruff format $(PYTHON_SOURCES)
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 	cargo fmt --all
+
+configuration: setup ## write docs/configuration.md anew
+	$(BIN)/python tools/configuration_page.py
 
 protos: setup ## write the Python stubs anew
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tools/generate_stubs.py

@@ -13,7 +13,7 @@ from etcd_process import EtcdProcess
 
 @pytest.fixture(scope="session")
 def etcd_for_coordinators(request: pytest.FixtureRequest) -> Path:
-    named = os.environ.get("SHOAL_ETCD")
+    named = os.environ.get("SHOAL_ETCD_BINARY")
     if named:
         return Path(named)
     found: Path = request.getfixturevalue("etcd_binary")

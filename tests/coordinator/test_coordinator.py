@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cluster_views import live
-from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.coordinator import Coordinator
 from shoal_coordinator.creation import create_or_join
 from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import MemoryEtcd, MemoryStore
 from shoal_coordinator.registry.operations import register_node

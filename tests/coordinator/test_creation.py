@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cluster_views import CONFIG
-from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.creation import create_or_join, differences
 from shoal_coordinator.errors import EtcdAbsent
+from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import MemoryStore
 from shoal_coordinator.registry.records import Eviction, Unclean

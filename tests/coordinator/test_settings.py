@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shoal_coordinator.addresses import HostPort, parse_host_port
-from shoal_coordinator.errors import BadSettings
 from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.settings import CoordinatorSettings
 
 LOOPBACK = HostPort("127.0.0.1", 7300)
@@ -68,17 +68,6 @@ def test_beyond_loopback_needs_to_be_said() -> None:
     settings(listen=HostPort("10.0.0.1", 1), is_insecure=True)
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
         settings(listen=HostPort(host, 1))
-
-
-@pytest.mark.parametrize("text", ["", "host", ":1", "host:", "host:x", "host:65536", "::1:5"])
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(BadSettings, match="write HOST:PORT"):
-        parse_host_port(text)
-
-
-def test_addresses_are_read_and_written() -> None:
-    for text in ("127.0.0.1:0", "[::1]:7300", "localhost:80"):
-        assert str(parse_host_port(text)) == text
 
 
 @pytest.mark.parametrize(

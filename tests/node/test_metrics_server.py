@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from shoal_coordinator.process.addresses import HostPort
 from shoal_node import metrics_server
 from shoal_node.agent_counts import AgentCounts
 from shoal_node.fence import LeaseTimes
 from shoal_node.metrics import NodeCollector
 from shoal_node.metrics_server import MetricsServer, serve_metrics
-from shoal_node.settings import HostPort
 from shoal_node.snapshot import SlowLog, Snapshot
 
 SNAPSHOT = Snapshot(

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal_node.errors import BadSettings
+from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.errors import BadSettings
 from shoal_node.policy import Policy
-from shoal_node.settings import HostPort, NodeSettings, parse_host_port, parse_size
+from shoal_node.settings import NodeSettings, parse_size
 from shoal_node.timing import timing_for
 
 GOOD = NodeSettings(
@@ -55,36 +56,12 @@ def test_a_number_of_bytes_is_itself(size_bytes: int) -> None:
     assert parse_size(str(size_bytes)) == size_bytes
 
 
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("127.0.0.1:0", HostPort("127.0.0.1", 0)),
-        ("localhost:7400", HostPort("localhost", 7400)),
-        ("[::1]:7400", HostPort("::1", 7400)),
-    ],
-)
-def test_addresses(text: str, address: HostPort) -> None:
-    assert parse_host_port(text) == address
-    assert str(address) == text
-
-
-@pytest.mark.parametrize("text", ["", "7400", ":7400", "host:", "host:x", "::1:7400", "h:65536"])
-def test_what_is_not_an_address_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(BadSettings, match="is not an address: write HOST:PORT"):
-        parse_host_port(text)
-
-
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "cache-1.example"])
 def test_listening_beyond_loopback_is_refused_unless_insecure(host: str) -> None:
     for flag in ("listen", "metrics_listen"):
         with pytest.raises(BadSettings, match="or say --insecure"):
             replace(GOOD, **{flag: HostPort(host, 7400)})
         assert replace(GOOD, is_insecure=True, **{flag: HostPort(host, 7400)})
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_loopback_is_loopback(host: str) -> None:
-    assert HostPort(host, 1).is_loopback
 
 
 @pytest.mark.parametrize(
@@ -99,6 +76,7 @@ def test_loopback_is_loopback(host: str) -> None:
         ({"partition_metrics_max": -1}, "--partition-metrics -1 is not usable"),
         ({"threads": 0}, "--threads 0 is not usable"),
         ({"maxmemory_bytes": 1 << 20}, "take at least 128MiB"),
+        ({"memory_limit_bytes": 1 << 30}, "container has.* take at most 930MiB, or raise"),
     ],
 )
 def test_what_cannot_work_is_refused_in_a_sentence(
@@ -106,6 +84,11 @@ def test_what_cannot_work_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(BadSettings, match=sentence):
         replace(GOOD, **change)
+
+
+def test_maxmemory_and_a_tenth_fit_the_machine() -> None:
+    limit_bytes = GOOD.maxmemory_bytes * 12 // 10
+    assert replace(GOOD, memory_limit_bytes=limit_bytes).memory_limit_bytes == limit_bytes
 
 
 def test_weight_0_is_a_proxy() -> None:

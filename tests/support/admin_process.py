@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Self
 
-from shoal_coordinator.addresses import HostPort
+from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.registry.apply import view_of
 from shoal_coordinator.registry.codec import (
     encode_config,

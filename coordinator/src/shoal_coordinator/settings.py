@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shoal_coordinator.addresses import HostPort
-from shoal_coordinator.errors import BadSettings
 from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.registry.etcd import BadEtcdUrl
 from shoal_coordinator.registry.etcd.urls import endpoint_targets
 from shoal_coordinator.registry.keys import BadName, checked_name

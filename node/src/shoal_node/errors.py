@@ -1,7 +1,6 @@
 """What ends a node's process, each with a sentence for the person who started it.
 
 NodeError
-├── BadSettings        a flag, or two flags together, cannot work
 ├── CannotListen       the address is taken or not ours
 ├── IdInUse            another process that lives has this node's id
 ├── ClusterChanged     the registry is not the one this node joined
@@ -15,12 +14,6 @@ class NodeError(Exception):
     """Base of what ends the process. ``exit_status`` is what it exits with."""
 
     exit_status = 1
-
-
-class BadSettings(NodeError):
-    """Settings that cannot work; the message says what to change."""
-
-    exit_status = 2
 
 
 class CannotListen(NodeError):

@@ -1,6 +1,6 @@
 """``shoal-node``: the command line of a cache node.
 
-Exits with 0 after a clean stop, 1 when the node cannot go on, 2 on a bad flag; each
+Exits with 0 after a clean stop, 1 when the node cannot go on, 2 on a bad setting; each
 with one sentence on stderr. The first SIGTERM or SIGINT stops cleanly, a second
 one at once.
 """
@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 
 import click
-import structlog
 
+from shoal_coordinator.process.addresses import parse_host_port
+from shoal_coordinator.process.configuration import CONTEXT_SETTINGS, config_option
+from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.stopping import stop_on_signals
 from shoal_node.errors import NodeError
 from shoal_node.logs import log_as_json
+from shoal_node.memory_limit import memory_limit_bytes
 from shoal_node.node_process import run_node
-from shoal_node.settings import NodeSettings, parse_host_port, parse_size
-
-_log = structlog.get_logger(__name__)
-_SIGNALLED = 128
+from shoal_node.settings import NodeSettings, parse_size
 
 
-@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.command(context_settings=CONTEXT_SETTINGS)
+@config_option("node")
 @click.option("--etcd", required=True, metavar="URL[,URL]", help="Where etcd listens.")
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Serve clients here.")
 @click.option(
@@ -105,27 +106,16 @@ def main(
             is_insecure=insecure,
             slow_request_ms=slow_request,
             partition_metrics_max=partition_metrics,
+            memory_limit_bytes=memory_limit_bytes(),
         )
         asyncio.run(_run(settings))
-    except NodeError as error:
+    except (BadSettings, NodeError) as error:
         click.echo(f"shoal-node: {error}", err=True)
         sys.exit(error.exit_status)
 
 
 async def _run(settings: NodeSettings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _signalled, number, stop)
-    await run_node(settings, stop)
-
-
-def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:
-    if stop.is_set():
-        _log.warning(f"{number.name} again: exiting at once")
-        os._exit(_SIGNALLED + number)
-    _log.info(f"{number.name}: stopping")
-    stop.set()
+    await run_node(settings, stop_on_signals())
 
 
 if __name__ == "__main__":

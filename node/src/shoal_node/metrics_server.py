@@ -18,8 +18,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.registry import Collector
 
+from shoal_coordinator.process.addresses import HostPort
 from shoal_node.introspection import as_json
-from shoal_node.settings import HostPort
 from shoal_node.snapshot import Snapshot
 
 METRICS = "/metrics"

@@ -22,6 +22,7 @@ from typing import Any
 
 import structlog
 
+from shoal_coordinator.process.addresses import HostPort, parse_host_port
 from shoal_coordinator.registry.codec import RecordCorrupt
 from shoal_coordinator.registry.etcd import EtcdStore, open_store
 from shoal_coordinator.registry.keys import Keys
@@ -47,7 +48,7 @@ from shoal_node.metrics import NodeCollector
 from shoal_node.metrics_server import MetricsServer, serve_metrics
 from shoal_node.peers import GrpcPeers
 from shoal_node.probe import DataPathProbe, probe_target
-from shoal_node.settings import HostPort, NodeSettings, parse_host_port
+from shoal_node.settings import NodeSettings
 from shoal_node.timing import Timing, timing_for
 
 _log = structlog.get_logger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shoal_node.errors import BadSettings
+from shoal_coordinator.process.errors import BadSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What ``shoal-node`` is told on its command line, checked when it is loaded.
+"""What ``shoal-node`` is told, checked when it is loaded.
 
 Relations between settings are checked here, with a sentence that says what to
 change. What depends on the cluster's configuration (the lease's TTL) is checked in
@@ -7,14 +7,14 @@ change. What depends on the cluster's configuration (the lease's TTL) is checked
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 
+from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.registry.etcd import BadEtcdUrl
 from shoal_coordinator.registry.etcd.urls import endpoint_targets
 from shoal_coordinator.registry.keys import BadName, checked_name
-from shoal_node.errors import BadSettings
 
 _UNITS_BYTES = {
     "": 1,
@@ -31,35 +31,11 @@ _UNITS_BYTES = {
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 _MAXMEMORY_BYTES_MIN = 128 << 20
 """The process by itself takes about 60 MiB, messages under way half as much."""
+_RESIDENT_PART = 1.1
+"""What a process may take beside its maxmemory, see the soak of ``bench``."""
 _THREADS_MAX = 256
 _WEIGHT_MAX = 100_000
 _SLOW_REQUEST_MS_MAX = 3_600_000
-_PORT_MAX = 65_535
-
-
-@dataclass(frozen=True, slots=True)
-class HostPort:
-    """An address to listen on or to be reached at. Port 0 takes a free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    @property
-    def is_wildcard(self) -> bool:
-        try:
-            return ipaddress.ip_address(self.host).is_unspecified
-        except ValueError:
-            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +56,8 @@ class NodeSettings:
     slow_request_ms: int = 10
     partition_metrics_max: int = 256
     """Metrics of each partition are served while the cluster has no more of them."""
+    memory_limit_bytes: int | None = None
+    """What the machine, or the container, lets this process have; None: not known."""
 
     def __post_init__(self) -> None:
         try:
@@ -113,6 +91,13 @@ class NodeSettings:
                 f"--maxmemory of {self.maxmemory_bytes} bytes is too little: it bounds the whole "
                 f"process, so take at least {_MAXMEMORY_BYTES_MIN >> 20}MiB"
             )
+        limit_bytes = self.memory_limit_bytes
+        if limit_bytes is not None and self.maxmemory_bytes * _RESIDENT_PART > limit_bytes:
+            raise BadSettings(
+                f"--maxmemory of {self.maxmemory_bytes} bytes does not fit the {limit_bytes} bytes "
+                "that this machine or container has: a process may go 10 % above it for moments, "
+                f"so take at most {int(limit_bytes / _RESIDENT_PART) >> 20}MiB, or raise the limit"
+            )
 
     def _check_exposure(self, flag: str, address: HostPort) -> None:
         if not address.is_loopback and not self.is_insecure:
@@ -132,17 +117,3 @@ def parse_size(text: str) -> int:
             "KB, MB, GB or TB, such as 512MiB"
         )
     return int(float(match[1]) * unit_bytes)
-
-
-def parse_host_port(text: str) -> HostPort:
-    """``HOST:PORT``; IPv6 addresses in brackets."""
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        host = ""
-    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > _PORT_MAX:
-        raise BadSettings(
-            f"{text!r} is not an address: write HOST:PORT, such as 127.0.0.1:7400 or [::1]:7400"
-        )
-    return HostPort(host, int(port))

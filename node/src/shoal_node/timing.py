@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.registry.upkeep import UpkeepSettings
-from shoal_node.errors import BadSettings
 from shoal_node.policy import Policy
 
 _MARGIN_SHARE = 0.1

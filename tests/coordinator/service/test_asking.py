@@ -12,10 +12,10 @@ import pytest
 from cluster_views import CONFIG, live, member, record, view
 from registry_scenes import leading
 from shoal.v1 import admin_pb2, admin_pb2_grpc
-from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.election.latest import LatestView
 from shoal_coordinator.election.lead import Planner
 from shoal_coordinator.planning.settings import PlanSettings
+from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import MemoryStore

@@ -7,8 +7,8 @@ import urllib.request
 import pytest
 
 from cluster_views import live, member, record, view
-from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.service.metrics import Metrics, MetricsServer
 
 LOOPBACK = HostPort("127.0.0.1", 0)

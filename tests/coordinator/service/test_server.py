@@ -13,9 +13,9 @@ from grpc_status import rpc_status
 
 from cluster_views import CONFIG, live, member, view
 from shoal.v1 import admin_pb2, admin_pb2_grpc, registry_pb2
-from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.membership import Command, Refused
+from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.registry.operations import MemberStands
 from shoal_coordinator.registry.port import OutcomeUnknown, StoreUnavailable
 from shoal_coordinator.registry.records import ClusterConfig, RebalanceMode, RebalancePolicy

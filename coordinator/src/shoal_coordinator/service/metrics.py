@@ -10,9 +10,9 @@ import prometheus_client
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.alarms.alarm import Alarm
 from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.registry.records import MemberState
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.status import Tally, tally

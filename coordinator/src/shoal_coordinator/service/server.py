@@ -12,8 +12,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from shoal.v1 import admin_pb2, admin_pb2_grpc
-from shoal_coordinator.addresses import HostPort
 from shoal_coordinator.errors import CannotListen
+from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.admin import AdminService, Changers

@@ -83,7 +83,7 @@ def test_one_that_does_not_run_is_passed_over() -> None:
 
 
 def test_one_that_was_named_must_run() -> None:
-    with pytest.raises(NoEtcd, match="SHOAL_ETCD names /environment/etcd"):
+    with pytest.raises(NoEtcd, match="SHOAL_ETCD_BINARY names /environment/etcd"):
         choose([candidate(Origin.ENVIRONMENT, None), candidate(Origin.BUILT, RECENT)])
 
 
@@ -95,7 +95,7 @@ def test_one_that_was_named_is_taken_even_if_old() -> None:
 
 
 def test_none_at_all_says_how_to_get_one() -> None:
-    with pytest.raises(NoEtcd, match=r"`make etcd`.*SHOAL_ETCD"):
+    with pytest.raises(NoEtcd, match=r"`make etcd`.*SHOAL_ETCD_BINARY"):
         choose([])
 
 
@@ -139,25 +139,28 @@ def test_binaries_are_found_in_order_and_the_newest_build_first(tmp_path: Path) 
 
 def test_a_named_binary_is_run_to_know_it(tmp_path: Path) -> None:
     named = fake_etcd(tmp_path / "etcd", "3.6.9")
-    assert find({"SHOAL_ETCD": str(named)}).version == RECENT
+    assert find({"SHOAL_ETCD_BINARY": str(named)}).version == RECENT
     with pytest.raises(NoEtcd, match="does not answer --version"):
-        find({"SHOAL_ETCD": str(tmp_path / "absent")})
+        find({"SHOAL_ETCD_BINARY": str(tmp_path / "absent")})
 
 
 def test_as_a_program_it_prints_the_choice(tmp_path: Path) -> None:
     named = fake_etcd(tmp_path / "etcd", "3.6.9")
     command = [sys.executable, "-m", "shoal.cli.up.etcd_binary"]
     told = subprocess.run(
-        command, env={**os.environ, "SHOAL_ETCD": str(named)}, capture_output=True, check=True
+        command,
+        env={**os.environ, "SHOAL_ETCD_BINARY": str(named)},
+        capture_output=True,
+        check=True,
     )
     answer = json.loads(told.stdout)
     assert (answer["path"], answer["last_resort"]) == (str(named), False)
     refused = subprocess.run(
         command,
-        env={**os.environ, "SHOAL_ETCD": str(tmp_path / "absent")},
+        env={**os.environ, "SHOAL_ETCD_BINARY": str(tmp_path / "absent")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert refused.returncode != 0
-    assert "SHOAL_ETCD" in refused.stderr
+    assert "SHOAL_ETCD_BINARY" in refused.stderr

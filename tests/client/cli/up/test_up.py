@@ -136,14 +136,14 @@ def test_a_process_that_does_not_start_is_named_with_its_last_words() -> None:
 def test_etcd_that_is_named_and_does_not_run_is_refused_in_a_sentence(tmp_path: Path) -> None:
     refused = subprocess.run(
         [SHOAL, "up", "--json"],
-        env={**os.environ, "SHOAL_ETCD": str(tmp_path / "absent")},
+        env={**os.environ, "SHOAL_ETCD_BINARY": str(tmp_path / "absent")},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert refused.returncode == 4
-    assert "SHOAL_ETCD names" in refused.stderr
+    assert "SHOAL_ETCD_BINARY names" in refused.stderr
     assert refused.stdout == ""
 
 

@@ -30,7 +30,7 @@ them until Ctrl-C or SIGTERM. Then nothing is left, also after a kill -9.
 A node that dies is shown as down and is not started again.
 
 Without --data-dir the data and logs are temporary, and etcd does not wait for the
-disk. etcd is $SHOAL_ETCD, or the one on PATH, or the one that `make etcd` built.
+disk. etcd is $SHOAL_ETCD_BINARY, or the one on PATH, or the one that `make etcd` built.
 
 Exit codes: 0 after SIGTERM or SIGHUP, 130 after Ctrl-C, 4 when the cluster did not
 start; the reason is on stderr.

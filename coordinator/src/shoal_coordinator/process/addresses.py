@@ -1,11 +1,11 @@
-"""HOST:PORT, as flags give it."""
+"""HOST:PORT, as settings give it."""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
 
-from shoal_coordinator.errors import BadSettings
+from shoal_coordinator.process.errors import BadSettings
 
 _PORT_MAX = 65_535
 

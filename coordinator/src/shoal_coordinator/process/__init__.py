@@ -1,0 +1,6 @@
+"""What the programs of coordinator and node are alike in as processes.
+
+``configuration``  flags over SHOAL_* over a TOML file over defaults
+``addresses``      HOST:PORT, as settings give it
+``stopping``       the first signal stops in order, the second at once
+"""
