@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help setup demo up test test-python test-rust test-fuzz test-languages fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
+.PHONY: breaking help setup demo up test test-python test-rust test-fuzz test-languages fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration dashboard protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -78,6 +78,7 @@ check: setup ## formatters, linters, types, import rules, protos
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tools/generate_stubs.py --check
 	$(BIN)/buf lint protos
 	$(BIN)/python tools/configuration_page.py --check
+	$(BIN)/python tools/dashboard.py --check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
@@ -88,6 +89,9 @@ format: setup ## let the formatters write
 
 configuration: setup ## write docs/configuration.md anew
 	$(BIN)/python tools/configuration_page.py
+
+dashboard: setup ## write monitoring/dashboard.json anew
+	$(BIN)/python tools/dashboard.py
 
 protos: setup ## write the Python stubs anew
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python tools/generate_stubs.py

@@ -99,6 +99,12 @@ class LocalCluster:
         return [(each["address"], each["pid"]) for each in listed]  # type: ignore[attr-defined]
 
     @property
+    def metrics_urls(self) -> list[str]:
+        """Of coordinators and nodes."""
+        listed = [*self.line["coordinators"], *self.line["nodes"]]  # type: ignore[misc]
+        return [each["metrics"] for each in listed]
+
+    @property
     def node_processes(self) -> list[NodeProcess]:
         return [NodeProcess(**each) for each in self.line["nodes"]]  # type: ignore[attr-defined]
 

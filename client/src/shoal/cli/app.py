@@ -13,6 +13,7 @@ COMMANDS = {
     "status": LazyCommand(
         "shoal.cli.commands.status:status", "Show nodes, partitions, and what is not served."
     ),
+    "top": LazyCommand("shoal.cli.commands.top:top", "Watch what every node does."),
     "ring": LazyCommand(
         "shoal.cli.commands.ring:ring", "Show who holds how many partitions, and where a key is."
     ),
@@ -45,6 +46,9 @@ COMMANDS = {
     "del": LazyCommand("shoal.cli.commands.delete:delete", "Remove keys."),
     "incr": LazyCommand("shoal.cli.commands.incr:incr", "Add to an integer and print it."),
     "touch": LazyCommand("shoal.cli.commands.touch:touch", "Give a key a new time to live."),
+    "completion": LazyCommand(
+        "shoal.cli.commands.completion:completion", "Print what makes a shell complete commands."
+    ),
 }
 
 

@@ -10,10 +10,13 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered
 from shoal.cli.failure import CommandFailed
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Introspection = Mapping[str, Any]
 
@@ -62,9 +65,8 @@ def duration_text(duration_ns: int) -> str:
     return f"{amount:.3g} s"
 
 
-def print_rows(headings: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int) -> None:
-    """A table; the first ``texts`` columns are text, the others numbers."""
-    from rich.console import Console
+def rows_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int) -> Table:
+    """The first ``texts`` columns are text, the others numbers."""
     from rich.table import Table
     from rich.text import Text
 
@@ -73,4 +75,11 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[object]], *, tex
         table.add_column(heading, justify="left" if column < texts else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    return table
+
+
+def print_rows(headings: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int) -> None:
+    """Print them as ``rows_table`` makes it."""
+    from rich.console import Console
+
+    Console(highlight=False).print(rows_table(headings, rows, texts=texts))

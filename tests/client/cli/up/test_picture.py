@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shoal.cli.figures import Figures, Rates, Reading
 from shoal.cli.ownership import Ownership, PartitionOwners
-from shoal.cli.up.figures import Figures, Rates, Reading
 from shoal.cli.up.picture import NodeSight, NodeState, Picture, changes, picture
 from shoal.cli.up.plan import ClusterPlan
 from shoal.cli.up.supervised import Ended, ProcessState, Running

@@ -127,8 +127,16 @@ def test_the_ready_line_is_one_line_of_the_documented_shape() -> None:
     assert json.loads(line) == {
         "etcd": {"url": "http://127.0.0.1:20000", "pid": 100},
         "coordinators": [
-            {"address": "127.0.0.1:20002", "pid": 101},
-            {"address": "127.0.0.1:20004", "pid": 102},
+            {
+                "address": "127.0.0.1:20002",
+                "pid": 101,
+                "metrics": "http://127.0.0.1:20003/metrics",
+            },
+            {
+                "address": "127.0.0.1:20004",
+                "pid": 102,
+                "metrics": "http://127.0.0.1:20005/metrics",
+            },
         ],
         "nodes": [
             {

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from shoal.cli.up.figures import Figures, Rates, Reading
+from shoal.cli.figures import Figures, Rates, Reading
 from shoal.cli.up.picture import NodeRow, NodeState, Picture, ProcessRow
 from shoal.cli.up.table import bytes_text, render
 

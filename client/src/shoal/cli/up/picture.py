@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shoal.cli.figures import Rates, Reading
 from shoal.cli.ownership import Ownership
-from shoal.cli.up.figures import Rates, Reading
 from shoal.cli.up.plan import ClusterPlan, NodePlan
 from shoal.cli.up.supervised import Ended, ProcessState, Running
 

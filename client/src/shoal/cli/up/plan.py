@@ -85,6 +85,7 @@ class EtcdPlan:
 @dataclass(frozen=True, slots=True)
 class CoordinatorPlan:
     address: str
+    metrics_url: str
     spec: ProcessSpec
 
 
@@ -99,10 +100,7 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Two ports for each process: etcd's clients and peers, a node's gRPC and metrics.
-
-    A coordinator's second port is not used.
-    """
+    """Two ports for each process: etcd's clients and peers, the others' gRPC and metrics."""
 
     by_process: Mapping[str, tuple[int, int]]
 
@@ -140,7 +138,11 @@ class ClusterPlan:
             {
                 "etcd": {"url": self.etcd.url, "pid": pids[self.etcd.spec.name]},
                 "coordinators": [
-                    {"address": coordinator.address, "pid": pids[coordinator.spec.name]}
+                    {
+                        "address": coordinator.address,
+                        "pid": pids[coordinator.spec.name],
+                        "metrics": coordinator.metrics_url,
+                    }
                     for coordinator in self.coordinators
                 ],
                 "nodes": [
@@ -227,11 +229,13 @@ def _etcd(options: UpOptions, ports: Ports, programs: Programs, directory: Path)
 def _coordinator(
     name: str, options: UpOptions, ports: Ports, programs: Programs, etcd_url: str
 ) -> CoordinatorPlan:
-    address = f"{HOST}:{ports.by_process[name][0]}"
+    port, metrics_port = ports.by_process[name]
+    address, metrics_address = f"{HOST}:{port}", f"{HOST}:{metrics_port}"
     argv = (
         *programs.coordinator,
         *("--etcd", etcd_url),
         *("--listen", address),
+        *("--metrics-listen", metrics_address),
         *("--id", name),
         *("--partitions", str(options.partitions)),
         *("--replicas", str(options.replicas)),
@@ -240,7 +244,11 @@ def _coordinator(
         *("--min-in-sync", str(options.min_in_sync)),
         *("--unclean", options.unclean),
     )
-    return CoordinatorPlan(address, ProcessSpec(name, StopRank.COORDINATOR, argv))
+    return CoordinatorPlan(
+        address=address,
+        metrics_url=f"http://{metrics_address}/metrics",
+        spec=ProcessSpec(name, StopRank.COORDINATOR, argv),
+    )
 
 
 def _node(

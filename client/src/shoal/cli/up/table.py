@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shoal.cli.up.figures import Figures
+from shoal.cli.figures import Figures
 from shoal.cli.up.picture import NodeRow, NodeState, Picture, partitions_sentence
 
 UNKNOWN = "-"

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from shoal.cli.figures import Rates, Reading, figures, rates
 from shoal.cli.ownership import Ownership
-from shoal.cli.up.figures import Rates, Reading, figures, rates
 from shoal.cli.up.picture import NodeSight, Picture, picture
 from shoal.cli.up.plan import ClusterPlan, NodePlan
 from shoal.cli.up.probes import NodeProbe, http_text

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shoal.cli.up.figures import Figures, Rates, Reading, figures, rates, samples
+from shoal.cli.figures import Figures, Rates, Reading, figures, rates, samples
 
 TEXT = """\
 # HELP shoal_requests_total Requests.
