@@ -103,3 +103,13 @@ def test_status(shell: Shell) -> None:
     assert [node["id"] for node in told["nodes"]] == ["node-1", "node-2"]
     assert sum(node["primary_partitions"] for node in told["nodes"]) == 16
     assert told["unserved_partitions"] == []
+
+
+def test_bench_loads_the_cluster_and_tells_how_fast_it_was(shell: Shell) -> None:
+    flags = ("--seconds", "1", "--callers", "2", "--keys", "700", "--seed", "7")
+    told = json.loads(shell("bench", *flags, "-o", "json")[0])
+    assert (told["seed"], told["errors"]) == (7, {})
+    assert told["hits"] == told["get"]["calls"] > told["set"]["calls"] > 0
+    assert 0 < told["get"]["p50_ms"] <= told["get"]["p99_ms"] <= told["get"]["p99.9_ms"]
+    assert shell("get", "shoal-bench:699")[0]
+    assert "shoal-bench" not in shell("bench", *flags, "--reads", "0")[0].decode()

@@ -41,6 +41,9 @@ COMMANDS = {
     "slowlog": LazyCommand(
         "shoal.cli.commands.slowlog:slowlog", "Show the last requests that took long."
     ),
+    "bench": LazyCommand(
+        "shoal.cli.commands.bench:bench", "Load a cluster, and tell how fast it was."
+    ),
     "get": LazyCommand("shoal.cli.commands.get:get", "Print the value of a key."),
     "set": LazyCommand("shoal.cli.commands.set:set_", "Store a value."),
     "del": LazyCommand("shoal.cli.commands.delete:delete", "Remove keys."),
