@@ -15,7 +15,7 @@ from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client.registry import Collector
 
 from shoal_coordinator.process.addresses import HostPort
@@ -33,6 +33,7 @@ def serve_metrics(
     """Serve on a thread of its own. Raises OSError when it cannot bind."""
     registry = CollectorRegistry()
     registry.register(collector)
+    ProcessCollector(registry=registry)
     metrics = make_wsgi_app(registry)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -78,6 +78,7 @@ class MetricsServer:
     def __init__(self, metrics: Metrics, listen: HostPort) -> None:
         registry = prometheus_client.CollectorRegistry(auto_describe=False)
         registry.register(metrics)
+        prometheus_client.ProcessCollector(registry=registry)
         server: WSGIServer
         try:
             server, self._thread = prometheus_client.start_http_server(
