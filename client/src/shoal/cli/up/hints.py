@@ -46,8 +46,10 @@ def hints(plan: ClusterPlan, shoal_command: str, python: str) -> str:
         (
             "From another terminal:",
             f"export SHOAL_URL={shlex.quote(plan.url)}",
+            f"export SHOAL_COORDINATOR={plan.coordinators[0].address}",
             f"{shoal_command} set {KEY} {shlex.quote(VALUE)} --ttl 10m",
             f"{shoal_command} get {KEY}",
+            f"{shoal_command} top",
             "",
             "With grpcurl (bytes are base64):",
             grpcurl_line(plan.nodes[0].address),
