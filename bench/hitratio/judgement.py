@@ -86,9 +86,8 @@ def verdicts(cells: Sequence[Cell]) -> list[Verdict]:
             for ours in cell.references
             if ours.policy == policy
         )
-        # Our lfu forgets, the simulator's does not: they are two policies.
-        bound = None if policy == "lfu" else REFERENCE_RATIO_MAX
-        found.append(Verdict(f"{policy} / libCacheSim, worst", ratio, bound, place))
+        name = f"{policy} / libCacheSim, worst"
+        found.append(Verdict(name, ratio, REFERENCE_RATIO_MAX, place))
     exact = [
         (cell.equal_entries.shoal / cell.equal_entries.exact_lru, _place(cell))
         for cell in cells

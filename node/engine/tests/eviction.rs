@@ -156,7 +156,7 @@ fn what_was_popular_once_does_not_stay_in_lfu_for_ever() {
     for _ in 0..50 {
         (0..500).for_each(|key| _ = cache.ask(key));
     }
-    for round in 0..200_u64 {
+    for round in 0..400_u64 {
         for key in 0..1000 {
             // A working set that fits beside nothing else, and moves slowly.
             cache.ask(10_000 + round * 20 + key);

@@ -4,8 +4,9 @@
 //! by the time it reaches the front moves on to the *main* queue; the others are
 //! evicted and remembered as ghosts. A ghost that comes back enters the main queue
 //! at once. In the main queue a hit entry that reaches the front goes round again,
-//! with one hit less. A hit only counts up to three in the entry's own header, so
-//! the read path moves nothing.
+//! with one hit less. A hit only counts up to two in the entry's own header, so the read
+//! path moves nothing. (The paper counts to three: who was popular then goes round once
+//! more after nobody asks for it, which costs most where the working set shifts.)
 //!
 //! Which of the two queues gives is decided over all partitions (see [`super::order`]),
 //! and so is who has waited longest; the queues and the ghosts are the partition's own.
@@ -29,7 +30,9 @@ use crate::heap::Heap;
 use crate::lists::{Chain, Lists};
 use crate::memory::Ledger;
 
-const HITS_MAX: u8 = 3;
+/// Bits of the rank that count hits.
+const HITS: u8 = 3;
+const HITS_MAX: u8 = 2;
 /// Hits that take an entry from the small queue to the main one.
 const HITS_TO_MOVE: u8 = 2;
 const IN_MAIN: u8 = 4;
@@ -119,7 +122,7 @@ impl Policy for S3Fifo {
     fn hit(&mut self, heap: &mut Heap, handle: Handle) {
         let entry = heap.entry_mut(handle);
         let rank = entry::rank(entry);
-        if rank & HITS_MAX < HITS_MAX {
+        if rank & HITS < HITS_MAX {
             entry::set_rank(entry, rank + 1);
         }
     }
@@ -230,5 +233,5 @@ fn queue_of(entry: &[u8]) -> usize {
 }
 
 fn hits_of(entry: &[u8]) -> u8 {
-    entry::rank(entry) & HITS_MAX
+    entry::rank(entry) & HITS
 }
