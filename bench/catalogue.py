@@ -11,6 +11,7 @@ from bench.scenarios import (
     expiry,
     growth,
     handoff,
+    join,
     memory,
     replication,
     watching,
@@ -26,6 +27,7 @@ _OTHERS: dict[str, Callable[[Plan], list[Finding]]] = {
     growth.NAME: growth.measure,
     replication.NAME: replication.measure,
     handoff.NAME: handoff.measure,
+    join.NAME: join.measure,
     watching.NAME: watching.measure,
     cross_check.NAME: cross_check.measure,
 }

@@ -43,17 +43,24 @@ def shoal_cluster(cores: tuple[int, ...], *, maxmemory_bytes: int = 2 << 30) -> 
             beside = [started["etcd"], *started["coordinators"], {"pid": launcher.pid}]
             for each in beside:
                 pin(each["pid"], machine_cores().loader)
-            yield Server(
-                name="Shoal",
-                protocol="shoal",
-                version=version("shoal-node"),
-                address=node["address"],
-                pid=node["pid"],
-                counts=lambda: metrics_counts(_fetch(node["metrics"])),
-                registry=started["etcd"]["url"],
+            yield running_node(
+                node["address"], node["pid"], node["metrics"], started["etcd"]["url"]
             )
         finally:
             launcher.terminate()
+
+
+def running_node(address: str, pid: int, metrics_url: str, registry: str = "") -> Server:
+    """A node that somebody else started."""
+    return Server(
+        name="Shoal",
+        protocol="shoal",
+        version=version("shoal-node"),
+        address=address,
+        pid=pid,
+        counts=lambda: metrics_counts(_fetch(metrics_url)),
+        registry=registry,
+    )
 
 
 @contextmanager

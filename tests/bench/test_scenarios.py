@@ -23,7 +23,16 @@ def test_every_scenario_that_the_issue_has_a_figure_for_is_there() -> None:
         "execute-16-lockstep": 1.0,
         "mget": 1.0,
     }
-    others = {"memory", "cores", "expiry", "growth", "cross-check", "replication", "handoff"}
+    others = {
+        "memory",
+        "cores",
+        "expiry",
+        "growth",
+        "cross-check",
+        "replication",
+        "handoff",
+        "join",
+    }
     assert others <= set(catalogue.NAMES)
 
 

@@ -1,0 +1,213 @@
+"""How quiet it is when a fourth node joins three that are busy and full.
+
+Three nodes, two copies of everything, as real processes on loopback. They are filled, then
+loaded as far as they go, to see how far that is; then 70 % of it goes on, paced: a loader at
+every node reads keys of the whole cluster, of which the node forwards most, and one more
+writes some of them again. A fourth node is started and takes its share. A latency counts
+from when its request was due, so that a pause is seen by all who would have come meanwhile.
+
+Nothing expires and memory is enough, so each read must hit, with the value of its key: the
+first answer that is wrong, missing or an error ends the run without a figure. The database
+behind such a cache would have been asked for nothing.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tools.soak.cluster import Cluster, Shape
+from tools.soak.loopback import Loopback
+
+from bench.finding import Finding, Goal, Row
+from bench.loader_process import Load, Running, run
+from bench.machine import cpu_seconds, interference, reading
+from bench.measured import Measured, Slice, quantile_us
+from bench.noise import judge
+from bench.sample import Sample
+from bench.scenarios.handoff import is_settled
+from bench.scenarios.plan import Plan
+from bench.servers import Server
+from bench.servers.shoal import running_node
+from shoal_coordinator.registry.records import NodeId
+
+NAME = "join"
+P99_GOAL = Goal(2)
+P999_GOAL = Goal(4)
+NODES = 3
+DATA_BYTES = 2 << 30
+LOAD_PART = 0.7
+WRITES_PART = 0.1
+VALUE_BYTES = 1024
+_MAXMEMORY = "3GiB"
+_FILL_BATCH = 100
+_LOOK_SECONDS = 5.0
+_CALM_LOOKS = 4
+_AFTER_LOOKS = 2
+_SETTLED_SECONDS_MAX = 600.0
+
+
+@dataclass(slots=True)
+class Period:
+    """What all loaders saw in some looks, one after the other."""
+
+    slices: list[Slice] = field(default_factory=list)
+    operations: int = 0
+    seconds: float = 0.0
+
+    def add(self, looks: Sequence[Measured]) -> None:
+        self.slices += [each for look in looks for each in look.slices]
+        self.operations += sum(look.operations for look in looks)
+        self.seconds += max(look.seconds for look in looks)
+
+    def row(self, name: str) -> Row:
+        """In microseconds."""
+        details = {
+            "p50": float(quantile_us(self.slices, 0.5)),
+            "p99.9": float(quantile_us(self.slices, 0.999)),
+            "a second": self.operations / self.seconds,
+        }
+        return Row("Shoal", name, Sample.of([quantile_us(self.slices, 0.99)]), details)
+
+
+def measure(plan: Plan) -> list[Finding]:
+    """Two findings of one join: p99 and p99.9, while it goes on beside before."""
+    data_bytes = 32 << 20 if plan.is_quick else DATA_BYTES
+    keys = data_bytes // VALUE_BYTES
+    shape = Shape(
+        nodes=NODES, replicas=1, partitions=256, lease_ttl_seconds=3, maxmemory=_MAXMEMORY
+    )
+    before, meanwhile, after = Period(), Period(), Period()
+    with (
+        TemporaryDirectory(prefix="shoal-join-") as folder,
+        Cluster(shape, Loopback(), Path(folder)) as cluster,
+    ):
+        cluster.chronicle.until(is_settled, "everything at rest", _SETTLED_SECONDS_MAX)
+        servers = _servers(cluster)
+        plan.say(f"join: {keys:,} keys of {VALUE_BYTES} bytes")
+        run(servers[0], _fill(keys))
+        most = [
+            it.per_second
+            for it in _looked(servers, [_reads(keys, 0, turn) for turn in range(NODES)])
+        ]
+        loads = [_reads(keys, LOAD_PART * each, turn) for turn, each in enumerate(most)]
+        loads.append(_writes(keys, LOAD_PART * WRITES_PART * sum(most)))
+        doors = [*servers, servers[0]]
+        first, own_first = reading(), _own_seconds(cluster)
+        plan.say(f"join: {sum(most):,.0f} reads a second saturate it")
+        for _ in range(1 if plan.is_quick else _CALM_LOOKS):
+            before.add(_looked(doors, loads))
+        cluster.add_node("node-4").start()
+        began = time.monotonic()
+        settled_seconds = 0.0
+        while not settled_seconds:
+            meanwhile.add(_looked(doors, loads))
+            if len(cluster.chronicle.view.nodes) > NODES and _has_its_share(cluster):
+                settled_seconds = time.monotonic() - began
+            if time.monotonic() - began > _SETTLED_SECONDS_MAX:
+                raise AssertionError(f"node-4 had not its share after {_SETTLED_SECONDS_MAX:.0f} s")
+        for _ in range(_AFTER_LOOKS):
+            after.add(_looked(doors, loads))
+        beside = interference(first, reading(), _own_seconds(cluster) - own_first)
+        share = len(cluster.primaries("node-4"))
+    rows = (before.row("before"), meanwhile.row("while it joins"), after.row("after"))
+    notes = (
+        f"{keys:,} keys, {data_bytes / (1 << 30):.2f} GiB of values; "
+        f"{LOAD_PART:.0%} of {sum(most):,.0f} reads a second",
+        f"node-4 had {share} of 256 partitions, and all copies, {settled_seconds:.0f} s after its "
+        f"start, to the {_LOOK_SECONDS:.0f} s of a look",
+        f"{meanwhile.operations:,} operations while it joined: no error, no miss, no wrong value",
+    )
+    return [
+        _finding(f"{NAME}-{name}", share_of, goal, (before, meanwhile), rows, notes,
+                 judge(Sample.of([1.0]), [beside], plan.core_count).reasons)
+        for name, share_of, goal in (("p99", 0.99, P99_GOAL), ("p99.9", 0.999, P999_GOAL))
+    ]  # fmt: skip
+
+
+def _finding(
+    name: str,
+    share: float,
+    goal: Goal,
+    periods: tuple[Period, Period],
+    rows: tuple[Row, ...],
+    notes: tuple[str, ...],
+    reasons: tuple[str, ...],
+) -> Finding:
+    before, meanwhile = (quantile_us(period.slices, share) for period in periods)
+    return Finding(
+        name=name,
+        title="a fourth node joins three under 70 % of what saturates them",
+        unit="p99 us",
+        rows=rows,
+        figure_name=f"{name.removeprefix('join-')}, while it joins / before",
+        figure=Sample.of([meanwhile / max(1, before)]),
+        goal=goal,
+        reasons=reasons,
+        notes=notes,
+        needs_quiet=True,
+    )
+
+
+def _has_its_share(cluster: Cluster) -> bool:
+    return is_settled(cluster.chronicle.view) and bool(cluster.primaries("node-4"))
+
+
+def _servers(cluster: Cluster) -> list[Server]:
+    view = cluster.chronicle.view
+    return [
+        running_node(
+            str(cluster.addresses[name]),
+            cluster.nodes[name].pid,
+            view.nodes[NodeId(name)].registration.metrics_url,
+        )
+        for name in cluster.nodes
+    ]
+
+
+def _looked(servers: Sequence[Server], loads: Sequence[Load]) -> list[Measured]:
+    """One look of all loaders at once. Raises LoadFailed with what was answered wrongly."""
+    running = [Running(server, load) for server, load in zip(servers, loads, strict=True)]
+    return [each.finish() for each in running]
+
+
+def _fill(keys: int) -> Load:
+    return Load(
+        operation="set",
+        shape="many",
+        batch=_FILL_BATCH,
+        connections=4,
+        streams=4,
+        keys=keys,
+        value_bytes=VALUE_BYTES,
+        is_fill=True,
+    )
+
+
+def _reads(keys: int, rate: float, turn: int) -> Load:
+    """``rate`` 0: as many as go."""
+    return Load(
+        connections=4,
+        streams=32,
+        keys=keys,
+        value_bytes=VALUE_BYTES,
+        seconds=_LOOK_SECONDS,
+        rate=int(rate),
+        slice_ms=int(_LOOK_SECONDS * 1000) if rate else 0,
+        seed=turn + 1,
+    )
+
+
+def _writes(keys: int, rate: float) -> Load:
+    return replace(_reads(keys, rate, NODES), operation="set", slice_ms=0)
+
+
+def _own_seconds(cluster: Cluster) -> float:
+    """Of the cluster, this process, and the loaders that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    programs = sum(cpu_seconds(it.pid) for it in cluster.programs if it.is_running)
+    return programs + ended.ru_utime + ended.ru_stime + time.process_time()
