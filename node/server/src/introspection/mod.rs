@@ -7,6 +7,7 @@
 //! span        how long a request took, from clocks that were read anyway
 //! slow        the last slow requests
 //! hot         the hottest keys, sampled
+//! drawing     which operations are looked at for that
 //! big         the biggest keys
 //! snapshot    all of it, once, as plain values
 //! ```
@@ -18,6 +19,7 @@
 //! Non-goals: deciding anything by what is seen here.
 
 mod big;
+mod drawing;
 mod histogram;
 mod hot;
 mod kind;
@@ -32,6 +34,7 @@ use bytes::Bytes;
 
 pub use big::BigKey;
 pub use hot::HotKey;
+pub(crate) use hot::{AsItIs, Heat, Warm};
 pub(crate) use kind::{Operation, Outcome};
 pub use slow::SlowRequest;
 pub use snapshot::{BigKeysTold, HotKeysTold, MethodDurations, SlowTold, Snapshot};
@@ -51,6 +54,7 @@ pub(crate) struct Introspection {
     slow: slow::SlowLog,
     hot: hot::HotKeys,
     big: big::BigKeys,
+    /// Of the hashes that are told.
     keyed: RandomState,
 }
 
@@ -98,18 +102,27 @@ impl Introspection {
             Err(Fault::Elsewhere | Fault::Behind(_)) => return result,
         };
         self.stripes.operation(operation, outcome);
-        if hot::is_drawn() {
-            self.sample(operation, partition, key);
+        if let Some(operations) = self.hot.draw() {
+            self.sample(operation, operations, partition, key);
         }
         result
     }
 
     #[cold]
-    fn sample(&self, operation: Operation, partition: u32, key: &[u8]) {
-        let is_read = operation == Operation::Get;
-        let now_ms = span::last_ns() / 1_000_000;
-        let hash = self.keyed.hash_one(key);
-        self.hot.record(hash, key, partition, is_read, now_ms);
+    fn sample(&self, operation: Operation, operations: u32, partition: u32, key: &[u8]) {
+        let sample = hot::Sample {
+            hash: quick_hash(key),
+            key,
+            partition,
+            is_read: operation == Operation::Get,
+            operations,
+        };
+        self.hot.record(sample, span::last_ns() / 1_000_000);
+    }
+
+    /// How the load lies on the keys, with those that are read so often a second.
+    pub(crate) fn heat(&self, reads_per_second_min: f64, now_ms: u64) -> Heat {
+        self.hot.heat(reads_per_second_min, now_ms)
     }
 
     /// A value was stored.

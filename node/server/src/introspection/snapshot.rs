@@ -81,7 +81,7 @@ pub struct SlowTold {
 /// The hottest keys.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HotKeysTold {
-    /// One operation in so many is looked at.
+    /// One operation in so many is looked at now.
     pub sampled_one_in: u32,
     /// Counts halve in this time.
     pub half_life_ms: u64,
@@ -182,7 +182,7 @@ fn slow_requests(node: &Node) -> SlowTold {
 fn hot_keys(node: &Node) -> HotKeysTold {
     let now_ms = node.clock.boottime_ns() / 1_000_000;
     HotKeysTold {
-        sampled_one_in: hot::SAMPLED_ONE_IN,
+        sampled_one_in: node.introspection.hot.one_in(),
         half_life_ms: hot::HALF_LIFE_MS,
         keys: node.introspection.hot.read(KEYS_TOLD, now_ms),
     }
@@ -201,8 +201,9 @@ fn big_keys(node: &Node) -> BigKeysTold {
 impl super::Introspection {
     /// What it takes at most: fixed, and the keys that it may hold.
     fn memory_bytes(&self) -> usize {
-        let keys = slow::ENTRIES_MAX + hot::KEYS_MAX + super::big::KEYS_MAX;
+        let keys = slow::ENTRIES_MAX + super::big::KEYS_MAX;
         let entry_bytes = super::KEY_BYTES_KEPT + size_of::<SlowRequest>();
-        size_of::<Self>() + self.stripes.memory_bytes() + keys * entry_bytes
+        let fixed_bytes = size_of::<Self>() + self.stripes.memory_bytes();
+        fixed_bytes + keys * entry_bytes + hot::memory_bytes()
     }
 }
