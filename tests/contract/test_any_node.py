@@ -196,15 +196,6 @@ def test_incr_refuses_what_is_no_integer_and_what_overflows(stub: CacheStub) -> 
     assert stub.Get(pb.GetRequest(key=text), timeout=DEADLINE_SECONDS).value == b"twelve"
 
 
-def test_what_is_not_served_yet_says_so(stub: CacheStub) -> None:
-    watched = stub.WatchInvalidations(pb.WatchInvalidationsRequest(), timeout=DEADLINE_SECONDS)
-    with pytest.raises(grpc.RpcError) as caught:
-        next(watched)
-    code, reason, metadata = reason_of(caught.value)
-    assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED")
-    assert metadata["field"] == "partitions"
-
-
 def test_a_stale_value_is_answered_at_once_and_refreshed_by_one(
     channels: list[grpc.Channel],
 ) -> None:

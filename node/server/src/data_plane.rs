@@ -21,8 +21,9 @@ use crate::expiry;
 use crate::fills;
 use crate::introspection::Snapshot;
 use crate::memory;
+use crate::near;
 use crate::node::Node;
-use crate::ownership::IsClosed;
+use crate::ownership::{IsClosed, State};
 use crate::replication;
 use crate::service::{CacheService, SERVICE};
 use crate::settings::{BadSetting, Settings};
@@ -45,6 +46,7 @@ struct Running {
     expiry: JoinHandle<()>,
     fills: JoinHandle<()>,
     tending: JoinHandle<()>,
+    near: JoinHandle<()>,
 }
 
 /// A partition that cannot be opened, frozen or closed as asked.
@@ -183,6 +185,7 @@ impl DataPlane {
             expiry: tokio::spawn(expiry::reclaim(self.node.clone())),
             fills: tokio::spawn(fills::end_in_time(self.node.clone())),
             tending: tokio::spawn(replication::tend(self.node.clone())),
+            near: tokio::spawn(near::tend(self.node.clone())),
         });
         Ok(address)
     }
@@ -226,7 +229,13 @@ impl DataPlane {
     pub fn freeze_partition(&self, partition: u32) -> Result<(), BadPartition> {
         self.checked(partition)?;
         let frozen = self.node.ownership.freeze(partition);
-        frozen.map_err(|IsClosed| BadPartition::IsClosed { partition })
+        frozen.map_err(|IsClosed| BadPartition::IsClosed { partition })?;
+        // Nobody is inside, and another node may serve it soon.
+        let _one_at_a_time = self.changing.lock();
+        if self.node.ownership.state(partition) == State::Frozen {
+            self.node.near.leaves(partition);
+        }
+        Ok(())
     }
 
     /// Let requests go on. Does nothing to a partition that is not frozen.
@@ -235,7 +244,13 @@ impl DataPlane {
     /// Where there is no such partition.
     pub fn thaw_partition(&self, partition: u32) -> Result<(), BadPartition> {
         self.checked(partition)?;
-        self.node.ownership.thaw(partition);
+        let _one_at_a_time = self.changing.lock();
+        let node = &self.node;
+        if node.ownership.state(partition) == State::Frozen {
+            node.near
+                .takes(partition, node.ownership.last_epoch(partition));
+        }
+        node.ownership.thaw(partition);
         Ok(())
     }
 
@@ -296,6 +311,7 @@ impl DataPlane {
             expiry,
             fills,
             tending,
+            near,
         }) = running
         else {
             return;
@@ -314,6 +330,7 @@ impl DataPlane {
         expiry.abort();
         fills.abort();
         tending.abort();
+        near.abort();
     }
 
     pub(crate) fn checked(&self, partition: u32) -> Result<(), BadPartition> {

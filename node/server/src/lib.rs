@@ -9,6 +9,7 @@
 //! forward      what another node answers
 //! fills        who loads a key that many miss at once
 //! replication  who follows this node, and whom it follows
+//! near         what callers may answer themselves, and hear of when it changes
 //! routing      where a partition is: here, there, or nowhere for now
 //! node         the way to the engine: enter, check, evaluate, check again, answer
 //!   visit      several operations on that way, checked together
@@ -37,6 +38,7 @@ mod forward;
 pub mod fuzzing;
 mod introspection;
 mod memory;
+mod near;
 mod node;
 mod ownership;
 pub mod reasons;

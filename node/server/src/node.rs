@@ -25,6 +25,7 @@ use crate::fence::Fence;
 use crate::fills::Relay;
 use crate::forward::{Effect, Peers};
 use crate::introspection::{Introspection, span};
+use crate::near::Near;
 use crate::ownership::{Guard, Ownership, State};
 use crate::replication::Replication;
 use crate::settings::{Limits, Settings};
@@ -47,6 +48,7 @@ pub struct Node {
     pub(crate) topology: Topology,
     pub(crate) counters: Counters,
     pub(crate) introspection: Introspection,
+    pub(crate) near: Near,
     pub(crate) peers: Peers,
     pub(crate) relay: Relay,
     pub(crate) parked: AtomicUsize,
@@ -88,8 +90,12 @@ pub(crate) enum Reader {
 pub(crate) enum Wrote {
     /// This operation of the partition.
     Seq(u64),
-    /// Something, whose number it does not tell.
-    Unnumbered,
+    /// Until when a key lives, in the engine's time, and no value. Its number it does not
+    /// tell.
+    Lives {
+        /// The end of time: it lives on.
+        until_ms: u64,
+    },
     /// A condition did not hold, or there was nothing.
     Nothing,
 }
@@ -102,6 +108,9 @@ pub(crate) struct Moment {
     pub(crate) fenced: bool,
     /// Another node is the partition's primary: likewise.
     pub(crate) follows: bool,
+    /// The primary answers, under its lease and not on its way elsewhere: so what is read
+    /// may be granted.
+    pub(crate) may_grant: bool,
 }
 
 impl Moment {
@@ -145,6 +154,7 @@ impl Node {
             topology: Topology::new(settings.partition_count),
             counters: Counters::default(),
             introspection: Introspection::default(),
+            near: Near::new(settings.partition_count, &settings.limits),
             peers: Peers::new(&settings.limits),
             relay: Relay::default(),
             limits: settings.limits,
@@ -206,9 +216,11 @@ impl Node {
         if state == State::Closed {
             return Err(Fault::Elsewhere);
         }
+        let moment = self.moment();
         let moment = Moment {
             follows: state == State::Followed,
-            ..self.moment()
+            may_grant: moment.may_grant && state == State::Open,
+            ..moment
         };
         let is_asked = at_least != Position::default();
         let before = is_asked.then(|| self.engine.position(partition)).flatten();
@@ -261,6 +273,7 @@ impl Node {
         let wrote = wrote(&answer);
         if wrote != Wrote::Nothing {
             hub.written(partition);
+            self.invalidate(partition, guard.epoch(), key, wrote);
         }
         let commit = reserved.and_then(|reserved| {
             let is_committed = match wrote {
@@ -270,7 +283,7 @@ impl Node {
                 }
                 // It tells of what stands, or has a number that is not told: all up to
                 // now is confirmed first.
-                Wrote::Unnumbered | Wrote::Nothing => {
+                Wrote::Lives { .. } | Wrote::Nothing => {
                     drop(reserved);
                     self.unconfirmed_head(partition)
                 }
@@ -301,10 +314,12 @@ impl Node {
     }
 
     fn moment_at(&self, now_ns: u64) -> Moment {
+        let stands = self.fence.stands(now_ns);
         Moment {
             now: engine_now(now_ns),
-            fenced: !self.fence.stands(now_ns),
+            fenced: !stands,
             follows: false,
+            may_grant: stands,
         }
     }
 

@@ -79,6 +79,15 @@ pub struct Limits {
     pub fill_lease_max: Duration,
     /// The longest that one may wait for that. Beyond: `OVERFLOW`.
     pub fill_wait_max: Duration,
+    /// For how long a caller may answer a hot key from its own memory. 0: not at all.
+    pub near_grant: Duration,
+    /// Keys of one partition that are granted so. Beyond: no further one is.
+    pub near_grants_partition_max: usize,
+    /// The same, of all partitions.
+    pub near_grants_max: usize,
+    /// Updates between the newest and what the slowest watcher of invalidations has taken.
+    /// Beyond: its stream ends with `TOO_MANY_REQUESTS`.
+    pub invalidations_behind_max: usize,
     /// Streams on which others follow this node. Beyond: `TOO_MANY_REQUESTS`.
     pub followers_max: usize,
     /// Bytes of one message to a follower, as a rule.
@@ -95,7 +104,8 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// The deadline of a request that came without one.
     pub default_deadline: Duration,
-    /// `WatchTopology` streams. Beyond: `TOO_MANY_REQUESTS`.
+    /// `WatchTopology` streams, and as many `WatchInvalidations`. Beyond:
+    /// `TOO_MANY_REQUESTS`.
     pub watchers_max: usize,
     /// A connection must bring its first request within this time.
     pub handshake_timeout: Duration,
@@ -178,6 +188,10 @@ impl Default for Limits {
             fill_lease_default: Duration::from_secs(10),
             fill_lease_max: Duration::from_secs(600),
             fill_wait_max: Duration::from_secs(600),
+            near_grant: Duration::from_secs(1),
+            near_grants_partition_max: 1024,
+            near_grants_max: 4096,
+            invalidations_behind_max: 4096,
             followers_max: 1024,
             follow_bytes: 256 * 1024,
             follow_pause_min: Duration::from_millis(20),

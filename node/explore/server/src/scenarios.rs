@@ -87,7 +87,11 @@ fn write_in(node: &Visit<'_>, evaluated: impl FnOnce()) -> Result<SetOutcome, Fa
         evaluated();
         outcome
     };
-    let written = node.write(0, b"key", Ack::Primary, evaluate, |_| Wrote::Unnumbered);
+    let wrote = |outcome: &SetOutcome| match outcome {
+        SetOutcome::Applied(version) => Wrote::Seq(version.seq),
+        SetOutcome::NotApplied(_) => Wrote::Nothing,
+    };
+    let written = node.write(0, b"key", Ack::Primary, evaluate, wrote);
     written.map(|(outcome, _)| outcome)
 }
 

@@ -16,7 +16,8 @@
 //! on paths that are rare, a short lock; recording costs some tens of nanoseconds a
 //! request. Keys are told in the snapshot alone, never to a log or a metric's label.
 //!
-//! Non-goals: deciding anything by what is seen here.
+//! Non-goals: deciding anything by what is seen here; [`crate::near`] does by the hottest
+//! keys.
 
 mod big;
 mod drawing;

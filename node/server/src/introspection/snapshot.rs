@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub replication: Vec<(&'static str, u64)>,
     /// Fill leases: what there is, and what was counted.
     pub fills: Vec<(&'static str, u64)>,
+    /// Near caches: what there is, and what was counted.
+    pub near: Vec<(&'static str, u64)>,
     /// Partitions served here.
     pub partitions: Vec<PartitionStats>,
     /// The slow log.
@@ -115,6 +117,7 @@ impl Snapshot {
             memory,
             replication: node.replication.told(node),
             fills: fills(node),
+            near: node.near.told(),
             partitions: engine.partitions,
             slow: slow_requests(node),
             hot: hot_keys(node),

@@ -92,6 +92,7 @@ impl DataPlane {
                 partition,
                 epoch: hub.epoch(partition).unwrap_or_default(),
             })?;
+        node.near.takes(partition, epoch);
         node.ownership
             .open(partition, epoch)
             .map_err(|open| BadPartition::IsOpen {
@@ -143,6 +144,7 @@ impl DataPlane {
         }
         // Who waits for the partition finds its new primary: first that is known.
         node.ownership.follow(partition);
+        node.near.leaves(partition);
         hub.follow(&node.engine, partition, copy_id);
         outbound.follow(node, leader);
         node.ownership.follow(partition);
@@ -184,6 +186,7 @@ impl DataPlane {
                 });
             }
         }
+        node.near.takes(partition, epoch);
         let opened = node.ownership.open(partition, epoch);
         debug_assert!(opened.is_ok(), "it was followed");
         Ok(())
@@ -264,6 +267,7 @@ impl DataPlane {
         let _one_at_a_time = self.changing.lock();
         let node = &self.node;
         node.ownership.close(partition);
+        node.near.leaves(partition);
         node.replication.outbound.unfollow(partition);
         node.replication.hub.close(&node.engine, partition);
         Ok(())

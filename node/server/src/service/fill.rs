@@ -23,7 +23,7 @@ use crate::forward::{self, Effect, owner_told};
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
 use crate::node::{Fault, Moment, Node, Reader, stopped};
 use crate::routing::{Context, Located, Trail};
-use crate::service::wire::{Frame, add_fill_token};
+use crate::service::wire::{Found, Frame, add_fill_token, add_grant};
 use crate::service::{Begun, Method, Outcome, check, get};
 use crate::topology::Owner;
 use crate::visit::Visit;
@@ -154,11 +154,20 @@ impl Asking {
             }
         }
         let mut seen = Seen::Miss;
+        let mut near_ms = 0;
         let visit = Visit::alone(node);
         let here = visit.read(partition, &self.asked.key, Reader::Primary, |moment| {
+            let near = get::grant(&self.asked, node, partition, moment);
             self.agree(waits, moment, |entry| {
                 seen = get::seen(&entry, false);
-                get::found(entry, moment).put(Frame::Bare, out);
+                let found = get::found(entry, moment, near);
+                near_ms = found.near_ms;
+                // Nobody knows yet whether it comes with a token.
+                Found {
+                    near_ms: 0,
+                    ..found
+                }
+                .put(Frame::Bare, out);
             })
         });
         let here = match here {
@@ -181,6 +190,10 @@ impl Asking {
             return Ok(Looked::Given(grant, commit));
         }
         let grant = match here {
+            Here::Found(None) => {
+                add_grant(near_ms, out);
+                None
+            }
             Here::Found(grant) => grant,
             _ => {
                 Frame::Bare.put(&self.miss(), out);

@@ -58,6 +58,7 @@ pub fn get_response(
         ttl_ms,
         maybe_stale: false,
         fresh_ms,
+        near_ms: 0,
         is_past_fresh: false,
     }
     .put(frame, &mut out);

@@ -21,6 +21,7 @@ use crate::failure::{Failure, Outcome};
 use crate::fills::Caller;
 use crate::forward::Effect;
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
+use crate::near::Grant;
 use crate::node::{Fault, Moment, Node, Reader};
 use crate::service::operation::{Operation, Piece};
 use crate::service::wire::{Found, Frame};
@@ -68,6 +69,7 @@ impl Operation for v1::GetRequest {
             ttl_ms: found.ttl_ms,
             maybe_stale: found.maybe_stale,
             fresh_ms: found.fresh_ms,
+            near_ms: found.near_ms,
             ..Default::default()
         })?;
         let response = read.found.unwrap_or_else(|| read.miss.response());
@@ -180,9 +182,10 @@ fn read<R>(
     let mut maybe_stale = false;
     let read = node.read(partition, &asked.key, reader, |moment| {
         maybe_stale = moment.may_be_stale();
+        let grant = grant(asked, node, partition, moment);
         node.engine.get(partition, &asked.key, moment.now, |entry| {
             outcome = seen(&entry, moment.fenced);
-            take(found(entry, moment))
+            take(found(entry, moment, grant))
         })
     });
     let read = match (read, asked.at_least) {
@@ -236,7 +239,15 @@ pub(super) fn seen(entry: &Entry<'_>, stale: bool) -> Seen {
     }
 }
 
-pub(super) fn found(entry: Entry<'_>, moment: Moment) -> Found<'_> {
+/// To be called before the read. Who asks the primary by name asks it each time.
+pub(super) fn grant(asked: &v1::GetRequest, node: &Node, partition: u32, moment: Moment) -> Grant {
+    if asked.read == v1::ReadMode::Primary as i32 {
+        return Grant::NONE;
+    }
+    node.grant(partition, &asked.key, moment)
+}
+
+pub(super) fn found(entry: Entry<'_>, moment: Moment, grant: Grant) -> Found<'_> {
     Found {
         status: match (entry.absent, moment.fenced || entry.is_stale()) {
             (true, _) => v1::Status::Absent,
@@ -253,6 +264,7 @@ pub(super) fn found(entry: Entry<'_>, moment: Moment) -> Found<'_> {
         fresh_ms: entry
             .fresh_ms
             .map_or(0, |ms| i64::try_from(ms).unwrap_or(i64::MAX)),
+        near_ms: grant.within(entry.ttl_ms, entry.fresh_ms),
         is_past_fresh: entry.is_stale(),
     }
 }

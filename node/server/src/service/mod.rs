@@ -11,7 +11,6 @@
 //! many keys    mget mset del execute       through `batch`
 //! streams      execute, one message at a time; watch_topology, watch_invalidations
 //! every key    invalidate_tag, over all nodes
-//! not yet      watch_invalidations
 //! ```
 //!
 //! What can be answered at once is, on the caller's thread; the rest waits or goes
@@ -173,7 +172,7 @@ impl CacheService {
         self.node.introspection.request(method);
         let begun = match method {
             Method::WatchTopology => watch_topology::handle(&self.node, request),
-            Method::WatchInvalidations => watch_invalidations::handle(request),
+            Method::WatchInvalidations => watch_invalidations::handle(&self.node, request),
             _ => Err(Failure::Malformed(format!("{} is no watch", method.name()))),
         };
         begun.inspect_err(|failure| self.node.counters.failure(failure))

@@ -1,5 +1,8 @@
 //! Touch: gives a key a new time to live.
 
+use std::cell::Cell;
+
+use shoal_engine::Now;
 use shoal_protos::v1;
 
 use crate::commit::{Ack, Commit};
@@ -39,10 +42,18 @@ impl Operation for v1::TouchRequest {
     ) -> Result<(v1::TouchResponse, Option<Commit>), Fault> {
         let ack = check::ack(self.ack, Ack::Primary).map_err(Fault::Failed)?;
         let ttl_ms = check::ttl(node, "ttl_ms", self.ttl_ms).map_err(Fault::Failed)?;
-        let evaluate = |now| node.engine.touch(partition, &self.key, ttl_ms, now);
+        let until_ms = Cell::new(u64::MAX);
+        let evaluate = |now: Now| {
+            if ttl_ms > 0 {
+                until_ms.set(now.0.saturating_add(ttl_ms));
+            }
+            node.engine.touch(partition, &self.key, ttl_ms, now)
+        };
         // The version is that of the entry, not of this.
         let wrote = |version: &Option<_>| match version {
-            Some(_) => Wrote::Unnumbered,
+            Some(_) => Wrote::Lives {
+                until_ms: until_ms.get(),
+            },
             None => Wrote::Nothing,
         };
         let version = node.write(partition, &self.key, ack, evaluate, wrote);

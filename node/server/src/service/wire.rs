@@ -19,6 +19,8 @@ pub(super) enum Frame {
 
 const ENTRY: u32 = 1;
 const RESULTS: u32 = 2;
+/// Of `GetResponse`.
+const NEAR_MS: u32 = 6;
 
 impl Frame {
     /// Write what stands before a message of so many bytes.
@@ -59,6 +61,7 @@ pub(super) struct Found<'a> {
     pub(super) ttl_ms: i64,
     pub(super) maybe_stale: bool,
     pub(super) fresh_ms: i64,
+    pub(super) near_ms: i64,
     /// Not told: that the time for which it was fresh is over.
     pub(super) is_past_fresh: bool,
 }
@@ -73,6 +76,9 @@ impl Found<'_> {
         }
         if self.ttl_ms != 0 {
             bytes += encoding::int64::encoded_len(4, &self.ttl_ms);
+        }
+        if self.near_ms != 0 {
+            bytes += encoding::int64::encoded_len(NEAR_MS, &self.near_ms);
         }
         if self.maybe_stale {
             bytes += encoding::bool::encoded_len(8, &true);
@@ -90,6 +96,9 @@ impl Found<'_> {
         if self.ttl_ms != 0 {
             encoding::int64::encode(4, &self.ttl_ms, out);
         }
+        if self.near_ms != 0 {
+            encoding::int64::encode(NEAR_MS, &self.near_ms, out);
+        }
         if self.maybe_stale {
             encoding::bool::encode(8, &true, out);
         }
@@ -103,6 +112,13 @@ impl Found<'_> {
 pub(super) fn add_fill_token(token: &[u8], out: &mut BytesMut) {
     open_field(5, token.len(), out);
     out.extend_from_slice(token);
+}
+
+/// Add a grant to a `GetResponse` that was written bare; 0: none.
+pub(super) fn add_grant(near_ms: i64, out: &mut BytesMut) {
+    if near_ms != 0 {
+        encoding::int64::encode(NEAR_MS, &near_ms, out);
+    }
 }
 
 /// How often a field stands in a message, without decoding it: a few bytes on the
@@ -132,7 +148,7 @@ pub(super) fn routed(field: u32, request: &[u8]) -> BytesMut {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Frame, add_fill_token, count, routed};
+    use super::{Found, Frame, add_fill_token, add_grant, count, routed};
     use bytes::{Bytes, BytesMut};
     use prost::Message;
     use shoal_protos::v1;
@@ -142,6 +158,7 @@ mod tests {
         ttl_ms: i64,
         maybe_stale: bool,
         fresh_ms: i64,
+        near_ms: i64,
     ) -> v1::GetResponse {
         v1::GetResponse {
             status: v1::Status::Hit as i32,
@@ -153,6 +170,7 @@ mod tests {
             ttl_ms,
             maybe_stale,
             fresh_ms,
+            near_ms,
             ..Default::default()
         }
     }
@@ -160,12 +178,12 @@ mod tests {
     #[test]
     fn what_is_written_by_hand_is_what_prost_writes() {
         let cases = [
-            (&b"v"[..], 5, false, 0),
-            (b"", 0, true, 9),
-            (&[7; 300], i64::MAX, true, i64::MAX),
+            (&b"v"[..], 5, false, 0, 1000),
+            (b"", 0, true, 9, 0),
+            (&[7; 300], i64::MAX, true, i64::MAX, i64::MAX),
         ];
-        for (value, ttl_ms, maybe_stale, fresh_ms) in cases {
-            let expected = response(value, ttl_ms, maybe_stale, fresh_ms);
+        for (value, ttl_ms, maybe_stale, fresh_ms, near_ms) in cases {
+            let expected = response(value, ttl_ms, maybe_stale, fresh_ms, near_ms);
             let found = Found {
                 status: v1::Status::Hit,
                 value,
@@ -173,17 +191,21 @@ mod tests {
                 ttl_ms,
                 maybe_stale,
                 fresh_ms,
+                near_ms,
                 is_past_fresh: false,
             };
             let mut bare = BytesMut::new();
             found.put(Frame::Bare, &mut bare);
             assert_eq!(bare, expected.encode_to_vec());
             add_fill_token(b"token", &mut bare);
-            let with_token = v1::GetResponse {
+            add_grant(77, &mut bare);
+            add_grant(0, &mut bare);
+            let with_both = v1::GetResponse {
                 fill_token: Bytes::from_static(b"token"),
+                near_ms: 77,
                 ..expected.clone()
             };
-            assert_eq!(v1::GetResponse::decode(bare.freeze()), Ok(with_token));
+            assert_eq!(v1::GetResponse::decode(bare.freeze()), Ok(with_both));
 
             let mut entries = BytesMut::new();
             found.put(Frame::Entry, &mut entries);

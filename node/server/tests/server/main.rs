@@ -11,6 +11,7 @@ mod freshness;
 mod introspection;
 mod limits;
 mod moving;
+mod near;
 mod proxy;
 mod replication;
 mod standard;

@@ -1,10 +1,10 @@
 //! Every verb on one node, over a real connection.
 
-use crate::support::{Node, Said, get, metadata, said, set};
+use crate::support::{Node, Said, get, said, set};
 use bytes::Bytes;
 use shoal_protos::v1;
 use shoal_protos::v1::condition::Test;
-use tonic::Code::{InvalidArgument, Unimplemented};
+use tonic::Code::InvalidArgument;
 
 const KEY: Bytes = Bytes::from_static(b"product:42");
 
@@ -404,18 +404,6 @@ async fn a_request_with_the_same_id_counts_once() {
             Said(InvalidArgument, "MALFORMED_REQUEST", "NOT_APPLIED")
         );
     }
-}
-
-#[tokio::test]
-async fn what_is_not_served_yet_is_named() {
-    let mut node = Node::alone().await;
-    let watch = v1::WatchInvalidationsRequest::default();
-    let status = node.client.watch_invalidations(watch).await.unwrap_err();
-    assert_eq!(
-        said(&status),
-        Said(Unimplemented, "NOT_SERVED", "NOT_APPLIED")
-    );
-    assert_eq!(metadata(&status, "field"), "partitions");
 }
 
 #[tokio::test]
