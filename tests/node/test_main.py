@@ -25,6 +25,7 @@ GOOD = ("--etcd", "http://127.0.0.1:1", "--listen", "127.0.0.1:0")
         (("--threads", "0"), "--threads 0 is not usable"),
         (("--slow-request", "-1"), "--slow-request -1 is not usable"),
         (("--partition-metrics", "-1"), "--partition-metrics -1 is not usable"),
+        (("--near-grant-ms", "-1"), "--near-grant-ms -1 is not usable"),
     ],
 )
 def test_a_bad_flag_is_refused_in_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:
@@ -51,5 +52,6 @@ def test_help_names_every_flag_with_its_default() -> None:
         "127.0.0.1:0",
         "--insecure",
         "--slow-request",
+        "--near-grant-ms",
     ):
         assert text in ran.output

@@ -47,6 +47,7 @@ SNAPSHOT = Snapshot(
         )
     },
     memory={"keys_and_values": 700, "index": 324, "introspection": 4096},
+    near={"watchers": 2, "grants": 50, "invalidations_sent": 12, "watchers_lost": 1},
     hits=4,
     misses=3,
     entries=9,
@@ -116,6 +117,10 @@ def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         "shoal_forwarded_total": 0,
         "shoal_moved_total": 0,
         "shoal_slow_requests_total": 1,
+        "shoal_near_grants_total": 50,
+        "shoal_invalidations_sent_total": 12,
+        "shoal_invalidation_watchers_lost_total": 1,
+        "shoal_invalidation_watchers": 2,
         "shoal_connections": 2,
         "shoal_entries": 9,
         "shoal_memory_bytes": 1024,

@@ -74,6 +74,7 @@ def test_listening_beyond_loopback_is_refused_unless_insecure(host: str) -> None
         ({"weight": -1}, "--weight -1 is not usable"),
         ({"slow_request_ms": 3_600_001}, "--slow-request 3600001 is not usable"),
         ({"partition_metrics_max": -1}, "--partition-metrics -1 is not usable"),
+        ({"near_grant_ms": 60_001}, "--near-grant-ms 60001 is not usable"),
         ({"threads": 0}, "--threads 0 is not usable"),
         ({"maxmemory_bytes": 1 << 20}, "take at least 128MiB"),
         ({"memory_limit_bytes": 1 << 30}, "container has.* take at most 930MiB, or raise"),

@@ -18,6 +18,7 @@ pub(crate) struct DataPlaneSettings {
     key_bytes_max: usize,
     eviction: String,
     slow_request_ms: u64,
+    near_grant_ms: u64,
     pub(crate) owns_process: bool,
 }
 
@@ -44,6 +45,7 @@ impl DataPlaneSettings {
             .saturating_add(self.key_bytes_max)
             .saturating_add(64 << 10);
         limits.message_bytes_max = limits.message_bytes_max.max(one);
+        limits.near_grant = Duration::from_millis(self.near_grant_ms);
         Ok(Settings {
             node_id: self.node_id,
             listen: self.listen,

@@ -49,6 +49,7 @@ pub(crate) fn told(py: Python<'_>, snapshot: Snapshot) -> PyResult<Bound<'_, PyA
     fields.set_item("memory", mapping(py, &snapshot.memory)?)?;
     fields.set_item("replication", mapping(py, &snapshot.replication)?)?;
     fields.set_item("fills", mapping(py, &snapshot.fills)?)?;
+    fields.set_item("near", mapping(py, &snapshot.near)?)?;
     fields.set_item("eviction", snapshot.eviction)?;
     fields.set_item("switching_partitions", snapshot.switching_partitions)?;
     let operations = PyDict::new(py);

@@ -24,6 +24,8 @@ class DataPlaneSettings:
     """To begin with; s3fifo, lru, lfu or none."""
     slow_request_ms: int = 10
     """Requests that take so long are told in the slow log."""
+    near_grant_ms: int = 1000
+    """For how long callers may answer a hot key from their own memory; 0: not at all."""
     owns_process: bool = False
     """Nothing else of size is in the process, so ``maxmemory_bytes`` bounds all of it:
     entries get what the rest leaves. Otherwise it bounds the entries alone."""

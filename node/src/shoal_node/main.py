@@ -69,6 +69,13 @@ from shoal_node.settings import NodeSettings, parse_size
     help="Serve metrics of each partition while the cluster has no more of them.",
 )
 @click.option(
+    "--near-grant-ms",
+    type=int,
+    default=1000,
+    metavar="MS",
+    help="Clients may answer a hot key from their own memory for so long. 0: not at all.",
+)
+@click.option(
     "--insecure",
     is_flag=True,
     help="Allow to listen beyond loopback without TLS and authentication.",
@@ -87,6 +94,7 @@ def main(
     threads: int | None,
     slow_request: int,
     partition_metrics: int,
+    near_grant_ms: int,
     insecure: bool,  # noqa: FBT001
 ) -> None:
     """Run one cache node of a Shoal cluster."""
@@ -107,6 +115,7 @@ def main(
             slow_request_ms=slow_request,
             partition_metrics_max=partition_metrics,
             memory_limit_bytes=memory_limit_bytes(),
+            near_grant_ms=near_grant_ms,
         )
         asyncio.run(_run(settings))
     except (BadSettings, NodeError) as error:

@@ -112,6 +112,12 @@ def _counters(snapshot: Snapshot) -> Iterator[Metric]:
         ("shoal_fill_turned_away", "Callers turned away at a bound of fills.", "full"),
     ):
         yield CounterMetricFamily(name, documentation, snapshot.fills.get(key, 0))
+    for name, documentation, key in (
+        ("shoal_near_grants", "Answers that may be given from memory.", "grants"),
+        ("shoal_invalidations_sent", "Invalidations told to watchers.", "invalidations_sent"),
+        ("shoal_invalidation_watchers_lost", "Watchers that were too slow.", "watchers_lost"),
+    ):
+        yield CounterMetricFamily(name, documentation, snapshot.near.get(key, 0))
 
 
 def _gauges(snapshot: Snapshot, followed_partitions: int) -> Iterator[Metric]:
@@ -125,6 +131,11 @@ def _gauges(snapshot: Snapshot, followed_partitions: int) -> Iterator[Metric]:
         ),
         ("shoal_fill_leases", "Keys that are being loaded.", snapshot.fills.get("leases", 0)),
         ("shoal_fill_waiters", "Callers that wait for that.", snapshot.fills.get("waiters", 0)),
+        (
+            "shoal_invalidation_watchers",
+            "Streams on which clients hear of invalidations.",
+            snapshot.near.get("watchers", 0),
+        ),
         ("shoal_entries", "Entries held.", snapshot.entries),
         ("shoal_memory_bytes", "Bytes that the engine counts.", snapshot.memory_bytes),
         ("shoal_maxmemory_bytes", "Bytes that it may take.", snapshot.maxmemory_bytes),

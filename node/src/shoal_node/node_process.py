@@ -143,6 +143,7 @@ def _listen(settings: NodeSettings, config: ClusterConfig) -> Listening:
             worker_threads=settings.threads,
             eviction=config.eviction,
             slow_request_ms=settings.slow_request_ms,
+            near_grant_ms=settings.near_grant_ms,
             owns_process=True,
         )
     )

@@ -36,6 +36,7 @@ _RESIDENT_PART = 1.1
 _THREADS_MAX = 256
 _WEIGHT_MAX = 100_000
 _SLOW_REQUEST_MS_MAX = 3_600_000
+_NEAR_GRANT_MS_MAX = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class NodeSettings:
     """Metrics of each partition are served while the cluster has no more of them."""
     memory_limit_bytes: int | None = None
     """What the machine, or the container, lets this process have; None: not known."""
+    near_grant_ms: int = 1000
+    """For how long clients may answer a hot key from their own memory; 0: not at all."""
 
     def __post_init__(self) -> None:
         try:
@@ -80,6 +83,11 @@ class NodeSettings:
             raise BadSettings(
                 f"--slow-request {self.slow_request_ms} is not usable: take 0 (every request) to "
                 f"{_SLOW_REQUEST_MS_MAX} ms"
+            )
+        if not 0 <= self.near_grant_ms <= _NEAR_GRANT_MS_MAX:
+            raise BadSettings(
+                f"--near-grant-ms {self.near_grant_ms} is not usable: take 0 (no near caches) to "
+                f"{_NEAR_GRANT_MS_MAX} ms"
             )
         if self.partition_metrics_max < 0:
             raise BadSettings(

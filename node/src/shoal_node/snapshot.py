@@ -87,8 +87,8 @@ class HotKey:
     key: bytes
     partition: int
     per_second: float
-    """Operations a second, decayed; too high by ``error_per_second`` at most, beside the
-    noise of sampling.
+    """Operations a second now, decayed; too high by ``error_per_second`` at most (twice the
+    standard error).
     """
     error_per_second: float
     reads_part: float
@@ -96,10 +96,11 @@ class HotKey:
 
 @dataclass(frozen=True, slots=True)
 class Hottest:
-    """The hottest keys, from a bounded sketch over a sample."""
+    """The hottest keys, from a bounded table of sampled operations."""
 
-    sampled_one_in: int = 64
-    half_life_ms: int = 10_000
+    sampled_one_in: int = 1
+    """One operation in so many is looked at now."""
+    half_life_ms: int = 500
     keys: tuple[HotKey, ...] = ()
 
 
@@ -154,6 +155,12 @@ class Snapshot:
     now; and since the start tokens ``given`` for a miss and ``passed`` on to one who waited,
     values ``stored`` with one and refused because it was ``void``, waits that ``ran_out``, and
     callers turned away because it was ``full``.
+    """
+    near: Mapping[str, int] = field(default_factory=dict)
+    """``watchers`` of invalidations now, keys that are ``hot`` now, and keys whose grants are
+    ``noted`` now; and since the start ``grants`` to near caches, ``invalidations_sent`` to
+    watchers, each one's counted, and ``watchers_lost``, whose streams ended because they were
+    too slow.
     """
     hits: int = 0
     misses: int = 0
