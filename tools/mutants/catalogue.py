@@ -206,4 +206,39 @@ MUTANTS = (
         "parted.woken.lists.push(waiters);",
         "drop(waiters);",
     ),
+    Mutant(
+        "a write looks for grants first and writes then",
+        SERVER,
+        "no_write_is_acknowledged_before_holders_are_told",
+        "node/server/src/node.rs",
+        """        let answer = evaluate(moment.now).map_err(|refused| self.fault(refused))?;
+        let wrote = wrote(&answer);
+        if wrote != Wrote::Nothing {
+            hub.written(partition);
+            self.invalidate(partition, guard.epoch(), key, wrote);
+        }
+""",
+        """        self.invalidate(partition, guard.epoch(), key, Wrote::Seq(0));
+        let answer = evaluate(moment.now).map_err(|refused| self.fault(refused))?;
+        let wrote = wrote(&answer);
+        if wrote != Wrote::Nothing {
+            hub.written(partition);
+        }
+""",
+    ),
+    Mutant(
+        "a grant is taken out first and told of then",
+        SERVER,
+        "no_write_is_acknowledged_before_holders_are_told",
+        "node/server/src/near/grants.rs",
+        """        tell();
+        self.left(place, grants.len(), 1);
+        true
+""",
+        """        self.left(place, grants.len(), 1);
+        drop(grants);
+        tell();
+        true
+""",
+    ),
 )

@@ -25,6 +25,9 @@ use crate::sync::{AtomicU64, AtomicUsize};
 use crate::topology::Topology;
 use crate::visit::Visit;
 
+#[path = "near.rs"]
+pub mod near;
+
 const SECOND_NS: u64 = 1_000_000_000;
 const ANY: Reader = Reader::Any {
     at_least: Position { epoch: 0, seq: 0 },
@@ -39,8 +42,8 @@ impl Clock for Hand {
     }
 }
 
-fn node() -> (Arc<Node>, Arc<Hand>) {
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         node_id: "a".into(),
         listen: String::new(),
         partition_count: 1,
@@ -50,9 +53,16 @@ fn node() -> (Arc<Node>, Arc<Hand>) {
         eviction: shoal_engine::Eviction::S3Fifo,
         hash_seed: 1,
         limits: Limits::default(),
-    };
-    let hand = Arc::new(Hand(AtomicU64::new(SECOND_NS)));
-    let node = Node::new(settings, hand.clone());
+    }
+}
+
+fn hand() -> Arc<Hand> {
+    Arc::new(Hand(AtomicU64::new(SECOND_NS)))
+}
+
+fn node() -> (Arc<Node>, Arc<Hand>) {
+    let hand = hand();
+    let node = Node::new(settings(), hand.clone());
     node.fence.set_deadline(2 * SECOND_NS);
     open(&node, 1);
     (Arc::new(node), hand)
