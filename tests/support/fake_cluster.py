@@ -19,6 +19,7 @@ from google.rpc import status_pb2
 
 from fake_refusal import Refused
 from fake_servicer import Servicer
+from fake_telling import Telling
 from shoal._core.slots import partition_of, slot_of
 from shoal.v1 import topology_pb2
 from shoal.v1.cache_pb2_grpc import add_CacheServicer_to_server
@@ -143,6 +144,7 @@ class FakeCluster:
             self.add(f"n{number}")
         self.owners = [f"n{number % node_count}" for number in range(PARTITIONS)]
         self.epochs = [1] * PARTITIONS
+        self.telling = Telling(self, PARTITIONS)
 
     @property
     def seeds(self) -> list[str]:
@@ -163,8 +165,9 @@ class FakeCluster:
 
     def move(self, partition: int, node_id: str) -> None:
         with self.changed:
-            self.owners[partition] = node_id
+            before, self.owners[partition] = self.owners[partition], node_id
             self.epochs[partition] += 1
+            self.telling.moved(partition, before)
             self._tell()
 
     def replicate(self, *node_ids: str) -> None:
@@ -192,6 +195,7 @@ class FakeCluster:
                 if owner == node_id:
                     self.owners[partition] = heirs[partition % len(heirs)]
                     self.epochs[partition] += 1
+                    self.telling.moved(partition, owner)
             self._tell()
 
     def hold_updates(self) -> None:

@@ -46,6 +46,7 @@ class Servicer(CacheServicer):
             versions = []
             for key in request.keys:
                 deleted += entries.pop(key, None) is not None
+                self.cluster.telling.changed(key)
                 self.cluster.seq += 1
                 versions.append(self._version(key, self.cluster.seq))
             return cache_pb2.DelResponse(deleted=deleted, versions=versions)
@@ -124,6 +125,10 @@ class Servicer(CacheServicer):
             with cluster.changed:
                 cluster.watchers -= 1
 
+    def WatchInvalidations(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        self.node.asked.append(("WatchInvalidations", request))
+        return self.cluster.telling.watch(self.node, context)
+
     def _serve(
         self,
         method: str,
@@ -185,7 +190,10 @@ class Servicer(CacheServicer):
         )
 
     def _get(self, key: bytes) -> Any:
-        return self._found(key, self.cluster.entries.get(key), self.cluster.seq)
+        found = self._found(key, self.cluster.entries.get(key), self.cluster.seq)
+        if found.status != cache_pb2.MISS:
+            found.near_ms = self.cluster.telling.near_ms
+        return found
 
     def _is_copy(self, key: bytes, read: int) -> bool:
         """Whether this node holds a copy that may answer by itself."""
@@ -250,6 +258,7 @@ class Servicer(CacheServicer):
     def _put(self, key: bytes, value: bytes, ttl_ms: int) -> int:
         self.cluster.seq += 1
         self.cluster.entries[key] = (value, ttl_ms, self.cluster.seq)
+        self.cluster.telling.changed(key)
         return self.cluster.seq
 
     def _touch(self, request: Any) -> Any:

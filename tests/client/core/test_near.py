@@ -13,6 +13,7 @@ import shoal
 from shoal._core.near import ENTRY_BYTES, Mark, Near, NearCache
 from shoal._values import Version
 
+EPOCH = 3
 KEYS = st.sampled_from([b"a", b"b", b"c"])
 
 
@@ -21,13 +22,21 @@ def partition_of(key: bytes) -> int:
 
 
 def admit(near: Near, key: bytes, value: bytes = b"v", *, now: float, **settings: Any) -> None:
-    told = {"ttl_ms": 0, "near_ms": 1000, "mark": near.mark(0)} | settings
-    near.admit(key, value, Version(1, 1), now=now, **told)
+    told = {"ttl_ms": 0, "near_ms": 1000, "mark": near.mark(0, EPOCH, now)} | settings
+    near.admit(key, value, Version(EPOCH, 1), now=now, **told)
+
+
+def told_of_changes(settings: NearCache | None = None) -> Near:
+    """One that is told of both partitions' changes."""
+    near = Near(settings or NearCache())
+    near.follow(0, EPOCH)
+    near.follow(1, EPOCH)
+    return near
 
 
 @pytest.fixture
 def near() -> Near:
-    return Near(NearCache())
+    return told_of_changes()
 
 
 def test_nothing_is_held_without_a_grant(near) -> None:
@@ -48,11 +57,52 @@ def test_an_answer_is_held_as_long_as_it_is_granted_and_lives(near) -> None:
     assert near.get(b"short", 5.2) is None
 
 
+def test_a_grant_counts_from_when_it_was_asked_for(near) -> None:
+    admit(near, b"k", mark=near.mark(0, EPOCH, 5), now=5.75)
+    assert near.get(b"k", 5.9).value == b"v"
+    assert near.get(b"k", 6.0) is None
+    admit(near, b"late", mark=near.mark(0, EPOCH, 5), now=6)
+    assert near.get(b"late", 6) is None
+
+
+@pytest.mark.parametrize(("asked", "answered"), [(EPOCH - 1, EPOCH - 1), (EPOCH + 1, EPOCH)])
+def test_a_grant_holds_only_by_who_tells_of_changes(near, asked, answered) -> None:
+    told = {"ttl_ms": 0, "near_ms": 1000, "mark": near.mark(0, asked, 0), "now": 0}
+    near.admit(b"k", b"v", Version(answered, 1), **told)
+    assert near.get(b"k", 0) is None
+
+
+def test_an_older_version_by_who_tells_of_changes_is_held_and_a_newer_is_not(near) -> None:
+    told = {"ttl_ms": 0, "near_ms": 1000, "mark": near.mark(0, EPOCH, 0), "now": 0}
+    near.admit(b"old", b"v", Version(EPOCH - 1, 1), **told)
+    near.admit(b"new", b"v", Version(EPOCH + 1, 1), **told)
+    assert near.get(b"old", 0) is not None
+    assert near.get(b"new", 0) is None
+
+
+def test_what_is_held_without_a_grant_needs_nobody_who_tells_of_changes() -> None:
+    near = Near(NearCache(without_grant="2s"))
+    admit(near, b"k", near_ms=60_000, now=0)
+    assert near.get(b"k", 1.9) is not None
+    assert near.get(b"k", 2.0) is None
+
+
+def test_where_nobody_tells_of_changes_any_more_what_is_held_stays_for_its_grant(near) -> None:
+    admit(near, b"k", now=0)
+    mark = near.mark(0, EPOCH, 0)
+    near.follow(0, 0)
+    assert near.stats().told_partitions == 1
+    admit(near, b"under way", mark=mark, now=0)
+    admit(near, b"later", now=0)
+    assert near.get(b"k", 0.9) is not None
+    assert near.get(b"under way", 0) is near.get(b"later", 0) is None
+
+
 def test_an_answer_that_was_overtaken_is_refused(near) -> None:
-    mark = near.mark(0)
+    mark = near.mark(0, EPOCH, 0)
     near.drop(b"k", 0)
     admit(near, b"k", mark=mark, now=0)
-    mark = near.mark(0)
+    mark = near.mark(0, EPOCH, 0)
     near.drop_partition(0)
     admit(near, b"k", mark=mark, now=0)
     assert near.get(b"k", 0) is None
@@ -64,7 +114,7 @@ def test_an_answer_that_was_overtaken_is_refused(near) -> None:
 def test_a_partition_is_dropped_at_once_and_alone(near) -> None:
     for number in range(100):
         admit(near, b"0:%d" % number, now=0)
-        admit(near, b"1:%d" % number, mark=near.mark(1), now=0)
+        admit(near, b"1:%d" % number, mark=near.mark(1, EPOCH, 0), now=0)
     near.drop_partition(0)
     assert not any(near.get(b"0:%d" % number, 0) for number in range(100))
     assert all(near.get(b"1:%d" % number, 0) for number in range(100))
@@ -72,7 +122,7 @@ def test_a_partition_is_dropped_at_once_and_alone(near) -> None:
 
 
 def test_its_bytes_are_bounded() -> None:
-    near = Near(NearCache(max_bytes=100_000))
+    near = told_of_changes(NearCache(max_bytes=100_000))
     for number in range(2_000):
         admit(near, b"k%d" % number, bytes(200), now=0, near_ms=60_000)
         if number % 100 == 0:
@@ -103,7 +153,7 @@ class NearMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.near = Near(NearCache())
+        self.near = told_of_changes()
         self.now = 0.0
         self.version = 0
         self.history: dict[bytes, list[tuple[int, float]]] = {}
@@ -123,7 +173,7 @@ class NearMachine(RuleBasedStateMachine):
     @rule(key=KEYS)
     def begin_to_read(self, key: bytes) -> None:
         if key in self.history:
-            mark = self.near.mark(partition_of(key))
+            mark = self.near.mark(partition_of(key), EPOCH, self.now)
             self.reads.append((key, self.history[key][-1][0], mark))
 
     @rule(data=st.data())
@@ -133,7 +183,7 @@ class NearMachine(RuleBasedStateMachine):
             self.near.admit(
                 key,
                 b"%d" % version,
-                Version(1, version),
+                Version(EPOCH, version),
                 ttl_ms=0,
                 near_ms=10_000,
                 mark=mark,
@@ -148,7 +198,7 @@ class NearMachine(RuleBasedStateMachine):
             self.near.admit(
                 key,
                 b"%d" % version,
-                Version(1, version),
+                Version(EPOCH, version),
                 ttl_ms=0,
                 near_ms=10_000,
                 mark=mark,
@@ -183,7 +233,7 @@ def test_bounds_that_cannot_work_are_refused(settings) -> None:
 
 def test_a_hit_takes_little() -> None:
     """1.5 us are allowed; ten times that here, where others may be busy."""
-    near = Near(NearCache())
+    near = told_of_changes()
     admit(near, b"k", near_ms=60_000, now=0)
     best_seconds = min(timeit.repeat(lambda: near.get(b"k", 1.0), number=1000, repeat=20)) / 1000
     assert best_seconds < 15e-6

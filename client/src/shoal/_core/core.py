@@ -12,6 +12,8 @@ from random import Random
 from threading import Lock
 
 from shoal._core.identity import RequestIds
+from shoal._core.invalidations import Invalidations
+from shoal._core.listening import Listening
 from shoal._core.near import Mark, Near
 from shoal._core.requests import wire_ack
 from shoal._core.retry import Clock, RetryBudget, RetryPolicy
@@ -37,6 +39,8 @@ class Core:
         self.ids = RequestIds(draw_id)
         self.default_ack = wire_ack(settings.ack)
         self.near = None if settings.near is None else Near(settings.near)
+        self.invalidations = None if self.near is None else Invalidations(self.near)
+        self.listening = Listening()
         self.topology = Topology()
         self._left_seeds: frozenset[str] = frozenset()
         self._learning = Lock()
@@ -58,9 +62,19 @@ class Core:
 
     def mark_near(self, key: bytes) -> Mark | None:
         """Note how a key's partition stands before it is read; None: nothing is to be held."""
-        if self.near is None or not self.topology.partition_count:
+        near, topology = self.near, self.topology
+        if near is None or not topology.partition_count:
             return None
-        return self.near.mark(self.topology.partition_of(key).id)
+        partition = topology.partition_of(key)
+        return near.mark(partition.id, partition.epoch, self.clock())
+
+    def listens_to(self, address: str) -> bool:
+        """Whether to open a stream of changes to a node, the first or another one."""
+        is_known = any(node.address == address for node in self.topology.nodes.values())
+        if self.near is None or not is_known:
+            self.listening.leave(address)
+            return False
+        return self.listening.goes_on(address, self.clock())
 
     def changing(self, keys: Iterable[bytes]) -> AbstractContextManager[None]:
         """Hold nothing of keys that are written, neither from before nor from meanwhile."""
@@ -124,5 +138,14 @@ class Core:
     def _replace(self, change: Callable[[Topology], Topology]) -> bool:
         with self._learning:
             known = self.topology
-            self.topology = change(known)
-            return self.topology is not known
+            changed = self.topology = change(known)
+            if self.invalidations is not None:
+                self.invalidations.learn(_newer_epochs(known, changed))
+            return changed is not known
+
+
+def _newer_epochs(known: Topology, changed: Topology) -> list[tuple[int, int]]:
+    """Return the partitions that have another primary than was known, and their epochs."""
+    # Of an empty map nothing can be held yet.
+    pairs = zip(known.partitions, changed.partitions, strict=False)
+    return [(new.id, new.epoch) for old, new in pairs if new.epoch > old.epoch]

@@ -10,6 +10,7 @@ that a test can play a whole story by hand.
     Sleep              None, after that time
     RefreshTopology    None, at once; the watcher then asks another node
     AwaitTopology      None, when a topology is known or the time is over
+    Listen             None, at once; a stream to the node then tells of its changes
 """
 
 from __future__ import annotations
@@ -54,7 +55,13 @@ class AwaitTopology(NamedTuple):
     timeout_seconds: float
 
 
-Effect: TypeAlias = Call | Parallel | Sleep | RefreshTopology | AwaitTopology
+class Listen(NamedTuple):
+    """A node granted answers to this client, and is not listened to."""
+
+    address: str
+
+
+Effect: TypeAlias = Call | Parallel | Sleep | RefreshTopology | AwaitTopology | Listen
 
 _Result = TypeVar("_Result")
 Operation: TypeAlias = Generator[Effect, Any, _Result]

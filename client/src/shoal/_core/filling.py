@@ -106,7 +106,7 @@ def look(core: Core, key: bytes, lease: Lease | None, *, near: bool = False) -> 
     if isinstance(found, Failure):
         raise error_of(found, Outcome.NOT_APPLIED)
     if mark is not None:
-        hold(core, key, answer, mark)
+        yield from hold(core, key, answer, mark)
     version = Version(0, 0) if answer.status == cache_pb2.MISS else version_of(answer.version)
     is_stale = answer.status == cache_pb2.STALE and not answer.maybe_stale
     return Looked(

@@ -13,7 +13,7 @@ from shoal._core.answers import entry_of, set_result_of, value_of, version_of
 from shoal._core.batches import DelBatch, GetBatch, SetBatch
 from shoal._core.core import Core
 from shoal._core.durations import Duration, duration_ms
-from shoal._core.effects import AwaitTopology, Operation
+from shoal._core.effects import AwaitTopology, Listen, Operation
 from shoal._core.failures import CONNECTION_LOST, UNREACHABLE, Code, Failure, error_of
 from shoal._core.grouping import call_owners
 from shoal._core.near import Mark
@@ -107,18 +107,24 @@ def _read(
         answer = yield from call_owner(core, "Get", wire, message, seconds, Repeat.ALWAYS)
     _note(core, session, wire, version_of(answer.version))
     if mark is not None:
-        hold(core, wire, answer, mark)
+        yield from hold(core, wire, answer, mark)
     return answer
 
 
-def hold(core: Core, key: bytes, answer: cache_pb2.GetResponse, mark: Mark) -> None:
-    """Put an answer into the near cache, if it may be held."""
+def hold(core: Core, key: bytes, answer: cache_pb2.GetResponse, mark: Mark) -> Operation[None]:
+    """Put an answer into the near cache, if it may be held; listen to who granted it."""
     value = value_of(answer)
-    if core.near is None or isinstance(value, Failure | MissingType):
+    near = core.near
+    if near is None or isinstance(value, Failure | MissingType):
         return
     if answer.maybe_stale or answer.status == cache_pb2.STALE:
         return
-    core.near.admit(
+    now = core.clock()
+    if answer.near_ms:
+        address = core.topology.owner_address(key)
+        if address and core.listening.note_grant(address, now):
+            yield Listen(address)
+    near.admit(
         key,
         value,
         version_of(answer.version),
@@ -126,7 +132,7 @@ def hold(core: Core, key: bytes, answer: cache_pb2.GetResponse, mark: Mark) -> N
         fresh_ms=answer.fresh_ms,
         near_ms=answer.near_ms,
         mark=mark,
-        now=core.clock(),
+        now=now,
     )
 
 

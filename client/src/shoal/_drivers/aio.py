@@ -1,7 +1,8 @@
 """Performs operations under asyncio, in the one event loop that they are first used in.
 
-A task watches the topology; it holds no reference to the client, so that a client that
-is merely dropped is collected, and then ends its task.
+A task watches the topology, and where nodes grant answers to a near cache one listens to each
+of them; they hold no reference to the client, so that a client that is merely dropped is
+collected, and then ends them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import grpc
 from grpc import aio
 
 from shoal._core.core import Core
-from shoal._core.effects import AwaitTopology, Call, Effect, Operation, Parallel, Sleep
+from shoal._core.effects import AwaitTopology, Call, Effect, Listen, Operation, Parallel, Sleep
 from shoal._core.identity import draw_request_id
 from shoal._core.in_flight import InFlight
 from shoal._core.settings import Settings
+from shoal._drivers.aio_listener import AioListener
 from shoal._drivers.aio_pool import AioPool
 from shoal._drivers.aio_watcher import AioWatcher
 from shoal._drivers.status import closed_channel, cut_off, failure_of
@@ -37,6 +39,7 @@ class AioDriver:
         self.in_flight = InFlight()
         self.pool = AioPool(settings)
         self._watcher = AioWatcher(self.core, self.pool, self.in_flight)
+        self._listener = AioListener(self.core, self.pool)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = _UNUSED
         self._closed = False
@@ -56,26 +59,31 @@ class AioDriver:
             operation.close()
 
     async def close(self) -> None:
-        """End the watcher and all channels; calls under way fail. Idempotent."""
+        """End the tasks and all channels; calls under way fail. Idempotent."""
         if self._closed or self._pid not in (_UNUSED, os.getpid()):
             self._closed = True
             return
         if self._loop is not None:
             self._check()
         self._closed = True
+        await self._listener.close()
         await self._watcher.close()
         await self.pool.close()
 
     def abandon(self) -> None:
-        """End the watcher of a client that was dropped. Called from anywhere."""
+        """End the tasks of a client that was dropped. Called from anywhere."""
         self._closed = True
         loop = self._loop
         if loop is None or loop.is_closed() or self._pid != os.getpid():
             return
         try:
-            loop.call_soon_threadsafe(self._watcher.cancel)
+            loop.call_soon_threadsafe(self._cancel)
         except RuntimeError:
             return  # The loop was closed just now, and with it the task.
+
+    def _cancel(self) -> None:
+        self._listener.cancel()
+        self._watcher.cancel()
 
     def _check(self) -> None:
         if self._closed:
@@ -129,6 +137,8 @@ class AioDriver:
             await asyncio.sleep(effect.seconds)
         elif isinstance(effect, AwaitTopology):
             await self._watcher.wait_for_topology(effect.timeout_seconds)
+        elif isinstance(effect, Listen):
+            self._listener.listen(effect.address)
         else:
             self._watcher.refresh()
         return None

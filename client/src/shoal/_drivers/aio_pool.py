@@ -65,6 +65,7 @@ class AioPool:
         stub = CacheStub(channel)
         methods: dict[str, Any] = {name: getattr(stub, name) for name in METHODS}
         methods["WatchTopology"] = stub.WatchTopology
+        methods["WatchInvalidations"] = stub.WatchInvalidations
         self._channels[address] = channel
         self._methods[address] = methods
         return methods

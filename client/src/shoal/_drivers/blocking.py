@@ -1,8 +1,9 @@
 """Performs operations by blocking the thread that asks.
 
-Any number of threads may ask at once. One daemon thread watches the topology; it holds no
-reference to the client, so that a client that is merely dropped is collected, and then
-closes it. It starts with the first call, so that a client may be made before a fork.
+Any number of threads may ask at once. One daemon thread watches the topology, and where
+nodes grant answers to a near cache one listens to each of them; they hold no reference to the
+client, so that a client that is merely dropped is collected, and then closes them. The first
+starts with the first call, so that a client may be made before a fork.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any, TypeVar
 import grpc
 
 from shoal._core.core import Core
-from shoal._core.effects import AwaitTopology, Call, Effect, Operation, Parallel, Sleep
+from shoal._core.effects import AwaitTopology, Call, Effect, Listen, Operation, Parallel, Sleep
 from shoal._core.failures import Failure
 from shoal._core.identity import draw_request_id
 from shoal._core.in_flight import InFlight
 from shoal._core.settings import Settings
+from shoal._drivers.blocking_listener import BlockingListener
 from shoal._drivers.blocking_pool import BlockingPool
 from shoal._drivers.blocking_watcher import BlockingWatcher
 from shoal._drivers.status import closed_channel, failure_of
@@ -38,6 +40,7 @@ class BlockingDriver:
         self.in_flight = InFlight()
         self.pool = BlockingPool(settings)
         self._watcher = BlockingWatcher(self.core, self.pool, self.in_flight)
+        self._listener = BlockingListener(self.core, self.pool)
         self._pid = _UNUSED
         self._starting = RLock()
         self._closed = False
@@ -59,10 +62,11 @@ class BlockingDriver:
             operation.close()
 
     def close(self) -> None:
-        """End the watcher and all channels; calls under way fail. Idempotent."""
+        """End the threads and all channels; calls under way fail. Idempotent."""
         if self._pid not in (_UNUSED, os.getpid()):
             return  # What was inherited by a fork belongs to the parent.
         self._closed = True
+        self._listener.close()
         self._watcher.close()
         self.pool.close()
 
@@ -98,6 +102,8 @@ class BlockingDriver:
             sleep(effect.seconds)
         elif isinstance(effect, AwaitTopology):
             self._watcher.wait_for_topology(effect.timeout_seconds)
+        elif isinstance(effect, Listen):
+            self._listener.listen(effect.address)
         else:
             self._watcher.refresh()
         return None

@@ -78,6 +78,7 @@ class BlockingPool:
                 stub = CacheStub(channel)
                 methods = {name: getattr(stub, name) for name in METHODS}
                 methods["WatchTopology"] = stub.WatchTopology
+                methods["WatchInvalidations"] = stub.WatchInvalidations
                 self._channels[address] = channel
                 self._methods[address] = methods
             return methods

@@ -25,6 +25,11 @@ def failure_of(error: grpc.RpcError) -> Failure:
     return failure_from_status(call.code().value[0], call.details() or "", details)
 
 
+def has_lost(error: grpc.RpcError) -> bool:
+    """Whether a stream ended because its client was too slow for what it should be told."""
+    return failure_of(error).code is Code.RESOURCE_EXHAUSTED
+
+
 def closed_channel(address: str) -> Failure:
     """Return the failure of a call that found its channel closed: the node has left."""
     return failure_from_status(

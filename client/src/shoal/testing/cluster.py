@@ -22,6 +22,7 @@ from shoal._errors import Outcome
 from shoal._values import Ack
 from shoal.testing.drivers import AioMemoryDriver, BlockingMemoryDriver
 from shoal.testing.store import EPOCH, PARTITIONS, Parked, Store
+from shoal.testing.telling import Telling
 from shoal.v1 import topology_pb2
 
 _ADDRESS: Final = "memory:1"
@@ -36,9 +37,12 @@ class Cluster:
     """A cluster in memory. Thread-safe; its clients may be of any number and kind."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant, because a collected client closes itself wherever that happens.
+        self._lock = threading.RLock()
         self._store = Store()
         self._store.touched = self._wake
+        self._telling = Telling()
+        self._store.changed = self._telling.changed
         self._waiting: dict[bytes, list[Callable[[], None]]] = {}
         self._ahead_seconds = 0.0
         self._is_down = False
@@ -75,9 +79,23 @@ class Cluster:
             self._store.clear()
 
     def grant_near(self, duration: Duration | None) -> None:
-        """Let near caches hold every value for so long, as a cluster does for hot keys."""
+        """Let near caches hold every value for so long, as a cluster does for hot keys.
+
+        They are told of changes before a write is answered.
+        """
         with self._lock:
             self._store.near_ms = 0 if duration is None else duration_ms(duration, "duration")
+
+    @contextmanager
+    def near_cut_off(self) -> Iterator[None]:
+        """Tell near caches of no change meanwhile: what they hold may be as old as its grant."""
+        with self._lock:
+            self._telling.cut()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._telling.heal()
 
     @contextmanager
     def down(self) -> Iterator[None]:
@@ -111,6 +129,17 @@ class Cluster:
             self._waiting.setdefault(answer.key, []).append(wake)
             wait_ms = min(request.fill.wait_ms, answer.lease_ends_at_ms - now_ms)
             return answer, wait_ms / 1000
+
+    def listen(self, core: Core) -> None:
+        """Tell a client of changes to what it was granted. For the clients' drivers."""
+        if core.invalidations is not None:
+            with self._lock:
+                self._telling.begin(core.invalidations)
+
+    def leave(self, core: Core) -> None:
+        """A client is closed. For the clients' drivers."""
+        with self._lock:
+            self._telling.end(core.invalidations)
 
     def _core(self, timeout: Duration, ack: Ack | str | None, near: NearCache | None) -> Core:
         settings = checked_settings(

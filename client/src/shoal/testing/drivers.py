@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from shoal._core.core import Core
-from shoal._core.effects import Call, Effect, Operation, Parallel
+from shoal._core.effects import Call, Effect, Listen, Operation, Parallel
 from shoal._errors import ClientClosed
 from shoal.testing.store import Parked
 
@@ -24,6 +24,14 @@ class Answering(Protocol):
 
     def answer(self, method: str, request: Any, wake: Any) -> tuple[Any, float]:
         """See ``Cluster.answer``."""
+        ...
+
+    def listen(self, core: Core) -> None:
+        """See ``Cluster.listen``."""
+        ...
+
+    def leave(self, core: Core) -> None:
+        """See ``Cluster.leave``."""
         ...
 
 
@@ -50,6 +58,7 @@ class BlockingMemoryDriver:
     def close(self) -> None:
         """Answer nothing any more. Idempotent."""
         self._is_closed = True
+        self._cluster.leave(self.core)
 
     def _perform(self, effect: Effect) -> Any:
         if self._is_closed:
@@ -58,6 +67,8 @@ class BlockingMemoryDriver:
             return self._call(effect)
         if isinstance(effect, Parallel):
             return [self._call(call) for call in effect.calls]
+        if isinstance(effect, Listen):
+            self._cluster.listen(self.core)
         return None
 
     def _call(self, call: Call) -> Any:
@@ -96,11 +107,12 @@ class AioMemoryDriver:
 
     async def close(self) -> None:
         """Answer nothing any more. Idempotent."""
-        self._is_closed = True
+        self.abandon()
 
     def abandon(self) -> None:
         """Answer nothing any more."""
         self._is_closed = True
+        self._cluster.leave(self.core)
 
     async def _perform(self, effect: Effect) -> Any:
         if self._is_closed:
@@ -109,6 +121,8 @@ class AioMemoryDriver:
             return await self._call(effect)
         if isinstance(effect, Parallel):
             return [await self._call(call) for call in effect.calls]
+        if isinstance(effect, Listen):
+            self._cluster.listen(self.core)
         return None
 
     async def _call(self, call: Call) -> Any:

@@ -73,7 +73,11 @@ class Store:
         self._seq = 0
         self._tokens = 0
         self.near_ms = 0
-        """Granted with every read of a value; 0: nothing is."""
+        """Granted with every read of a value that does not ask for the primary; 0: nothing is."""
+        self._granted: set[bytes] = set()
+        """Since each of these was changed last."""
+        self.changed: Callable[[bytes | None], None] = lambda _: None
+        """Called with a granted key that is changed; with None where any may be."""
         self.touched: Callable[[bytes], None] = lambda _: None
         """Called with a key for which a parked caller may be answered now."""
 
@@ -98,7 +102,7 @@ class Store:
         return answer
 
     def _get(self, request: Any, now_ms: int) -> Any:
-        found = self._found(request.key, now_ms)
+        found = self._granting(request.key, request.read, now_ms)
         entry = self._entries.get(request.key)
         is_stale = entry is not None and 0 < entry.fresh_until_ms <= now_ms
         if not request.HasField("fill") or (entry is not None and not is_stale):
@@ -120,7 +124,10 @@ class Store:
         return found
 
     def _mget(self, request: Any, now_ms: int) -> Any:
-        return cache_pb2.MGetResponse(entries=[self._found(key, now_ms) for key in request.keys])
+        read = request.read
+        return cache_pb2.MGetResponse(
+            entries=[self._granting(key, read, now_ms) for key in request.keys]
+        )
 
     def _set(self, request: Any, now_ms: int) -> Any:
         if len(request.value) > LARGEST_VALUE_BYTES:
@@ -175,6 +182,7 @@ class Store:
             self._seq += 1
             versions.append(_version(self._seq))
             self.touched(key)
+            self._note_change(key)
         return cache_pb2.DelResponse(deleted=deleted, versions=versions)
 
     def _incr(self, request: Any, now_ms: int) -> Any:
@@ -202,7 +210,10 @@ class Store:
         standing = self._live(request.key, now_ms)
         if standing is None:
             return cache_pb2.TouchResponse(applied=False)
+        before_ms = standing.ends_at_ms
         standing.ends_at_ms = now_ms + request.ttl_ms if request.ttl_ms else 0
+        if standing.ends_at_ms and (not before_ms or standing.ends_at_ms < before_ms):
+            self._note_change(request.key)
         return cache_pb2.TouchResponse(applied=True, version=_version(standing.seq))
 
     def _releasefill(self, request: Any, now_ms: int) -> Any:
@@ -220,6 +231,8 @@ class Store:
     def _invalidatetag(self, request: Any, _now_ms: int) -> Any:
         self._seq += 1
         self._invalidated[request.tag] = self._seq
+        self._granted.clear()
+        self.changed(None)
         for key in [*self._leases]:
             self.touched(key)
         versions = [
@@ -256,6 +269,22 @@ class Store:
             return None
         return entry
 
+    def _granting(
+        self, key: bytes, read: cache_pb2.ReadMode.ValueType, now_ms: int
+    ) -> cache_pb2.GetResponse:
+        """Answer a read, and let the caller hold the answer where it may."""
+        found = self._found(key, now_ms)
+        is_current = found.status in (cache_pb2.HIT, cache_pb2.ABSENT)
+        if self.near_ms and is_current and read != cache_pb2.READ_MODE_PRIMARY:
+            found.near_ms = self.near_ms
+            self._granted.add(key)
+        return found
+
+    def _note_change(self, key: bytes) -> None:
+        if key in self._granted:
+            self._granted.discard(key)
+            self.changed(key)
+
     def _found(self, key: bytes, now_ms: int) -> cache_pb2.GetResponse:
         entry = self._live(key, now_ms)
         if entry is None:
@@ -266,7 +295,6 @@ class Store:
             value=entry.value,
             version=_version(entry.seq),
             ttl_ms=entry.ends_at_ms - now_ms if entry.ends_at_ms else 0,
-            near_ms=self.near_ms,
             fresh_ms=max(0, entry.fresh_until_ms - now_ms),
         )
 
@@ -278,6 +306,7 @@ class Store:
         self._entries[key] = entry
         self._leases.pop(key, None)
         self.touched(key)
+        self._note_change(key)
 
 
 def _holds(condition: cache_pb2.Condition, standing: _Entry | None) -> bool:
