@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from shoal._core.invalidations import Invalidations
 from shoal._core.near import Mark, Near, NearCache
@@ -170,193 +168,205 @@ class Read:
     answer: tuple[int, Version] | None = None
 
 
-KEYS = st.sampled_from([b"a", b"b", b"c"])
-NODES = st.integers(0, 1)
-PARTITIONS = st.integers(0, 1)
+KEYS = (b"a", b"b", b"c")
+WALKS, STEPS = 3000, 40
 
 
 def partition_of(key: bytes) -> int:
     return 0 if key == b"a" else 1
 
 
-class Told(RuleBasedStateMachine):
-    """Grants never end here, so what is told must be enough.
+class World:
+    """A cluster, a client, and what lies between them. Each public method is a step.
 
-    It begins as a client is after a while: it listens to both nodes, and holds something.
+    Grants never end here, so what is told must be enough. It begins as a client is after a
+    while: it listens to both nodes, and holds something.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.near = Near(NearCache())
-        self.told = Invalidations(self.near)
-        self.partitions = [Partition(), Partition(node=1)]
-        self.known_epochs = [1, 1]
-        self.values: dict[bytes, tuple[int, Version]] = {}
-        self.streams: list[Stream] = []
-        self.youngest = {0: 0, 1: 0}
-        self.reads: list[Read] = []
-        self.written = 0
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._near = Near(NearCache())
+        self._told = Invalidations(self._near)
+        self._partitions = [Partition(), Partition(node=1)]
+        self._known_epochs = [1, 1]
+        self._values: dict[bytes, tuple[int, Version]] = {}
+        self._streams: list[Stream] = []
+        self._youngest = {0: 0, 1: 0}
+        self._asked: list[Read] = []
+        self._answered: list[Read] = []
+        self._written = 0
         for node in range(2):
-            self.open(node)
-            self.hear(self.streams[node])
-        for key in (b"a", b"b", b"c"):
-            self.write(key)
-            self.read(key)
-
-    def teardown(self) -> None:
-        self.come_to_rest()
+            self._open(node)
+            self._hear(self._streams[node])
+        for key in KEYS:
+            self._write(key)
+            self._read(key)
 
     # The cluster.
 
-    @rule(key=KEYS)
-    def write(self, key: bytes) -> None:
+    def write(self) -> None:
+        key = self._rng.choice(KEYS)
+        self._write(key)
         number = partition_of(key)
-        partition = self.partitions[number]
-        self.written += 1
-        self.values[key] = (self.written, Version(partition.epoch, self.written))
-        if key in partition.granted:
-            partition.granted.discard(key)
-            self.invalidate(number, (key,))
+        granted = self._partitions[number].granted
+        if key in granted:
+            granted.discard(key)
+            self._invalidate(number, (key,))
 
-    @rule(number=PARTITIONS)
-    def write_all(self, number: int) -> None:
-        partition = self.partitions[number]
-        for key in self.values:
+    def write_a_whole_partition(self) -> None:
+        number = self._rng.randrange(2)
+        for key in KEYS:
             if partition_of(key) == number:
-                self.written += 1
-                self.values[key] = (self.written, Version(partition.epoch, self.written))
-        partition.granted.clear()
-        self.invalidate(number, ())
+                self._write(key)
+        self._partitions[number].granted.clear()
+        self._invalidate(number, ())
 
-    def invalidate(self, number: int, keys: tuple[bytes, ...]) -> None:
-        partition = self.partitions[number]
-        partition.sequence += 1
-        self.say(partition.node, (number, partition.epoch, partition.sequence, keys))
+    def move(self) -> None:
+        number, node = self._rng.randrange(2), self._rng.randrange(2)
+        before = self._partitions[number]
+        self._say(before.node, (number, 0, 0, ()))
+        self._partitions[number] = Partition(node, before.epoch + 1)
+        self._say(node, (number, before.epoch + 1, 0, ()))
 
-    @rule(number=PARTITIONS, node=NODES)
-    def move(self, number: int, node: int) -> None:
-        before = self.partitions[number]
-        self.say(before.node, (number, 0, 0, ()))
-        self.partitions[number] = Partition(node, before.epoch + 1)
-        self.say(node, (number, before.epoch + 1, 0, ()))
-
-    def say(self, node: int, update: tuple[int, int, int, tuple[bytes, ...]]) -> None:
-        for stream in self.streams:
-            if stream.node == node and not stream.is_cut:
-                stream.waiting.append(update)
-
-    @precondition(lambda self: self.asked())
-    @rule(data=st.data())
-    def answer(self, data: Any) -> None:
+    def answer(self) -> None:
         """By the primary of now, whomever the client has asked."""
-        self.answer_to(data.draw(st.sampled_from(self.asked())))
-
-    def asked(self) -> list[Read]:
-        return [read for read in self.reads if read.answer is None]
-
-    def answer_to(self, read: Read) -> None:
-        read.answer = self.values[read.key]
-        self.partitions[partition_of(read.key)].granted.add(read.key)
+        if self._asked:
+            self._answer(self._taken(self._asked))
 
     # The network.
 
-    @rule(node=NODES)
-    def open(self, node: int) -> None:
-        stream = Stream(self.told.opened(), node)
-        for number, partition in enumerate(self.partitions):
-            if partition.node == node:
-                stream.waiting.append((number, partition.epoch, partition.sequence, ()))
-        self.streams.append(stream)
-        self.youngest[node] = stream.number
+    def open(self) -> None:
+        self._open(self._rng.randrange(2))
 
-    @precondition(lambda self: self.streams)
-    @rule(data=st.data())
-    def cut(self, data: Any) -> None:
-        data.draw(st.sampled_from(self.streams)).is_cut = True
+    def cut(self) -> None:
+        if self._streams:
+            self._rng.choice(self._streams).is_cut = True
 
-    @precondition(lambda self: self.streams)
-    @rule(data=st.data(), has_lost=st.booleans())
-    def end(self, data: Any, has_lost: bool) -> None:
-        stream = data.draw(st.sampled_from(self.streams))
-        self.streams.remove(stream)
-        self.told.ended(stream.number, has_lost=has_lost)
+    def end(self) -> None:
+        if self._streams:
+            has_lost = self._rng.random() < 0.5
+            self._told.ended(self._taken(self._streams).number, has_lost=has_lost)
 
-    @precondition(lambda self: self.telling())
-    @rule(data=st.data())
-    def lose(self, data: Any) -> None:
+    def lose(self) -> None:
         """An update never arrives; the next one of its partition does."""
-        stream = data.draw(st.sampled_from(self.telling()))
-        number, *_ = stream.waiting.popleft()
-        self.partitions[number].lost.add(stream.number)
-
-    def telling(self) -> list[Stream]:
-        return [stream for stream in self.streams if stream.waiting]
+        if telling := self._telling():
+            stream = self._rng.choice(telling)
+            number, *_ = stream.waiting.popleft()
+            self._partitions[number].lost.add(stream.number)
 
     # The client.
 
-    @precondition(lambda self: self.telling())
-    @rule(data=st.data())
-    def hear_one(self, data: Any) -> None:
-        self.hear(data.draw(st.sampled_from(self.telling())), 1)
+    def hear(self) -> None:
+        if telling := self._telling():
+            self._hear(self._rng.choice(telling), 1)
 
-    def hear(self, stream: Stream, count: int = 1_000) -> None:
-        while stream.waiting and count:
-            count -= 1
-            number, epoch, sequence, keys = stream.waiting.popleft()
-            self.told.told(stream.number, number, epoch, sequence, keys)
-            if epoch == self.partitions[number].epoch:
-                self.partitions[number].lost.discard(stream.number)
+    def learn(self) -> None:
+        self._learn(self._rng.randrange(2))
 
-    @rule(number=PARTITIONS)
-    def learn(self, number: int) -> None:
-        self.known_epochs[number] = self.partitions[number].epoch
-        self.told.learn([(number, self.known_epochs[number])])
+    def ask(self) -> None:
+        self._ask(self._rng.choice(KEYS))
 
-    @rule(key=KEYS)
-    def ask(self, key: bytes) -> None:
-        number = partition_of(key)
-        self.reads.append(Read(key, self.near.mark(number, self.known_epochs[number], 0)))
+    def receive(self) -> None:
+        if self._answered:
+            self._admit(self._taken(self._answered))
 
-    @precondition(lambda self: self.answered())
-    @rule(data=st.data())
-    def receive(self, data: Any) -> None:
-        self.admit(data.draw(st.sampled_from(self.answered())))
+    def read(self) -> None:
+        self._read(self._rng.choice(KEYS))
 
-    def answered(self) -> list[Read]:
-        return [read for read in self.reads if read.answer is not None]
-
-    def admit(self, read: Read) -> None:
-        self.reads.remove(read)
-        assert read.answer is not None
-        value, version = read.answer
-        told: dict[str, Any] = {"ttl_ms": 0, "near_ms": LONG_MS, "mark": read.mark, "now": 1}
-        self.near.admit(read.key, b"%d" % value, version, **told)
-
-    @rule(key=KEYS)
-    def read(self, key: bytes) -> None:
-        self.ask(key)
-        self.answer_to(self.reads[-1])
-        self.admit(self.reads[-1])
-
-    @rule()
     def come_to_rest(self) -> None:
         """Where the youngest stream of the primary lives, nothing stale is held once all is
         heard, and what is asked for is held."""
         for number in range(2):
-            self.learn(number)
-        for read in self.answered():
-            self.admit(read)
-        for stream in self.streams:
-            self.hear(stream)
-        living = {stream.number for stream in self.streams if not stream.is_cut}
-        for key, (value, _) in self.values.items():
-            partition = self.partitions[partition_of(key)]
-            if self.youngest[partition.node] in living - partition.lost:
-                held = self.near.get(key, 1)
+            self._learn(number)
+        while self._answered:
+            self._admit(self._answered.pop())
+        for stream in self._streams:
+            self._hear(stream)
+        living = {stream.number for stream in self._streams if not stream.is_cut}
+        for key, (value, _) in self._values.items():
+            partition = self._partitions[partition_of(key)]
+            if self._youngest[partition.node] in living - partition.lost:
+                held = self._near.get(key, 1)
                 assert held is None or int(held.value) == value
-                self.read(key)
-                assert self.near.get(key, 1) is not None
+                self._read(key)
+                assert self._near.get(key, 1) is not None
+
+    def _write(self, key: bytes) -> None:
+        self._written += 1
+        epoch = self._partitions[partition_of(key)].epoch
+        self._values[key] = (self._written, Version(epoch, self._written))
+
+    def _invalidate(self, number: int, keys: tuple[bytes, ...]) -> None:
+        partition = self._partitions[number]
+        partition.sequence += 1
+        self._say(partition.node, (number, partition.epoch, partition.sequence, keys))
+
+    def _say(self, node: int, update: tuple[int, int, int, tuple[bytes, ...]]) -> None:
+        for stream in self._streams:
+            if stream.node == node and not stream.is_cut:
+                stream.waiting.append(update)
+
+    def _open(self, node: int) -> None:
+        stream = Stream(self._told.opened(), node)
+        for number, partition in enumerate(self._partitions):
+            if partition.node == node:
+                stream.waiting.append((number, partition.epoch, partition.sequence, ()))
+        self._streams.append(stream)
+        self._youngest[node] = stream.number
+
+    def _telling(self) -> list[Stream]:
+        return [stream for stream in self._streams if stream.waiting]
+
+    def _hear(self, stream: Stream, count: int = 1_000) -> None:
+        while stream.waiting and count:
+            count -= 1
+            number, epoch, sequence, keys = stream.waiting.popleft()
+            self._told.told(stream.number, number, epoch, sequence, keys)
+            if epoch == self._partitions[number].epoch:
+                self._partitions[number].lost.discard(stream.number)
+
+    def _learn(self, number: int) -> None:
+        self._known_epochs[number] = self._partitions[number].epoch
+        self._told.learn([(number, self._known_epochs[number])])
+
+    def _ask(self, key: bytes) -> None:
+        number = partition_of(key)
+        self._asked.append(Read(key, self._near.mark(number, self._known_epochs[number], 0)))
+
+    def _answer(self, read: Read) -> None:
+        read.answer = self._values[read.key]
+        self._partitions[partition_of(read.key)].granted.add(read.key)
+        self._answered.append(read)
+
+    def _admit(self, read: Read) -> None:
+        assert read.answer is not None
+        value, version = read.answer
+        told: dict[str, Any] = {"ttl_ms": 0, "near_ms": LONG_MS, "mark": read.mark, "now": 1}
+        self._near.admit(read.key, b"%d" % value, version, **told)
+
+    def _read(self, key: bytes) -> None:
+        self._ask(key)
+        self._answer(self._asked.pop())
+        self._admit(self._answered.pop())
+
+    def _taken(self, listed: list[Any]) -> Any:
+        return listed.pop(self._rng.randrange(len(listed)))
 
 
-TestTold = Told.TestCase
-TestTold.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+STEPS_OF_A_WORLD = [
+    name for name, step in vars(World).items() if callable(step) and not name.startswith("_")
+]
+
+
+def test_whatever_happens_nothing_stale_is_held_where_it_is_told() -> None:
+    for seed in range(WALKS):
+        rng = Random(seed)
+        world, walked = World(rng), []
+        try:
+            for _ in range(rng.randrange(STEPS)):
+                walked.append(rng.choice(STEPS_OF_A_WORLD))
+                getattr(world, walked[-1])()
+            world.come_to_rest()
+        except AssertionError as error:
+            error.add_note(f"seed {seed}: {', '.join(walked)}")
+            raise
