@@ -99,8 +99,9 @@ class Moment:
         """Of the primary that tells this client of the partition's changes. 0: none does."""
 
 
-class Held(NamedTuple):
-    """One entry."""
+@dataclass(slots=True)
+class Held:
+    """One entry. Never changed; but a frozen one is slow to make."""
 
     value: bytes | AbsentType
     until: float
@@ -147,11 +148,11 @@ class Near:
     def get(self, key: bytes, now: float) -> Held | None:
         """Return what may be answered from memory."""
         held: Held | None = self._find(key)
-        if held is None or held[1] <= now or held[2].generation != held[3]:
+        if held is None or held.until <= now or held.moment.generation != held.generation:
             self._misses += 1
             return None
         self._hits += 1
-        age = self._hit_age = now - held[4]
+        age = self._hit_age = now - held.since
         if age > self._oldest_hit:
             self._oldest_hit = age
         return held
