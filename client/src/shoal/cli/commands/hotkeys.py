@@ -16,7 +16,7 @@ from shoal.cli.output import JSON, TABLE, output_option, print_json
 def hotkeys(count: int, coordinator: str, output: str) -> None:
     """Show the keys that are used most, over all nodes.
 
-    Rates are estimates from a sample, and follow a change within some ten seconds.
+    Rates are of the last second or so. Of a busy node they are estimates from a sample.
     """
     found = [
         {"node": node, **key}
