@@ -40,18 +40,20 @@ def loop() -> Iterator[LoopThread]:
         pytest.param("real, asyncio", marks=pytest.mark.cluster),
     ]
 )
-def connect(request: pytest.FixtureRequest, loop: LoopThread) -> Iterator[Callable[[], Any]]:
+def connect(request: pytest.FixtureRequest, loop: LoopThread) -> Iterator[Callable[..., Any]]:
     """Makes clients of one kind and one cluster; closes them at the end."""
     kind, _, twin = request.param.partition(", ")
     memory = Cluster()
+    memory.grant_near("1s")
     made: list[Any] = []
 
-    def make() -> Any:
+    def make(**settings: Any) -> Any:
         if kind == "memory":
-            one: Any = (memory.asyncio_client if twin else memory.client)(timeout=TIMEOUT)
+            connecting: Any = memory.asyncio_client if twin else memory.client
+            one = connecting(timeout=TIMEOUT, **settings)
         else:
             seeds = request.getfixturevalue("cluster").addresses
-            one = (shoal.asyncio if twin else shoal).Client(seeds, timeout=TIMEOUT)
+            one = (shoal.asyncio if twin else shoal).Client(seeds, timeout=TIMEOUT, **settings)
         made.append(BlockingFace(one, loop) if twin else one)
         return made[-1]
 
@@ -434,6 +436,23 @@ def test_an_invalidation_during_the_load_keeps_its_value_out(connect, key) -> No
     assert cache.stats().overtaken == 1
     # Its turn was given back with that.
     assert connect().cache().get_or_load(key, lambda: "new", ttl=60, tags=tags) == "new"
+
+
+def test_a_near_cache_hears_of_what_others_write(connect, key, eventually) -> None:
+    client, other = connect(near=shoal.NearCache()), connect()
+    other.set(key, b"old")
+
+    def is_held() -> bool:
+        hits = client.near_stats().hits
+        # Hot enough to be granted, on a real cluster.
+        for _ in range(20):
+            assert other.get(key) == b"old"
+        assert client.get(key) == b"old"
+        return client.near_stats().hits > hits
+
+    eventually(is_held, what="it to be held")
+    other.set(key, b"new")
+    eventually(lambda: client.get(key) == b"new", what="the write to be heard of")
 
 
 def test_the_topology_is_known(client, key) -> None:
