@@ -139,13 +139,15 @@ def test_a_tag_or_a_delete_is_told_as_well(
             assert time.monotonic() - gone < GRANT_SECONDS + SLACK_SECONDS
 
 
-def test_a_handoff_leaves_nothing_that_is_too_old(connect, key: str, eventually) -> None:
+def test_a_handoff_leaves_nothing_that_is_too_old(key: str, eventually) -> None:
     """The primary is stopped in order: it hands over, and is gone."""
-    with LocalCluster(nodes=2, partitions=8, replicas=1) as cluster, ExitStack() as stack:
-        client = connect(cluster.addresses)
-        writer = stack.enter_context(shoal.Client(cluster.addresses, timeout="20s"))
+    with (
+        LocalCluster(nodes=2, partitions=8, replicas=1) as cluster,
+        shoal.Client(cluster.addresses, timeout="20s", near=shoal.NearCache()) as client,
+        shoal.Client(cluster.addresses, timeout="20s") as writer,
+        Heat(cluster.addresses, key),
+    ):
         writer.set(key, "0", ack="in_sync")
-        stack.enter_context(Heat(cluster.addresses, key))
         eventually(lambda: is_held(client, key), what="it to be held")
         first = writer.topology().partition_of(key).primary
         (process,) = [node for node in cluster.node_processes if node.id == first]
@@ -167,19 +169,19 @@ def test_a_handoff_leaves_nothing_that_is_too_old(connect, key: str, eventually)
         assert max(staleness) < GRANT_SECONDS + SLACK_SECONDS
 
 
-@pytest.fixture
-def cut_off(tmp_path: Path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One node, with a proxy in front of it for everybody but who knows where it listens."""
     shape = Shape(nodes=1, replicas=0, partitions=8)
-    with Cluster(shape, Proxies(), tmp_path / "cluster") as running:
+    with Cluster(shape, Proxies(), tmp_path_factory.mktemp("proxied")) as running:
         yield running
 
 
 def test_where_it_is_cut_off_a_client_reads_for_no_longer_than_its_grant(
-    cut_off: Cluster, connect, key: str, eventually
+    proxied: Cluster, connect, key: str, eventually
 ) -> None:
-    client = connect(cut_off.seeds, "200ms")
-    with grpc.insecure_channel(str(cut_off.listeners["node-1"])) as behind:
+    client = connect(proxied.seeds, "200ms")
+    with grpc.insecure_channel(str(proxied.listeners["node-1"])) as behind:
         node = CacheStub(behind)
 
         def write(value: bytes) -> float:
@@ -187,18 +189,20 @@ def test_where_it_is_cut_off_a_client_reads_for_no_longer_than_its_grant(
             return time.monotonic()
 
         write(b"old")
-        with Heat(cut_off.seeds, key):
+        with Heat(proxied.seeds, key):
             eventually(lambda: is_held(client, key), what="it to be held")
             # So that its grant is as good as new.
             write(b"before")
             eventually(lambda: client.get(key) == b"before" and is_held(client, key), what="it")
-            cut_off.network.cut("", "node-1")
+            proxied.network.cut("node-1", "")
+            proxied.network.cut("", "node-1")
+            eventually(lambda: proxied.network.stopped() > 0, what="the cut")
             acked = write(b"new")
             last_old = read_until_it_fails(client, key, b"before")
         staleness = last_old - acked
         print(f"\ncut off: an older value was read for {staleness * 1000:.0f} ms")
         assert 0 < staleness < GRANT_SECONDS + SLACK_SECONDS
-        cut_off.network.heal()
+        proxied.network.heal()
         eventually(lambda: value_or_none(client, key) == b"new", what="the new value")
 
 

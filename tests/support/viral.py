@@ -28,7 +28,7 @@ class Heat:
     """Reads a key some hundred times a second, at its primary, so that it is hot."""
 
     def __init__(self, seeds: Sequence[str], key: str) -> None:
-        self._client = shoal.Client(seeds, timeout="5s")
+        self._client = shoal.Client(seeds, timeout="1s")
         self._key = key
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
