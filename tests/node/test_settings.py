@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.errors import BadSettings
 from shoal_node.policy import Policy
-from shoal_node.settings import NodeSettings, parse_size
+from shoal_node.settings import NodeSettings, parse_maxmemory, parse_size
 from shoal_node.timing import timing_for
 
 GOOD = NodeSettings(
@@ -56,6 +56,33 @@ def test_a_number_of_bytes_is_itself(size_bytes: int) -> None:
     assert parse_size(str(size_bytes)) == size_bytes
 
 
+@pytest.mark.parametrize(
+    ("text", "size_bytes"), [("80%", 800), ("12.5 %", 125), (" 100% ", 1000), ("1KiB", 1024)]
+)
+def test_maxmemory_is_a_size_or_a_part_of_what_there_is(text: str, size_bytes: int) -> None:
+    assert parse_maxmemory(text, 1000) == size_bytes
+
+
+def test_a_part_of_what_is_not_known_is_refused() -> None:
+    with pytest.raises(BadSettings, match="cannot be read here, so take a size"):
+        parse_maxmemory("80%", None)
+    assert parse_maxmemory("512MiB", None) == 512 << 20
+
+
+def test_a_part_that_does_not_fit_is_refused() -> None:
+    limit_bytes = 1 << 30
+    for part, fits in (("90%", True), ("91%", False)):
+        change = {
+            "maxmemory_bytes": parse_maxmemory(part, limit_bytes),
+            "memory_limit_bytes": limit_bytes,
+        }
+        if fits:
+            assert replace(GOOD, **change)
+        else:
+            with pytest.raises(BadSettings, match="does not fit"):
+                replace(GOOD, **change)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "cache-1.example"])
 def test_listening_beyond_loopback_is_refused_unless_insecure(host: str) -> None:
     for flag in ("listen", "metrics_listen"):
@@ -75,6 +102,8 @@ def test_listening_beyond_loopback_is_refused_unless_insecure(host: str) -> None
         ({"slow_request_ms": 3_600_001}, "--slow-request 3600001 is not usable"),
         ({"partition_metrics_max": -1}, "--partition-metrics -1 is not usable"),
         ({"near_grant_ms": 60_001}, "--near-grant-ms 60001 is not usable"),
+        ({"stop_seconds": -1.0}, "--stop-within -1 is not usable"),
+        ({"stop_seconds": float("nan")}, "--stop-within nan is not usable"),
         ({"threads": 0}, "--threads 0 is not usable"),
         ({"maxmemory_bytes": 1 << 20}, "take at least 128MiB"),
         ({"memory_limit_bytes": 1 << 30}, "container has.* take at most 930MiB, or raise"),

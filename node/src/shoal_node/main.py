@@ -21,7 +21,7 @@ from shoal_node.errors import NodeError
 from shoal_node.logs import log_as_json
 from shoal_node.memory_limit import memory_limit_bytes
 from shoal_node.node_process import run_node
-from shoal_node.settings import NodeSettings, parse_size
+from shoal_node.settings import NodeSettings, parse_maxmemory
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -43,7 +43,11 @@ from shoal_node.settings import NodeSettings, parse_size
     help="This node's share beside the others'. 0: it owns nothing and forwards.",
 )
 @click.option(
-    "--maxmemory", default="1GiB", metavar="SIZE", help="What the process may take in all."
+    "--maxmemory",
+    default="1GiB",
+    metavar="SIZE|PART%",
+    help="What the process may take in all: a size, or a part of the memory that this machine "
+    "or container has.",
 )
 @click.option(
     "--metrics-listen",
@@ -76,6 +80,14 @@ from shoal_node.settings import NodeSettings, parse_size
     help="Clients may answer a hot key from their own memory for so long. 0: not at all.",
 )
 @click.option(
+    "--stop-within",
+    type=float,
+    default=5.0,
+    metavar="SECONDS",
+    help="For how long a node that is told to stop hands over what it has, and waits for copies "
+    "that are on their way.",
+)
+@click.option(
     "--insecure",
     is_flag=True,
     help="Allow to listen beyond loopback without TLS and authentication.",
@@ -95,10 +107,12 @@ def main(
     slow_request: int,
     partition_metrics: int,
     near_grant_ms: int,
+    stop_within: float,
     insecure: bool,  # noqa: FBT001
 ) -> None:
     """Run one cache node of a Shoal cluster."""
     log_as_json()
+    limit_bytes = memory_limit_bytes()
     try:
         settings = NodeSettings(
             etcd=etcd,
@@ -109,13 +123,14 @@ def main(
             id=node_id,
             zone=zone,
             weight=weight,
-            maxmemory_bytes=parse_size(maxmemory),
+            maxmemory_bytes=parse_maxmemory(maxmemory, limit_bytes),
             threads=len(os.sched_getaffinity(0)) if threads is None else threads,
             is_insecure=insecure,
             slow_request_ms=slow_request,
             partition_metrics_max=partition_metrics,
-            memory_limit_bytes=memory_limit_bytes(),
+            memory_limit_bytes=limit_bytes,
             near_grant_ms=near_grant_ms,
+            stop_seconds=stop_within,
         )
         asyncio.run(_run(settings))
     except (BadSettings, NodeError) as error:

@@ -54,7 +54,6 @@ from shoal_node.timing import Timing, timing_for
 _log = structlog.get_logger(__name__)
 
 _CONFIG_PAUSE_SECONDS = 0.2
-_HAND_OVER_SECONDS = 5.0
 _GRACE_MS = 2_000
 _TOKEN_BYTES = 8
 
@@ -89,7 +88,7 @@ async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
         )
         _log.info(f"listening on {listening.bound}", cluster=settings.cluster)
         _spare_the_collector()
-        await _serve(agent, stop)
+        await _serve(agent, stop, settings.stop_seconds)
 
 
 def _spare_the_collector() -> None:
@@ -102,14 +101,14 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
-async def _serve(agent: Agent, stop: asyncio.Event) -> None:
+async def _serve(agent: Agent, stop: asyncio.Event, stop_seconds: float) -> None:
     running = asyncio.create_task(agent.run(), name="agent")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             _log.info("stopping: handing over what can be")
-            left = await agent.hand_over_everything(_HAND_OVER_SECONDS)
+            left = await agent.hand_over_everything(stop_seconds)
             _log.info("handed over", partitions_left=left)
             running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -37,6 +37,8 @@ _THREADS_MAX = 256
 _WEIGHT_MAX = 100_000
 _SLOW_REQUEST_MS_MAX = 3_600_000
 _NEAR_GRANT_MS_MAX = 60_000
+_STOP_SECONDS_MAX = 86_400.0
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class NodeSettings:
     """What the machine, or the container, lets this process have; None: not known."""
     near_grant_ms: int = 1000
     """For how long clients may answer a hot key from their own memory; 0: not at all."""
+    stop_seconds: float = 5.0
+    """For how long a node that stops tries to hand over what it has."""
 
     def __post_init__(self) -> None:
         try:
@@ -94,6 +98,11 @@ class NodeSettings:
                 f"--partition-metrics {self.partition_metrics_max} is not usable: take 0 (none) "
                 "or more"
             )
+        if not 0 <= self.stop_seconds <= _STOP_SECONDS_MAX:
+            raise BadSettings(
+                f"--stop-within {self.stop_seconds:g} is not usable: take 0 (hand nothing over) to "
+                f"{_STOP_SECONDS_MAX:g} seconds"
+            )
         if self.maxmemory_bytes < _MAXMEMORY_BYTES_MIN:
             raise BadSettings(
                 f"--maxmemory of {self.maxmemory_bytes} bytes is too little: it bounds the whole "
@@ -125,3 +134,19 @@ def parse_size(text: str) -> int:
             "KB, MB, GB or TB, such as 512MiB"
         )
     return int(float(match[1]) * unit_bytes)
+
+
+def parse_maxmemory(text: str, limit_bytes: int | None) -> int:
+    """Bytes in a size, or in a part of ``limit_bytes`` such as ``80%``. Raises BadSettings.
+
+    ``limit_bytes``: what this process can have, None where that is not known.
+    """
+    match = _PART.fullmatch(text)
+    if match is None:
+        return parse_size(text)
+    if limit_bytes is None:
+        raise BadSettings(
+            f"--maxmemory {text}: how much memory this machine or container has cannot be read "
+            "here, so take a size, such as 512MiB"
+        )
+    return int(float(match[1]) * limit_bytes / 100)
