@@ -6,7 +6,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup
 export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension import target_folder; print(target_folder())' 2>/dev/null)
 
-PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench
+PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench k8s
 
 .DEFAULT_GOAL := help
 .PHONY: breaking help setup demo up test test-python test-rust test-fuzz test-languages fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration dashboard protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
@@ -70,7 +70,7 @@ test-languages: setup ## the examples in Go, Node, Java, C++, Rust and by grpcur
 soak: setup ## 10,000 simulated clusters, then faults at random against real processes: make soak MINUTES=120 [SEED=7]
 	$(BIN)/python -m tools.soak --simulated $(or $(SIMULATED),10000) --minutes $(or $(MINUTES),60) --seed $(or $(SEED),$(shell date +%s))
 
-check: setup ## formatters, linters, types, import rules, protos
+check: setup ## formatters, linters, types, import rules, protos, manifests
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/mypy client/src/shoal coordinator/src/shoal_coordinator node/src/shoal_node tools bench
@@ -79,6 +79,7 @@ check: setup ## formatters, linters, types, import rules, protos
 	$(BIN)/buf lint protos
 	$(BIN)/python tools/configuration_page.py --check
 	$(BIN)/python tools/dashboard.py --check
+	$(BIN)/python -m tools.manifests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
