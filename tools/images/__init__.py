@@ -1,0 +1,1 @@
+"""Images without Docker and without a registry of images: see docs/images.md."""
