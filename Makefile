@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench k8s
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help images setup demo up test test-python test-rust test-fuzz test-languages fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration dashboard protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
+.PHONY: breaking help images setup demo up test test-python test-rust test-fuzz test-languages test-manifests fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration dashboard protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,6 +66,9 @@ test-cluster: setup ## real processes, real kills
 
 test-languages: setup ## the examples in Go, Node, Java, C++, Rust and by grpcurl, built afresh, against a cluster: [LANGUAGES='go java']
 	$(BIN)/python -m tools.languages $(LANGUAGES)
+
+test-manifests: setup ## k8s/ before a real kube-apiserver, built from its Go module the first time
+	$(BIN)/python -m tools.serverside
 
 images: setup ## build the Dockerfile's images by buildah, as root, without Docker, and try them: [WHEELS=folder]
 	$(BIN)/python -m tools.images $(if $(WHEELS),--wheels $(WHEELS))

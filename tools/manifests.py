@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import kubernetes_validate
 import yaml
 from tools.setup.console import MissingTool
-from tools.setup.kustomize import program
+from tools.setup.go_tools import kustomize
 from tools.setup.places import REPOSITORY
 
 OVERLAYS = REPOSITORY / "k8s" / "overlays"
@@ -36,7 +36,9 @@ def overlays() -> list[str]:
 
 def rendered(folder: Path) -> str:
     """Raises ``MissingTool`` where it cannot be."""
-    done = subprocess.run([program(), "build", folder], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [kustomize(), "build", folder], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise MissingTool(f"kustomize cannot render {folder}: {done.stderr.strip()}")
     return done.stdout

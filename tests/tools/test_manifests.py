@@ -24,7 +24,8 @@ from shoal_coordinator.main import main as coordinator
 from shoal_coordinator.process.configuration import names
 from shoal_node.main import main as node
 
-MONITORING = Path(__file__).resolve().parents[2] / "monitoring"
+REPOSITORY = Path(__file__).resolve().parents[2]
+MONITORING = REPOSITORY / "monitoring"
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +163,9 @@ def test_the_policies_open_the_ports_that_are_served(kind: list[Resource]) -> No
 def test_monitoring_is_told_what_stands_in_monitoring(kind: list[Resource]) -> None:
     alerts = one(kind, "ConfigMap", "shoal-alerts")["data"]["alerts.yaml"]
     assert yaml.safe_load(alerts) == yaml.safe_load((MONITORING / "alerts.yaml").read_text())
+
+
+def test_etcd_is_the_release_that_is_tested_with(kind: list[Resource]) -> None:
+    _, _, tag = str(container(kind, "StatefulSet", "etcd")["image"]).rpartition(":")
+    modules = (REPOSITORY / "tools" / "etcd" / "go.mod").read_text()
+    assert f"go.etcd.io/etcd/server/v3 {tag}\n" in modules

@@ -1,0 +1,1 @@
+"""The manifests before a real kube-apiserver: `make test-manifests`, see k8s/README.md."""
