@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import ssl
 import subprocess
@@ -72,6 +73,8 @@ class ApiServer:
 @contextlib.contextmanager
 def serving() -> Iterator[ApiServer]:
     """Raises ``MissingTool``."""
+    if shutil.which("openssl") is None:
+        raise MissingTool("openssl is missing, which makes a key: apt-get install openssl")
     program = kube_apiserver()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shoal-apiserver-")))
