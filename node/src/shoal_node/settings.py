@@ -83,6 +83,15 @@ class NodeSettings:
             )
         if not 1 <= self.threads <= _THREADS_MAX:
             raise BadSettings(f"--threads {self.threads} is not usable: take 1 to {_THREADS_MAX}")
+        if self.partition_metrics_max < 0:
+            raise BadSettings(
+                f"--partition-metrics {self.partition_metrics_max} is not usable: take 0 (none) "
+                "or more"
+            )
+        self._check_times()
+        self._check_memory()
+
+    def _check_times(self) -> None:
         if not 0 <= self.slow_request_ms <= _SLOW_REQUEST_MS_MAX:
             raise BadSettings(
                 f"--slow-request {self.slow_request_ms} is not usable: take 0 (every request) to "
@@ -93,16 +102,13 @@ class NodeSettings:
                 f"--near-grant-ms {self.near_grant_ms} is not usable: take 0 (no near caches) to "
                 f"{_NEAR_GRANT_MS_MAX} ms"
             )
-        if self.partition_metrics_max < 0:
-            raise BadSettings(
-                f"--partition-metrics {self.partition_metrics_max} is not usable: take 0 (none) "
-                "or more"
-            )
         if not 0 <= self.stop_seconds <= _STOP_SECONDS_MAX:
             raise BadSettings(
                 f"--stop-within {self.stop_seconds:g} is not usable: take 0 (hand nothing over) to "
                 f"{_STOP_SECONDS_MAX:g} seconds"
             )
+
+    def _check_memory(self) -> None:
         if self.maxmemory_bytes < _MAXMEMORY_BYTES_MIN:
             raise BadSettings(
                 f"--maxmemory of {self.maxmemory_bytes} bytes is too little: it bounds the whole "
