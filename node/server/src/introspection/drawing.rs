@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Samples a second, at most.
-pub(super) const SAMPLES_PER_SECOND_MAX: u32 = 32_768;
+pub(super) const SAMPLES_PER_SECOND_MAX: u32 = 16_384;
 /// The mean gap is looked at this often.
 const ROUND_MS: u64 = 100;
 /// So many samples in one round are answered at once.
@@ -159,9 +159,9 @@ mod tests {
     #[test]
     fn few_are_all_looked_at_and_of_many_no_more_than_the_bound() {
         let (drawing, mut pace) = (Drawing::default(), Pace::default());
-        // 20,000 a second.
-        let (samples, stand_for) = sampled(&drawing, &mut pace, 20, 1..1001);
-        assert_eq!((samples, stand_for), (20_000, 20_000));
+        // 10,000 a second.
+        let (samples, stand_for) = sampled(&drawing, &mut pace, 10, 1..1001);
+        assert_eq!((samples, stand_for), (10_000, 10_000));
         // 1,000,000 a second: the first few milliseconds may be too many.
         let (samples, stand_for) = sampled(&drawing, &mut pace, 1000, 1001..3001);
         assert!(

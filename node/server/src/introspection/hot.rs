@@ -1,6 +1,6 @@
 //! The keys that are used most now: sampled operations, counted by key, with decay.
 //!
-//! Every operation is counted while there are fewer than 32,768 a second, and as many of
+//! Every operation is counted while there are fewer than 16,384 a second, and as many of
 //! more ([`Drawing`]), each for the operations that it stands for. Counts halve every half
 //! second. A key whose count is below half a sample's is forgotten; so the table holds no
 //! more keys than were sampled in half a second, or little more. It has room for
@@ -15,10 +15,10 @@
 //!   `sqrt(count * (g - 1))`. Twice that is told as the error.
 //!
 //! The keys in use are those in the table. So a key at ten times the mean of the others is
-//! told, and as more than five times that, one second after it began, if 48 samples of it
-//! are to be expected by then: always where everything is counted and that is 70
-//! operations a second; where one in `g` is, from one operation in 256 of the node's upward.
-//! What is less costs the node too little for anybody to mind.
+//! told, and as more than five times that, one second after it began, if a steady count of
+//! 48 samples is to be expected of it: where everything is counted, from 67 operations a
+//! second upward; where one in `g` is, from one operation in 125 of the node's, or in 250 of
+//! a large load. What is less costs the node too little for anybody to mind.
 //!
 //! A thread that finds the table taken lets its sample go: nobody waits here.
 
@@ -110,6 +110,8 @@ pub(super) struct Sketch {
     /// When the counts were made smaller last: they are as of then.
     settled_ms: u64,
     began_ms: Option<u64>,
+    /// What one operation at this time counts as, for not to make all others smaller.
+    unit: (u64, f64),
     pace: Pace,
     one_in: u32,
 }
@@ -187,9 +189,11 @@ impl Sketch {
         if now_ms.saturating_sub(self.settled_ms) >= SETTLED_EVERY_MS {
             self.settle(now_ms);
         }
-        // Instead of making all others smaller.
-        let unit = 1.0 / left_after_ms(now_ms.saturating_sub(self.settled_ms));
-        let counts = f64::from(sample.operations) * unit;
+        if self.unit.0 != now_ms {
+            let unit = 1.0 / left_after_ms(now_ms.saturating_sub(self.settled_ms));
+            self.unit = (now_ms, unit);
+        }
+        let counts = f64::from(sample.operations) * self.unit.1;
         let reads = if sample.is_read { counts } else { 0.0 };
         self.total += counts;
         let is_full = self.counted.len() >= KEYS_MAX;
@@ -235,15 +239,18 @@ impl Sketch {
     fn settle(&mut self, now_ms: u64) {
         let left = left_after_ms(now_ms.saturating_sub(self.settled_ms));
         self.settled_ms = self.settled_ms.max(now_ms);
+        self.unit = (self.settled_ms, 1.0);
         self.total *= left;
+        let mut named = 0;
         let forgotten_below = FORGOTTEN_BELOW * f64::from(self.one_in.max(1));
         self.counted.retain(|_, counted| {
             counted.count *= left;
             counted.reads *= left;
-            counted.count >= forgotten_below
+            let stays = counted.count >= forgotten_below;
+            named += usize::from(stays && counted.key.is_some());
+            stays
         });
-        let counted = self.counted.values();
-        self.named = counted.filter(|it| it.key.is_some()).count();
+        self.named = named;
     }
 
     /// Operations a second, of a count. As of the last settling.
