@@ -57,14 +57,18 @@ async fn who_waits_goes_on_at_the_new_owner() {
     let [a, b] = &pair.nodes;
     let key = key_in(4, 0);
     let old = token(&a.client, filling(&key, LONG_MS, LONG_MS)).await;
-    let mut connection = client(&a.address).await;
-    let request = filling(&key, LONG_MS, LONG_MS);
-    let first = tokio::spawn(async move {
-        let next = connection.get(request).await.unwrap().into_inner();
-        (next, connection)
-    });
+    // Whichever is given the next token must not vanish: its connection stays.
+    let asks = async || {
+        let mut connection = client(&a.address).await;
+        let request = filling(&key, LONG_MS, LONG_MS);
+        tokio::spawn(async move {
+            let told = connection.get(request).await.unwrap().into_inner();
+            (told, connection)
+        })
+    };
+    let first = asks().await;
     waiters(a, 1).await;
-    let second = ask_apart(&a.address, filling(&key, LONG_MS, LONG_MS));
+    let second = asks().await;
     waiters(a, 2).await;
     a.plane.freeze_partition(4).unwrap();
     a.plane.close_partition(4).unwrap();
@@ -85,7 +89,7 @@ async fn who_waits_goes_on_at_the_new_owner() {
     assert_eq!(said(&refused.unwrap_err()), void());
     b.client.clone().set(set(&key, "v")).await.unwrap();
     let (one, _connection) = tokio::time::timeout(SOON, first).await.unwrap().unwrap();
-    let other = answer(second).await;
+    let (other, _connection) = tokio::time::timeout(SOON, second).await.unwrap().unwrap();
     let values = [&one, &other].map(|told| told.status());
     assert!(values.contains(&v1::Status::Hit) && values.contains(&v1::Status::Miss));
 }
