@@ -12,6 +12,7 @@ mod introspection;
 mod limits;
 mod moving;
 mod near;
+mod near_watchers;
 mod proxy;
 mod replication;
 mod standard;

@@ -8,20 +8,17 @@ use shoal_protos::v1;
 use shoal_protos::v1::operation::Operation;
 use shoal_server::{Limits, boottime_ns};
 use tokio_stream::StreamExt;
-use tonic::Code::{InvalidArgument, ResourceExhausted, Unavailable};
 use tonic::Streaming;
 
 use crate::fills::{LONG_MS, SOON, ask, filling, with_token};
-use crate::support::{
-    Client, Node, PARTITIONS, Pair, Said, client, eventually, get, key_in, said, set, stream_raw,
-};
+use crate::support::{Client, Node, PARTITIONS, Pair, eventually, get, key_in, set, stream_raw};
 
 type Updates = Streaming<v1::WatchInvalidationsResponse>;
 
-const HOUR_NS: u64 = 3_600_000_000_000;
+pub(crate) const HOUR_NS: u64 = 3_600_000_000_000;
 
 /// Read until the answer is granted, with a deadline that no load should need.
-async fn granted(client: &Client, asked: v1::GetRequest) -> v1::GetResponse {
+pub(crate) async fn granted(client: &Client, asked: v1::GetRequest) -> v1::GetResponse {
     let deadline = tokio::time::Instant::now() + SOON;
     loop {
         let answer = ask(client, asked.clone()).await;
@@ -33,7 +30,7 @@ async fn granted(client: &Client, asked: v1::GetRequest) -> v1::GetResponse {
 }
 
 /// Watch everything: the updates behind the positions, and where each partition stood.
-async fn watch(client: &Client, partitions: &[u32]) -> (Updates, Vec<(u32, u64, u64)>) {
+pub(crate) async fn watch(client: &Client, partitions: &[u32]) -> (Updates, Vec<(u32, u64, u64)>) {
     let partitions = partitions.iter().map(|&partition| v1::PartitionVersion {
         partition,
         version: None,
@@ -58,19 +55,19 @@ async fn watch(client: &Client, partitions: &[u32]) -> (Updates, Vec<(u32, u64, 
     (updates, positions)
 }
 
-async fn next(updates: &mut Updates) -> v1::WatchInvalidationsResponse {
+pub(crate) async fn next(updates: &mut Updates) -> v1::WatchInvalidationsResponse {
     let update = tokio::time::timeout(SOON, updates.next()).await;
     update.expect("an update").unwrap().unwrap()
 }
 
 /// The next update as (partition, epoch, sequence).
-async fn position(updates: &mut Updates) -> (u32, u64, u64) {
+pub(crate) async fn position(updates: &mut Updates) -> (u32, u64, u64) {
     let update = next(updates).await;
     assert!(update.keys.is_empty());
     (update.partition, update.epoch, update.sequence)
 }
 
-fn told(node: &Node, what: &str) -> u64 {
+pub(crate) fn told(node: &Node, what: &str) -> u64 {
     let near = node.plane.snapshot().near;
     near.iter().find(|(name, _)| *name == what).unwrap().1
 }
@@ -359,69 +356,6 @@ async fn an_invalidated_tag_is_told_without_keys_where_anything_is_granted() {
 }
 
 #[tokio::test]
-async fn a_partition_that_goes_is_told_and_one_that_comes_too() {
-    let node = Node::alone().await;
-    let key = key_in(3, 0);
-    node.client.clone().set(set(&key, "1")).await.unwrap();
-    let (mut updates, positions) = watch(&node.client, &[3, 5]).await;
-    assert_eq!(positions, [(3, 1, 0), (5, 1, 0)]);
-    granted(&node.client, get(&key)).await;
-    node.plane.freeze_partition(3).unwrap();
-    assert_eq!(position(&mut updates).await, (3, 0, 0));
-    let (_, late) = watch(&node.client, &[3]).await;
-    assert_eq!(late, [(3, 0, 0)]);
-    node.plane.thaw_partition(3).unwrap();
-    node.plane.thaw_partition(3).unwrap();
-    assert_eq!(position(&mut updates).await, (3, 1, 0));
-    // What was granted before is noted still.
-    node.client.clone().set(set(&key, "2")).await.unwrap();
-    assert_eq!(next(&mut updates).await.sequence, 1);
-    // Others are not asked for.
-    node.plane.close_partition(4).unwrap();
-    node.plane.close_partition(3).unwrap();
-    assert_eq!(position(&mut updates).await, (3, 0, 0));
-    node.plane.open_partition(3, 2, "c-2").unwrap();
-    assert_eq!(position(&mut updates).await, (3, 2, 1), "it counts on");
-    node.plane.follow_partition(3, "b", "", 3, "c-3").unwrap();
-    assert_eq!(position(&mut updates).await, (3, 0, 0));
-    node.plane.promote_partition(3, 4).unwrap();
-    assert_eq!(position(&mut updates).await, (3, 4, 1));
-    // What was asked for by name is told where it is not served, too.
-    let (_, positions) = watch(&node.client, &[3, 4]).await;
-    assert_eq!(positions, [(3, 4, 1), (4, 0, 0)]);
-    let beyond = v1::WatchInvalidationsRequest {
-        partitions: vec![v1::PartitionVersion {
-            partition: PARTITIONS,
-            version: None,
-        }],
-    };
-    let refused = node
-        .client
-        .clone()
-        .watch_invalidations(beyond)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        said(&refused),
-        Said(InvalidArgument, "MALFORMED_REQUEST", "NOT_APPLIED")
-    );
-}
-
-#[tokio::test]
-async fn a_lease_that_ends_is_told_of_every_partition() {
-    let node = Node::alone().await;
-    let (mut updates, _) = watch(&node.client, &[]).await;
-    node.plane.set_lease_deadline(0);
-    for partition in 0..PARTITIONS {
-        assert_eq!(position(&mut updates).await, (partition, 0, 0));
-    }
-    node.plane.set_lease_deadline(boottime_ns() + HOUR_NS);
-    for partition in 0..PARTITIONS {
-        assert_eq!(position(&mut updates).await, (partition, 1, 0));
-    }
-}
-
-#[tokio::test]
 async fn a_node_that_forwards_passes_the_grant_on_and_a_copy_grants_nothing() {
     let pair = Pair::start().await;
     let [a, b] = &pair.nodes;
@@ -479,64 +413,4 @@ async fn nothing_is_granted_where_grants_are_off() {
     }
     assert_eq!(node.plane.snapshot().hot.keys[0].key, key);
     assert_eq!(told(&node, "hot"), 0);
-}
-
-#[tokio::test]
-async fn a_watcher_that_is_too_slow_begins_anew() {
-    let node = Node::alone().await;
-    let (mut updates, _) = watch(&node.client, &[]).await;
-    // Nobody else runs on this thread meanwhile.
-    for _ in 0..5000 {
-        node.plane.freeze_partition(3).unwrap();
-        node.plane.thaw_partition(3).unwrap();
-    }
-    let ended = loop {
-        match updates.next().await.unwrap() {
-            Ok(update) => assert_eq!(update.partition, 3),
-            Err(status) => break status,
-        }
-    };
-    let expected = Said(ResourceExhausted, "TOO_MANY_REQUESTS", "NOT_APPLIED");
-    assert_eq!(said(&ended), expected);
-    assert_eq!(
-        (told(&node, "watchers_lost"), told(&node, "watchers")),
-        (1, 0)
-    );
-    let (_, positions) = watch(&node.client, &[3]).await;
-    assert_eq!(positions, [(3, 1, 0)]);
-}
-
-#[tokio::test]
-async fn watchers_have_a_bound() {
-    let limits = Limits {
-        watchers_max: 1,
-        ..Limits::default()
-    };
-    let node = Node::alone_with(limits).await;
-    let (first, _) = watch(&node.client, &[]).await;
-    let asked = v1::WatchInvalidationsRequest::default();
-    let refused = node
-        .client
-        .clone()
-        .watch_invalidations(asked)
-        .await
-        .unwrap_err();
-    let expected = Said(ResourceExhausted, "TOO_MANY_REQUESTS", "NOT_APPLIED");
-    assert_eq!(said(&refused), expected);
-    drop(first);
-    eventually("the first has left", || told(&node, "watchers") == 0).await;
-    watch(&node.client, &[]).await;
-}
-
-#[tokio::test]
-async fn watchers_are_told_that_the_node_stops() {
-    let node = Node::alone().await;
-    let apart = client(&node.address).await;
-    let (mut updates, _) = watch(&apart, &[]).await;
-    let plane = node.plane.clone();
-    let stop = tokio::spawn(async move { plane.stop(Duration::from_secs(30)).await });
-    let status = updates.next().await.unwrap().unwrap_err();
-    assert_eq!(said(&status), Said(Unavailable, "STOPPING", "NOT_APPLIED"));
-    drop((updates, apart));
-    stop.await.unwrap();
 }
