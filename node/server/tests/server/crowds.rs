@@ -58,17 +58,17 @@ async fn who_waits_goes_on_at_the_new_owner() {
     let key = key_in(4, 0);
     let old = token(&a.client, filling(&key, LONG_MS, LONG_MS)).await;
     // Whichever is given the next token must not vanish: its connection stays.
-    let asks = async || {
-        let mut connection = client(&a.address).await;
-        let request = filling(&key, LONG_MS, LONG_MS);
+    let asks = || {
+        let (address, request) = (a.address.clone(), filling(&key, LONG_MS, LONG_MS));
         tokio::spawn(async move {
+            let mut connection = client(&address).await;
             let told = connection.get(request).await.unwrap().into_inner();
             (told, connection)
         })
     };
-    let first = asks().await;
+    let first = asks();
     waiters(a, 1).await;
-    let second = asks().await;
+    let second = asks();
     waiters(a, 2).await;
     a.plane.freeze_partition(4).unwrap();
     a.plane.close_partition(4).unwrap();
