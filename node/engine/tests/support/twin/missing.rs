@@ -2,7 +2,7 @@
 
 use shoal_engine::{Engine, Now};
 
-use super::{PARTITIONS, Stored, Twin, partition_of};
+use super::{PARTITIONS, Stored, TIGHT_BYTES, Twin, partition_of};
 
 impl Twin {
     /// Every counter that the twin can know, where nothing is lost.
@@ -34,10 +34,13 @@ impl Twin {
         self.may_lose || known.is_none_or(|it| self.may_be_void(engine, key, it))
     }
 
-    /// Where there was no memory to note a tag, all older entries with any tag are void.
+    /// Where there was no memory to note a tag, all older entries with any tag are void. No
+    /// write need have been refused for it: what is left may do for an entry, and not for that.
     fn may_be_void(&self, engine: &Engine, key: u16, known: &Stored) -> bool {
         let invalidated_seq = self.rooms[partition_of(key) as usize].invalidated_seq;
         let is_older = known.version.seq < invalidated_seq;
-        is_older && !known.tags.is_empty() && engine.stats().memory_full > 0
+        let stats = engine.stats();
+        let is_short = stats.memory_full > 0 || stats.maxmemory_bytes <= TIGHT_BYTES as u64;
+        is_older && !known.tags.is_empty() && is_short
     }
 }
