@@ -36,7 +36,7 @@ test-rust: setup ## engine and data plane
 	cargo test --workspace --locked --quiet
 
 test-fuzz: setup ## every fuzz target for a minute, two at a time
-	nice -n 19 $(PYTHON) -m tools.fuzz --seconds 60
+	nice -n 19 $(PYTHON) -m tools.fuzz --seconds 60 $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 fuzz: setup ## longer, going on from earlier runs: make fuzz SECONDS=3600 [TARGET=hpack]
 	$(PYTHON) -m tools.fuzz --keep --seconds $(or $(SECONDS),600) $(if $(TARGET),--target $(TARGET))
