@@ -100,9 +100,14 @@ fn ask(service: &CacheService, method: Method, request: Bytes) {
             many(service, method, request, counts);
         }
         Method::Execute => execute(service, request),
-        Method::WatchTopology | Method::WatchInvalidations => {
+        Method::WatchTopology => {
             if service.watch(method, &request).is_ok() {
                 assert!(v1::WatchTopologyRequest::decode(request).is_ok());
+            }
+        }
+        Method::WatchInvalidations => {
+            if service.watch(method, &request).is_ok() {
+                assert!(v1::WatchInvalidationsRequest::decode(request).is_ok());
             }
         }
     }
