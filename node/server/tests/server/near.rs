@@ -10,15 +10,20 @@ use shoal_server::{Limits, boottime_ns};
 use tokio_stream::StreamExt;
 use tonic::Streaming;
 
-use crate::fills::{LONG_MS, SOON, ask, filling, with_token};
+use crate::fills::{LONG_MS, SOON, ask, filling, token, with_token};
 use crate::support::{Client, Node, PARTITIONS, Pair, eventually, get, key_in, set, stream_raw};
 
 type Updates = Streaming<v1::WatchInvalidationsResponse>;
 
 pub(crate) const HOUR_NS: u64 = 3_600_000_000_000;
 
-/// Read until the answer is granted, with a deadline that no load should need.
+/// Read until the answer is granted, many times with each request, so that the key is hot
+/// on a busy machine too.
 pub(crate) async fn granted(client: &Client, asked: v1::GetRequest) -> v1::GetResponse {
+    let mget = v1::MGetRequest {
+        keys: vec![asked.key.clone(); 100],
+        ..Default::default()
+    };
     let deadline = tokio::time::Instant::now() + SOON;
     loop {
         let answer = ask(client, asked.clone()).await;
@@ -26,6 +31,7 @@ pub(crate) async fn granted(client: &Client, asked: v1::GetRequest) -> v1::GetRe
             return answer;
         }
         assert!(tokio::time::Instant::now() < deadline, "it is not hot yet");
+        client.clone().m_get(mget.clone()).await.unwrap();
     }
 }
 
@@ -231,6 +237,42 @@ async fn what_is_loaded_with_a_token_is_told_and_a_load_is_not_granted() {
         .await
         .unwrap();
     assert_eq!(next(&mut updates).await.sequence, 2);
+}
+
+#[tokio::test]
+async fn who_is_to_refresh_early_is_not_granted_what_is_there() {
+    const LOAD: Duration = Duration::from_millis(20);
+    let node = Node::alone().await;
+    let key = key_in(3, 0);
+    node.client.clone().set(set(&key, "0")).await.unwrap();
+    granted(&node.client, get(&key)).await;
+    let del = v1::DelRequest {
+        keys: vec![key.clone()],
+        ..Default::default()
+    };
+    node.client.clone().del(del).await.unwrap();
+    let token = token(&node.client, filling(&key, LONG_MS, 0)).await;
+    // As long as that, the node believes, the next load takes as well.
+    tokio::time::sleep(LOAD).await;
+    let loaded = v1::SetRequest {
+        fresh_ms: 2000,
+        ttl_ms: LONG_MS,
+        ..with_token(&key, "1", &token)
+    };
+    node.client.clone().set(loaded).await.unwrap();
+    let mut eager = filling(&key, LONG_MS, 0);
+    eager.fill.as_mut().unwrap().beta = Some(100.0);
+    let deadline = tokio::time::Instant::now() + SOON;
+    loop {
+        let answer = ask(&node.client, eager.clone()).await;
+        assert_eq!(answer.status(), v1::Status::Hit, "it is fresh still");
+        if !answer.fill_token.is_empty() {
+            assert_eq!(answer.near_ms, 0);
+            break;
+        }
+        assert!(answer.near_ms > 0);
+        assert!(tokio::time::Instant::now() < deadline);
+    }
 }
 
 #[tokio::test]

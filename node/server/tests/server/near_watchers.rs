@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use shoal_protos::v1;
-use shoal_server::{Limits, boottime_ns};
+use shoal_server::{Eviction, Limits, Settings, boottime_ns};
 use tokio_stream::StreamExt;
 use tonic::Code::{InvalidArgument, ResourceExhausted, Unavailable};
 
+use crate::fills::{SOON, ask};
 use crate::near::{HOUR_NS, granted, next, position, told, watch};
-use crate::support::{Node, PARTITIONS, Said, client, eventually, get, key_in, said, set};
+use crate::support::{
+    Node, PARTITIONS, Said, client, eventually, get, key_in, said, set, settings,
+};
 
 #[tokio::test]
 async fn a_partition_that_goes_is_told_and_one_that_comes_too() {
@@ -56,6 +60,53 @@ async fn a_partition_that_goes_is_told_and_one_that_comes_too() {
     assert_eq!(
         said(&refused),
         Said(InvalidArgument, "MALFORMED_REQUEST", "NOT_APPLIED")
+    );
+}
+
+/// Who was granted it holds it still, whatever the node has dropped meanwhile.
+#[tokio::test]
+async fn a_delete_of_what_was_evicted_is_told() {
+    let node = Node::start(Settings {
+        maxmemory_bytes: 2 << 20,
+        eviction: Eviction::Lru,
+        ..settings("a")
+    })
+    .await;
+    for partition in 0..PARTITIONS {
+        node.plane.open_partition(partition, 1, "c-1").unwrap();
+    }
+    let key = key_in(3, 0);
+    let mut client = node.client.clone();
+    client.set(set(&key, "1")).await.unwrap();
+    let (mut updates, _) = watch(&client, &[3]).await;
+    granted(&client, get(&key)).await;
+    let by_name = v1::GetRequest {
+        read: v1::ReadMode::Primary as i32,
+        ..get(&key)
+    };
+    let deadline = tokio::time::Instant::now() + SOON;
+    let mut number = 0;
+    while ask(&client, by_name.clone()).await.status() == v1::Status::Hit {
+        assert!(tokio::time::Instant::now() < deadline, "it is not evicted");
+        for _ in 0..1000 {
+            number += 1;
+            let other = v1::SetRequest {
+                value: vec![b'v'; 4000].into(),
+                ..set(&Bytes::from(format!("other:{number}")), "")
+            };
+            client.set(other).await.unwrap();
+        }
+    }
+    let del = v1::DelRequest {
+        keys: vec![key.clone()],
+        ..Default::default()
+    };
+    let gone = client.del(del).await.unwrap().into_inner();
+    assert_eq!(gone.deleted, 0);
+    let update = next(&mut updates).await;
+    assert_eq!(
+        (update.keys, update.version),
+        (vec![key], Some(gone.versions[0]))
     );
 }
 
