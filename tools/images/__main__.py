@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.images.bases import MIRROR, python_base, rust_base, wheels_image
+from tools.images.bases import python_base, rust_base, wheels_image
 from tools.images.confined import opened
 from tools.images.trial import look, run_together
 from tools.setup.console import MissingTool, say
@@ -61,7 +61,7 @@ def require() -> None:
 def main() -> None:
     """Make the bases, build, and try."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--mirror", default=MIRROR, help="of Debian")
+    parser.add_argument("--mirror", help="of Debian; if left out, the one that debootstrap knows")
     parser.add_argument(
         "--wheels", type=Path, help="a folder with the three wheels, instead of building them"
     )

@@ -15,7 +15,6 @@ from tools.setup.extension import rustc_version
 from tools.setup.places import fingerprint
 
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
 COMPILER = ("gcc", "libc6-dev")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -30,8 +29,11 @@ _NEEDLESS = (
 )
 
 
-def python_base(mirror: str = MIRROR) -> str:
-    """Return the name of an image of Debian with Python alone."""
+def python_base(mirror: str | None) -> str:
+    """Return the name of an image of Debian with Python alone.
+
+    ``mirror``: of Debian's packages; None takes the one that debootstrap knows.
+    """
     name = f"localhost/shoal-base-python:{fingerprint([], SUITE, *PACKAGES, *_NEEDLESS)}"
     if is_there(name):
         return name
@@ -41,7 +43,8 @@ def python_base(mirror: str = MIRROR) -> str:
         run(
             [
                 *("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
-                *(SUITE, folder, mirror),
+                *(SUITE, folder),
+                *([] if mirror is None else [mirror]),
             ],
             what="debootstrap",
         )

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tools.images.confined import Image
+from tools.processes import free_ports, running, running_etcd
 
-from shoal.cli.up.etcd_binary import find
+from shoal.cli.up.probes import etcd_is_healthy
 
 COMPILERS = ("as", "c++", "cargo", "cc", "clang", "g++", "gcc", "go", "ld", "make", "rustc")
 _BINARIES = ("bin", "opt/shoal/bin", "sbin", "usr/bin", "usr/local/bin", "usr/sbin")
 _STEP_SECONDS = 60.0
+_ANSWER_SECONDS = 1.0
 _ASKS = "import os; print(os.getuid(), os.getgid())"
 _WRITES = "open('/opt/shoal/lib/x', 'w')"
 
@@ -42,30 +41,18 @@ def look(image: Image) -> str:
 
 def run_together(images: Mapping[str, Image]) -> str:
     """A real etcd, and a coordinator, a node and the tools out of their images."""
-    etcd_at, peer_at, admin_at, node_at, metrics_at = _free_ports(5)
+    admin_at, node_at, metrics_at = free_ports(3)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shoal-images-")))
-        etcd = f"http://127.0.0.1:{etcd_at}"
-        peer = f"http://127.0.0.1:{peer_at}"
-        stack.enter_context(
-            _running(
-                [
-                    *(str(find(os.environ).path), "--data-dir", str(folder / "etcd")),
-                    *("--listen-client-urls", etcd, "--advertise-client-urls", etcd),
-                    *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
-                    *("--initial-cluster", f"default={peer}", "--log-level", "error"),
-                ],
-                folder / "etcd.log",
-            )
-        )
-        _until(lambda: _listens(etcd_at), "etcd to listen")
+        etcd = stack.enter_context(running_etcd(folder))
+        _until(lambda: etcd_is_healthy(etcd, _ANSWER_SECONDS), "etcd to answer")
         coordinator = ("--etcd", etcd, "--listen", f"127.0.0.1:{admin_at}", "--replicas", "0")
         stack.enter_context(
-            _running(images["coordinator"].command(coordinator), folder / "coordinator.log")
+            running(images["coordinator"].command(coordinator), folder / "coordinator.log")
         )
         began = time.monotonic()
         node = stack.enter_context(
-            _running(
+            running(
                 images["node"].command(
                     [
                         *("--etcd", etcd, "--listen", f"127.0.0.1:{node_at}", "--id", "node-0"),
@@ -94,36 +81,7 @@ def _ends_well(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-@contextlib.contextmanager
-def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process until the block ends. Where that fails, the end of its log is shown."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-        try:
-            yield process
-        except AssertionError:
-            print(f"{log.name}: {log.read_text(errors='replace')[-2000:]}", file=sys.stderr)
-            raise
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _until(state: object, what: str) -> None:
-    assert callable(state)
+def _until(state: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + _STEP_SECONDS
     while not state():
         assert time.monotonic() < deadline, f"not within {_STEP_SECONDS:.0f} s: {what}"

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -21,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.processes import free_ports, running, running_etcd
 from tools.setup.console import MissingTool
 from tools.setup.go_tools import kube_apiserver
-
-from shoal.cli.up.etcd_binary import find
 
 _START_SECONDS = 120.0
 _CALL_SECONDS = 60.0
@@ -78,26 +75,15 @@ def serving() -> Iterator[ApiServer]:
     program = kube_apiserver()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shoal-apiserver-")))
-        etcd_at, peer_at, at = _free_ports(3)
-        etcd, peer = f"http://127.0.0.1:{etcd_at}", f"http://127.0.0.1:{peer_at}"
-        stack.enter_context(
-            _running(
-                [
-                    *(str(find(os.environ).path), "--data-dir", str(folder / "etcd")),
-                    *("--listen-client-urls", etcd, "--advertise-client-urls", etcd),
-                    *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
-                    *("--initial-cluster", f"default={peer}", "--unsafe-no-fsync"),
-                ],
-                folder / "etcd.log",
-            )
-        )
+        (at,) = free_ports(1)
+        etcd = stack.enter_context(running_etcd(folder))
         token, key = secrets.token_hex(16), folder / "accounts.key"
         (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
         subprocess.run(
             ["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True
         )
         process = stack.enter_context(
-            _running(
+            running(
                 [
                     *(str(program), f"--etcd-servers={etcd}", f"--secure-port={at}"),
                     *("--bind-address=127.0.0.1", f"--cert-dir={folder}"),
@@ -132,22 +118,3 @@ def _ready(process: subprocess.Popen[bytes], folder: Path, url: str, token: str)
             log = (folder / "apiserver.log").read_text(errors="replace")
             raise MissingTool(f"kube-apiserver did not come up: {log[-3000:]}")
         time.sleep(0.2)
-
-
-@contextlib.contextmanager
-def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

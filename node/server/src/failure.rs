@@ -6,7 +6,6 @@
 //!                          Malformed BadCondition BadTag BatchTooLarge
 //!   somewhere else         Moved
 //!   too late               FillTokenVoid
-//!   not yet                NotServed
 //!   nobody can now         NoOwner LeaseExpired PartitionMoving ForwardFailed Stopping
 //!   the copies are short   TooFewCopies NotReplicated
 //!   a bound is reached     MemoryFull TooManyRequests
@@ -70,9 +69,6 @@ pub enum Failure {
     BatchTooLarge(String),
     Moved(Owner),
     FillTokenVoid,
-    NotServed {
-        field: &'static str,
-    },
     NoOwner {
         partition: u32,
     },
@@ -133,7 +129,6 @@ impl Failure {
             Failure::BatchTooLarge(_) => Reason::BatchTooLarge,
             Failure::Moved(_) => Reason::Moved,
             Failure::FillTokenVoid => Reason::FillTokenVoid,
-            Failure::NotServed { .. } => Reason::NotServed,
             Failure::NoOwner { .. } => Reason::NoOwner,
             Failure::LeaseExpired(_) => Reason::LeaseExpired,
             Failure::PartitionMoving { .. } => Reason::PartitionMoving,
@@ -198,7 +193,6 @@ impl Failure {
                 ("epoch".into(), owner.epoch.to_string()),
                 ("partition".into(), owner.partition.to_string()),
             ],
-            Failure::NotServed { field } => vec![("field".into(), (*field).into())],
             Failure::NoOwner { partition }
             | Failure::PartitionMoving { partition }
             | Failure::NotReplicated { partition, .. } => {
@@ -302,9 +296,6 @@ impl fmt::Display for Failure {
                 "partition {} is owned by {} at {} since epoch {}: ask there",
                 owner.partition, owner.node.id, owner.node.address, owner.epoch
             ),
-            Failure::NotServed { field } => {
-                write!(f, "{field} is not served by this release: leave it out")
-            }
             Failure::NoOwner { partition } => write!(
                 f,
                 "nobody serves partition {partition} now: try again in a moment"

@@ -72,7 +72,8 @@ reasons! {
     Moved = "MOVED" => FailedPrecondition,
     /// The key was written since the fill token was given, or the token's time is over.
     FillTokenVoid = "FILL_TOKEN_VOID" => FailedPrecondition,
-    /// The field or method is in the contract and not served yet.
+    /// The field or method is in the contract, and this release does not serve it. This one
+    /// serves all.
     NotServed = "NOT_SERVED" => Unimplemented,
     /// Nobody serves the partition now.
     NoOwner = "NO_OWNER" => Unavailable,

@@ -19,8 +19,9 @@ SHOAL = Path(sys.executable).with_name("shoal")
 class Shell:
     """Runs ``shoal`` against one cluster."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, coordinator: str) -> None:
         self.url = url
+        self.coordinator = coordinator
 
     def __call__(
         self, *arguments: str | bytes, code: int = 0, stdin: bytes = b""
@@ -28,7 +29,7 @@ class Shell:
         """Return stdout and stderr of a command that must end with this code."""
         finished = subprocess.run(
             [SHOAL, *arguments],
-            env={"SHOAL_URL": self.url},
+            env={"SHOAL_URL": self.url, "SHOAL_COORDINATOR": self.coordinator},
             input=stdin,
             capture_output=True,
             timeout=30,
@@ -41,7 +42,7 @@ class Shell:
 @pytest.fixture(scope="module")
 def shell() -> Iterator[Shell]:
     with LocalCluster(nodes=2, partitions=16) as cluster:
-        yield Shell(cluster.url)
+        yield Shell(cluster.url, cluster.coordinators[0][0])
 
 
 def test_a_value_is_read_back_byte_for_byte(shell: Shell) -> None:
@@ -113,3 +114,17 @@ def test_bench_loads_the_cluster_and_tells_how_fast_it_was(shell: Shell) -> None
     assert 0 < told["get"]["p50_ms"] <= told["get"]["p99_ms"] <= told["get"]["p99.9_ms"]
     assert shell("get", "shoal-bench:699")[0]
     assert "shoal-bench" not in shell("bench", *flags, "--reads", "0")[0].decode()
+
+
+def test_top_tells_what_each_node_did_between_two_looks(shell: Shell) -> None:
+    printed, _ = shell("top", "--every", "0.3", "--count", "2", "-o", "json")
+    for look in printed.splitlines():
+        nodes = json.loads(look)["nodes"]
+        assert sorted(node["node"] for node in nodes) == ["node-1", "node-2"]
+        assert {node["state"] for node in nodes} == {"up"}
+        assert sum(node["primary_partitions"] for node in nodes) == 16
+        assert all(node["operations_per_second"] >= 0 for node in nodes)
+        assert all(0 < node["memory_bytes"] < node["maxmemory_bytes"] for node in nodes)
+    table = shell("top", "--every", "0.3", "--count", "1")[0].decode()
+    assert "ops/s" in table
+    assert "node-2" in table

@@ -9,7 +9,8 @@
 //!              release_fill                likewise
 //!              get with a fill             `fill`
 //! many keys    mget mset del execute       through `batch`
-//! streams      execute, one message at a time; watch_topology, watch_invalidations
+//! streams      execute, one message at a time; watch_topology, watch_invalidations,
+//!              through `watching`
 //! every key    invalidate_tag, over all nodes
 //! ```
 //!
@@ -39,6 +40,7 @@ mod subject;
 mod touch;
 mod watch_invalidations;
 mod watch_topology;
+mod watching;
 mod wire;
 
 use std::future::Future;

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use futures_util::stream::unfold;
 use prost::Message;
 use shoal_protos::v1;
 use tokio::sync::broadcast::error::RecvError;
@@ -19,6 +18,7 @@ use tokio::sync::watch;
 use crate::failure::Failure;
 use crate::near::{Update, Watch, response};
 use crate::node::{Node, stopped};
+use crate::service::watching::{Watching, updates};
 use crate::service::{Outcome, Responses, malformed};
 
 /// One of a bounded number of watchers.
@@ -53,16 +53,10 @@ pub(super) fn handle(node: &Arc<Node>, request: &Bytes) -> Result<Responses, Fai
         wanted: (!wanted.is_empty()).then_some(wanted),
         place,
     };
-    Ok(Box::pin(unfold(Some(watcher), |watcher| async move {
-        let mut watcher = watcher?;
-        match watcher.next().await {
-            Ok(update) => Some((Ok(update), Some(watcher))),
-            Err(failure) => Some((Err(failure), None)),
-        }
-    })))
+    Ok(updates(watcher))
 }
 
-impl Watcher {
+impl Watching for Watcher {
     async fn next(&mut self) -> Outcome {
         if let Some(position) = self.next_position() {
             return Ok(position);
@@ -97,7 +91,9 @@ impl Watcher {
             }
         }
     }
+}
 
+impl Watcher {
     /// Where the next partition stands that it is to be told of at first.
     fn next_position(&mut self) -> Option<Bytes> {
         while let Some(&(epoch, sequence)) = self.watch.positions.get(self.told) {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use futures_util::stream::unfold;
 use prost::Message;
 use shoal_protos::v1;
 use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::node::{Node, stopped};
+use crate::service::watching::{Watching, updates};
 use crate::service::{Outcome, Responses, malformed};
 use crate::topology::Revision;
 
@@ -33,13 +33,7 @@ pub(super) fn handle(node: &Arc<Node>, request: &Bytes) -> Result<Responses, Fai
         .map_err(|_| malformed("WatchTopologyRequest"))?;
     let mut watcher = Watcher::new(node.clone(), asked.known_revision)?;
     watcher.revisions.mark_changed();
-    Ok(Box::pin(unfold(Some(watcher), |watcher| async move {
-        let mut watcher = watcher?;
-        match watcher.next().await {
-            Ok(update) => Some((Ok(update), Some(watcher))),
-            Err(failure) => Some((Err(failure), None)),
-        }
-    })))
+    Ok(updates(watcher))
 }
 
 impl Watcher {
@@ -59,7 +53,9 @@ impl Watcher {
         }
         Ok(watcher)
     }
+}
 
+impl Watching for Watcher {
     /// The next revision above what the watcher knows.
     async fn next(&mut self) -> Outcome {
         loop {
