@@ -46,6 +46,13 @@ def root(folder: Path, files: dict[str, str]) -> Path:
             },
             400,
         ),
+        (
+            {
+                "proc/self/cgroup": "5:memory:/\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+            },
+            None,
+        ),
     ],
 )
 def test_the_least_limit_counts(

@@ -55,6 +55,18 @@ def test_the_environment_names_the_file_and_any_setting(tmp_path: Path) -> None:
     assert run(environment=environment).stdout == "x 10 me False\n"
 
 
+def test_the_file_is_read_first_wherever_its_flag_was_declared(tmp_path: Path) -> None:
+    @click.command(context_settings=CONTEXT_SETTINGS)
+    @click.option("--etcd", required=True)
+    @config_option("node")
+    def late(etcd: str) -> None:
+        click.echo(etcd)
+
+    file = tmp_path / "shoal.toml"
+    file.write_text('etcd = "x"\n')
+    assert CliRunner().invoke(late, env={"SHOAL_CONFIG": str(file)}).stdout == "x\n"
+
+
 def test_another_program_s_table_is_not_looked_at(tmp_path: Path) -> None:
     file = tmp_path / "shoal.toml"
     file.write_text('etcd = "x"\n[coordinator]\npartitions = 16\n')
