@@ -59,6 +59,21 @@ def test_a_granted_answer_is_given_from_memory(client, cluster, other) -> None:
         assert client.get("k") == b"new"
 
 
+def test_many_keys_are_held_and_answered_like_one(client, cluster, other) -> None:
+    other.set_many({"k": b"old", "l": b"old", "m": b"old"})
+    hold(client, "k")
+    client.get_many(["k", "l"])
+    before = client.near_stats()
+    assert client.get("l") == b"old"
+    assert client.near_stats().hits == before.hits + 1
+    with cluster.near_cut_off():
+        other.set_many({"k": b"new", "l": b"new", "m": b"new"})
+        assert client.get_many(["k", "m", "l"]) == {"k": b"old", "m": b"new", "l": b"old"}
+        assert set(client.get_many(["k", "l"], read="primary").values()) == {b"new"}
+        client.set("l", b"mine")
+        assert client.get_many(["k", "l"]) == {"k": b"old", "l": b"mine"}
+
+
 @pytest.mark.parametrize(
     ("write", "reads"),
     [

@@ -66,10 +66,17 @@ class Versioned(NamedTuple):
     version: Version
 
 
-def versioned_value_of(answer: cache_pb2.GetResponse) -> Versioned | Failure:
+class Answered(NamedTuple):
+    """What one key of many was answered, and the answer with all that it says."""
+
+    value: bytes | MissingType | AbsentType
+    answer: cache_pb2.GetResponse
+
+
+def answered_of(answer: cache_pb2.GetResponse) -> Answered | Failure:
     """Read one entry of an MGet. The version of a miss is how far the copy had come."""
     value = value_of(answer)
-    return value if isinstance(value, Failure) else Versioned(value, version_of(answer.version))
+    return value if isinstance(value, Failure) else Answered(value, answer)
 
 
 def version_of(version: cache_pb2.Version) -> Version:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from shoal._core.answers import Versioned, set_result_of, value_of, version_of, versioned_value_of
+from shoal._core.answers import Versioned, answered_of, set_result_of, value_of, version_of
 from shoal._core.effects import Method
 from shoal._core.failures import Failure, bad_answer
 from shoal._core.reading import BY_THE_PRIMARY, Reading
@@ -55,11 +55,11 @@ class Batch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GetBatch:
-    """MGet. Results are values, MISSING or ABSENT; for a session, with their versions."""
+    """MGet. Results are values, MISSING or ABSENT; where all is asked for, ``Answered``."""
 
     keys: Sequence[bytes]
     reading: Reading = BY_THE_PRIMARY
-    with_versions: bool = False
+    with_answers: bool = False
     method: ClassVar[Method] = "MGet"
     repeat: ClassVar[Repeat] = Repeat.ALWAYS
 
@@ -87,7 +87,7 @@ class GetBatch:
     def results(self, answer: cache_pb2.MGetResponse, count: int) -> list[Any]:
         if len(answer.entries) != count:
             return _miscounted(len(answer.entries), count)
-        read = versioned_value_of if self.with_versions else value_of
+        read = answered_of if self.with_answers else value_of
         return [read(entry) for entry in answer.entries]
 
 

@@ -16,8 +16,8 @@ from shoal._core.durations import Duration, duration_ms
 from shoal._core.effects import AwaitTopology, Listen, Operation
 from shoal._core.failures import CONNECTION_LOST, UNREACHABLE, Code, Failure, error_of
 from shoal._core.grouping import call_owners
-from shoal._core.near import Mark
-from shoal._core.reading import reading_of_many, reading_of_one, reading_of_session
+from shoal._core.near import Mark, Near
+from shoal._core.reading import Reading, reading_of_many, reading_of_one, reading_of_session
 from shoal._core.requests import (
     wire_ack,
     wire_condition,
@@ -260,24 +260,48 @@ def get_many(
     reading = reading_of_many(read, at_least, core.settings)
     if not wires:
         return {}
-    if session is None:
-        values = yield from call_owners(core, wires, GetBatch(wires, reading), seconds)
+    if session is not None:
+        values = yield from _read_many_of_session(core, wires, seconds, session)
+    elif core.near is not None and at_least is None and (read is None or read != ReadMode.PRIMARY):
+        values = yield from _read_many_near(core, core.near, wires, reading, seconds)
     else:
-        values = yield from _read_many(core, wires, seconds, session)
+        values = yield from call_owners(core, wires, GetBatch(wires, reading), seconds)
     value_by_wire = dict(zip(wires, values, strict=True))
     return {key: value_by_wire[wire] for key, wire in wire_of.items()}
 
 
-def _read_many(
+def _read_many_of_session(
     core: Core, wires: list[bytes], seconds: float, session: Remembered
 ) -> Operation[list[Any]]:
     seconds = yield from _knowing(core, seconds)
     reading = reading_of_session(wires, session, core.topology, core.settings)
-    batch = GetBatch(wires, reading, with_versions=True)
+    batch = GetBatch(wires, reading, with_answers=True)
     results = yield from call_owners(core, wires, batch, seconds)
-    for wire, (_, version) in zip(wires, results, strict=True):
-        _note(core, session, wire, version)
+    for wire, (_, answer) in zip(wires, results, strict=True):
+        _note(core, session, wire, version_of(answer.version))
     return [value for value, _ in results]
+
+
+def _read_many_near(
+    core: Core, near: Near, wires: list[bytes], reading: Reading, seconds: float
+) -> Operation[list[Any]]:
+    """Ask for what is not held, and hold of it what may be."""
+    now = core.clock()
+    value_of_wire: dict[bytes, Any] = {}
+    for wire in wires:
+        held = near.get(wire, now)
+        if held is not None:
+            value_of_wire[wire] = held.value
+    asked = [wire for wire in wires if wire not in value_of_wire]
+    if asked:
+        marks = [core.mark_near(wire) for wire in asked]
+        batch = GetBatch(asked, reading, with_answers=True)
+        results = yield from call_owners(core, asked, batch, seconds)
+        for wire, mark, (value, answer) in zip(asked, marks, results, strict=True):
+            value_of_wire[wire] = value
+            if mark is not None:
+                yield from hold(core, wire, answer, mark)
+    return [value_of_wire[wire] for wire in wires]
 
 
 def set_many(
