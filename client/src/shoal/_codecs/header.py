@@ -29,6 +29,10 @@ class Compression(IntEnum):
     ZSTD = 1
 
 
+# Ten times faster than to call the enum.
+_COMPRESSIONS: Final = {int(each): each for each in Compression}
+
+
 class Frame(NamedTuple):
     """A value as it is stored, taken apart."""
 
@@ -53,8 +57,7 @@ def unframed(stored: bytes) -> Frame:
             f"the value has a frame of version {stored[1]}, this client reads {_VERSION}: "
             "bring the client up to date"
         )
-    try:
-        compression = Compression(stored[3])
-    except ValueError as error:
-        raise UnreadableValue(f"the value names compression {stored[3]}, unknown here") from error
+    compression = _COMPRESSIONS.get(stored[3])
+    if compression is None:
+        raise UnreadableValue(f"the value names compression {stored[3]}, unknown here")
     return Frame(stored[2], compression, stored[HEADER_BYTES:])

@@ -11,7 +11,7 @@ A node that serves no fills answers NOT_SERVED, which is raised as NotServed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from shoal._core.answers import set_result_of, value_of, version_of
 from shoal._core.core import Core
@@ -80,15 +80,30 @@ class Content:
     """0: it is never stale."""
 
 
-def look(core: Core, key: bytes, lease: Lease | None, *, near: bool = False) -> Operation[Looked]:
-    """Read a key at its primary; ``near``: or from this client's memory."""
-    if near and core.near is not None:
-        now = core.clock()
-        held = core.near.get(key, now)
-        if held is not None:
-            left_ms = max(1, int((held.ends_at - now) * 1000)) if held.ends_at else 0
-            has_fresh_time = held.fresh_until > 0
-            return Looked(held.value, held.version, left_ms, b"", has_fresh_time=has_fresh_time)
+class HeldNear(NamedTuple):
+    """What this client's memory says of a key."""
+
+    found: bytes | AbsentType
+    ttl_ms: int
+    """Remaining time to live; 0: no end."""
+    has_fresh_time: bool
+    """Then it is fresh: nothing is held for longer."""
+
+
+def look_near(core: Core, key: bytes) -> HeldNear | None:
+    """Read a key from this client's memory; None: it is not there."""
+    if core.near is None:
+        return None
+    now = core.clock()
+    held = core.near.get(key, now)
+    if held is None:
+        return None
+    left_ms = max(1, int((held.ends_at - now) * 1000)) if held.ends_at else 0
+    return HeldNear(held.value, left_ms, held.fresh_until > 0)
+
+
+def look(core: Core, key: bytes, lease: Lease | None) -> Operation[Looked]:
+    """Read a key at its primary."""
     mark = core.mark_near(key)
     message = cache_pb2.GetRequest(key=key)
     seconds = core.timeout_seconds

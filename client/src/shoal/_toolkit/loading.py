@@ -53,7 +53,7 @@ from shoal._toolkit.effects import Ask, Background, Fly, Load, Part, Plan
 from shoal._toolkit.freshness import Zone
 from shoal._toolkit.recipe import OnError, Recipe
 from shoal._toolkit.settings import CacheSettings
-from shoal._values import ABSENT, MISSING, AbsentType
+from shoal._values import ABSENT, MISSING, AbsentType, MissingType
 
 _CACHE_FAILED: Final = (
     DeadlineExceeded,
@@ -126,6 +126,9 @@ class Loading:
 
     def get_or_load(self, key: bytes, loader: Callable[[], Any], recipe: Recipe) -> Plan[Any]:
         """Return the value, or ABSENT. Raises what the loader raises, LoadRefused, ShoalError."""
+        value = self._held(key, recipe)
+        if value is not MISSING:
+            return value
         outcome = Outcome(MISSING, is_overtaken=True)
         for _ in range(_ROUNDS):
             read = yield from self._first_look(key, recipe)
@@ -169,16 +172,29 @@ class Loading:
             self._counters.count("absent" if read.value is ABSENT else "hits")
         return read.value
 
+    def _held(self, key: bytes, recipe: Recipe) -> Any:
+        """Return what this client's memory has, if it is fresh, without any effect: such a hit
+        is what a hot key costs an application. MISSING: look."""
+        near = filling.look_near(self._core, key)
+        if near is None:
+            return MISSING
+        if not near.has_fresh_time and recipe.lifetime.zone(near.ttl_ms) is not Zone.FRESH:
+            return MISSING
+        value = self.value_of(key, near.found)
+        if value is not MISSING:
+            self._counters.count("absent" if value is ABSENT else "hits")
+        return value
+
     def _first_look(self, key: bytes, recipe: Recipe) -> Plan[Read]:
         """Look, and be given the token to refresh what is there, if it is due."""
         if self._leases_from > self._core.clock():
-            return (yield from self._read(key, recipe, near=True))
+            return (yield from self._read(key, recipe))
         try:
             lease = Lease(self._lease_ms, refresh_only=True)
-            return (yield from self._read(key, recipe, lease, near=True))
+            return (yield from self._read(key, recipe, lease))
         except NotServed:
             self._leases_from = self._core.clock() + LEASES_ASKED_AGAIN_SECONDS
-            return (yield from self._read(key, recipe, near=True))
+            return (yield from self._read(key, recipe))
 
     def _refill(
         self, key: bytes, loader: Callable[[], Any], recipe: Recipe, read: Read
@@ -332,25 +348,23 @@ class Loading:
         ttl_ms, fresh_ms = times.stored_ms(self._random)
         return Content(encoded, ttl_ms=ttl_ms, tags=recipe.tags, fresh_ms=fresh_ms)
 
-    def value_of(self, key: bytes, looked: Looked) -> Any:
+    def value_of(self, key: bytes, found: bytes | MissingType | AbsentType) -> Any:
         """Return what a look found; MISSING also for what cannot be read."""
-        if not isinstance(looked.found, bytes):
-            return looked.found
+        if not isinstance(found, bytes):
+            return found
         try:
-            return self._serializer.decode(looked.found, key)
+            return self._serializer.decode(found, key)
         except UnreadableValue:
             self._counters.count("unreadable")
             return MISSING
 
-    def _read(
-        self, key: bytes, recipe: Recipe, lease: Lease | None = None, *, near: bool = False
-    ) -> Plan[Read]:
+    def _read(self, key: bytes, recipe: Recipe, lease: Lease | None = None) -> Plan[Read]:
         try:
-            looked: Looked = yield Ask(filling.look(self._core, key, lease, near=near))
+            looked: Looked = yield Ask(filling.look(self._core, key, lease))
         except _CACHE_FAILED as error:
             self._note_failure(error, recipe)
             return Read(None, None)
-        value = self.value_of(key, looked)
+        value = self.value_of(key, looked.found)
         if value is MISSING:
             return Read(looked, None)
         if value is ABSENT:

@@ -59,5 +59,5 @@ class WriteBehind:
         looked = yield Ask(filling.look(self._core, taken.key, None))
         if looked.found is MISSING:
             return
-        if self._loading.value_of(taken.key, looked) != taken.value:
+        if self._loading.value_of(taken.key, looked.found) != taken.value:
             yield Ask(operations.delete(self._core, [taken.key], ack=None, timeout=None))
