@@ -11,7 +11,6 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import binaries, catalogue, table
-from bench.loader_process import LoadFailed
 from bench.machine import cores, description
 from bench.results import Results
 from bench.scenarios.plan import Plan
@@ -43,14 +42,12 @@ def main(words: list[str] | None = None) -> None:
     )
     for sentence in skipped:
         plan.say(f"skipped: {sentence}")
-    try:
-        findings = catalogue.run(plan, names)
-    except (LoadFailed, RuntimeError) as failed:
-        sys.exit(f"bench: {failed}")
+    findings, failed = catalogue.run(plan, names)
     results = Results(
         machine=description(),
         servers={"Shoal": arguments.shoal, **versions},
         skipped=tuple(skipped),
+        failed=tuple(failed),
         repetitions=plan.repetitions,
         seconds=time.monotonic() - started,
         findings=tuple(findings),
@@ -61,6 +58,8 @@ def main(words: list[str] | None = None) -> None:
 
         chart.draw(results, arguments.chart)
     table.show(results, console)
+    if failed:
+        sys.exit(f"bench: not measured: {len(failed)} of the scenarios; see above")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,7 +11,8 @@ from bench.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """``servers``: versions by name. ``skipped``: a sentence for each peer that was missing."""
+    """``servers``: versions by name. ``skipped``: a sentence for each peer that was missing.
+    ``failed``: one for each scenario that could not be measured."""
 
     machine: dict[str, str | int]
     servers: dict[str, str]
@@ -19,12 +20,14 @@ class Results:
     repetitions: int
     seconds: float
     findings: tuple[Finding, ...]
+    failed: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         said = {
             "machine": self.machine,
             "servers": self.servers,
             "skipped": self.skipped,
+            "failed": self.failed,
             "repetitions": self.repetitions,
             "seconds": round(self.seconds, 1),
             "findings": [finding.to_dict() for finding in self.findings],
@@ -38,6 +41,7 @@ class Results:
             machine=said["machine"],
             servers=said["servers"],
             skipped=tuple(said["skipped"]),
+            failed=tuple(said["failed"]),
             repetitions=said["repetitions"],
             seconds=said["seconds"],
             findings=tuple(Finding.from_dict(each) for each in said["findings"]),

@@ -31,8 +31,8 @@ def show(results: Results, console: Console) -> None:
         console.print(finding_table(finding))
         for sentence in sentences(finding):
             console.print(f"  {sentence}", highlight=False)
-    for sentence in results.skipped:
-        console.print(f"skipped: {sentence}", highlight=False)
+    for sentence in _left_out(results):
+        console.print(sentence, highlight=False)
 
 
 def goals_table(findings: Sequence[Finding]) -> Table:
@@ -91,6 +91,11 @@ def sentences(finding: Finding) -> list[str]:
     return [*noise, *finding.notes]
 
 
+def _left_out(results: Results) -> list[str]:
+    skipped = [f"skipped: {sentence}" for sentence in results.skipped]
+    return [*skipped, *(f"not measured: {sentence}" for sentence in results.failed)]
+
+
 def markdown(results: Results) -> str:
     """The whole run, for a document."""
     machine = results.machine
@@ -111,8 +116,8 @@ def markdown(results: Results) -> str:
         lines += _rows(headings, [row_cells(row) for row in finding.rows])
         if said := sentences(finding):
             lines += ["", *(f"- {sentence}" for sentence in said)]
-    if results.skipped:
-        lines += ["", *(f"- skipped: {sentence}" for sentence in results.skipped)]
+    if left_out := _left_out(results):
+        lines += ["", *(f"- {sentence}" for sentence in left_out)]
     return "\n".join(lines) + "\n"
 
 

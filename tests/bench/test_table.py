@@ -18,7 +18,15 @@ def test_the_terminal_shows_goals_figures_notes_and_what_was_skipped() -> None:
     out = io.StringIO()
     show(results(), Console(file=out, width=160))
     text = out.getvalue()
-    for shown in ("<= 0.6", "0.28 .. 0.31", "met", "123,456", "something to know", "skipped: mem"):
+    for shown in (
+        "<= 0.6",
+        "0.28 .. 0.31",
+        "met",
+        "123,456",
+        "something to know",
+        "skipped: mem",
+        "not measured: join",
+    ):
         assert shown in text
     # Nobody has a latency here, so no column is spent on it.
     assert "p99 us" not in text
@@ -30,6 +38,7 @@ def test_markdown_holds_the_same() -> None:
     assert "| get-4x32 | Shoal / Redis | 0.30 | 0.28 .. 0.31 | <= 0.6 | met |" in text
     assert "| Redis | GET, 50 x 1 | 7.10 | 7.00 .. 7.20 | 65,432 |" in text
     assert "- skipped: memcached is missing" in text
+    assert "- not measured: join: a node did not start" in text
 
 
 def test_figures_have_three_digits() -> None:

@@ -51,6 +51,7 @@ def results() -> Results:
         skipped=("memcached is missing: apt-get install memcached, or set MEMCACHED",),
         repetitions=3,
         seconds=12.5,
+        failed=("join: a node did not start",),
         findings=(
             finding([0.28, 0.3, 0.31], Goal(0.6)),
             Finding("nothing", "rows alone", "bytes", (Row("Shoal", "", Sample.of([20.0])),)),
