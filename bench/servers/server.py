@@ -24,12 +24,13 @@ class MissingPeer(Exception):
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What a server says of itself. ``memory_bytes``: as it counts its data. ``evicted``:
-    entries dropped for want of room; only Shoal is asked. ``applied``: the numbered operations
-    of all its copies, where the data plane alone is asked."""
+    entries dropped for want of room, ``reads``: keys looked up; only Shoal is asked for these.
+    ``applied``: the numbered operations of all its copies, where the data plane alone is asked."""
 
     entries: int
     memory_bytes: int
     evicted: int = 0
+    reads: int = 0
     applied: int = 0
 
 

@@ -117,6 +117,12 @@ def metrics_counts(exposition: str) -> Counts:
         entries=figure("shoal_entries"),
         memory_bytes=figure("shoal_memory_bytes"),
         evicted=figure("shoal_evicted_total"),
+        reads=sum(
+            int(float(count))
+            for count in re.findall(
+                r'^shoal_operations_total\{.*operation="get".*\} (\S+)$', exposition, re.MULTILINE
+            )
+        ),
     )
 
 

@@ -32,6 +32,7 @@ def test_every_scenario_that_the_issue_has_a_figure_for_is_there() -> None:
         "replication",
         "handoff",
         "join",
+        "viral",
     }
     assert others <= set(catalogue.NAMES)
 

@@ -28,8 +28,11 @@ def test_a_node_tells_entries_and_bytes() -> None:
     said = (
         "# HELP shoal_entries Entries held.\nshoal_entries 3.0\nshoal_memory_bytes 1.5e+06\n"
         "shoal_evicted_total 7.0\n"
+        'shoal_operations_total{operation="get",outcome="hit"} 4.0\n'
+        'shoal_operations_total{operation="get",outcome="miss"} 1.0\n'
+        'shoal_operations_total{operation="set",outcome="applied"} 9.0\n'
     )
-    assert metrics_counts(said) == Counts(entries=3, memory_bytes=1_500_000, evicted=7)
+    assert metrics_counts(said) == Counts(entries=3, memory_bytes=1_500_000, evicted=7, reads=5)
     with pytest.raises(ValueError, match="shoal_memory_bytes"):
         metrics_counts("shoal_entries 3.0\n")
 

@@ -1,0 +1,52 @@
+"""Hold a process to a part of a core, by the kernel's control groups (version 1 or 2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ROOT = Path("/sys/fs/cgroup")
+PERIOD_US = 10_000
+"""Short, so that one who is held does not pause for long; the kernel takes 1,000 or more."""
+
+
+class NoQuota(RuntimeError):
+    """This machine does not let us hold a process; the text says why."""
+
+
+@contextmanager
+def held(pid: int, share: float) -> Iterator[None]:
+    """All threads of a process, to ``share`` of one core. Raises ``NoQuota``."""
+    group, home, limits = _plan(share, os.getpid())
+    try:
+        group.mkdir()
+    except OSError as error:
+        raise NoQuota(f"no group can be made in {group.parent}: {error.strerror}") from error
+    try:
+        try:
+            for name, text in limits.items():
+                (group / name).write_text(text)
+            (group / "cgroup.procs").write_text(str(pid))
+        except OSError as error:
+            raise NoQuota(f"{group.parent} takes no quota: {error.strerror}") from error
+        yield
+    finally:
+        for left in (group / "cgroup.procs").read_text().split():
+            (home / "cgroup.procs").write_text(left)
+        group.rmdir()
+
+
+def _plan(share: float, name: int) -> tuple[Path, Path, dict[str, str]]:
+    """The group to make, the one to go back to, and what to write."""
+    quota_us = round(share * PERIOD_US)
+    if (_ROOT / "cpu").is_dir():
+        home = _ROOT / "cpu"
+        limits = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(quota_us)}
+    elif (_ROOT / "cgroup.controllers").is_file():
+        home = _ROOT
+        limits = {"cpu.max": f"{quota_us} {PERIOD_US}"}
+    else:
+        raise NoQuota(f"there are no control groups at {_ROOT}")
+    return home / f"shoal-bench-{name}", home, limits
