@@ -34,6 +34,8 @@ class ReplicationWatch:
         self._news = _NEVER
         self.looked_ms = 0
         """When all of it was last read."""
+        self._weighed_ms = 0
+        """When it was last looked whether anything is replicated, which takes long itself."""
         self._gist: _Gist = {}
 
     def expire(self) -> None:
@@ -57,7 +59,9 @@ class ReplicationWatch:
         """Read it if there is reason to; return whether it says what matters."""
         local = self._local
         news = self._data_plane.replication_news()
-        is_due = now_ms - self.looked_ms >= self._policy.replication_look_ms
+        is_due = now_ms - self._weighed_ms >= self._policy.replication_look_ms
+        if is_due:
+            self._weighed_ms = now_ms
         if news == self._news and not local.joining and not (is_due and self._has_peers()):
             return False
         self.looked_ms = now_ms
