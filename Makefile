@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench k8s
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help images setup demo up test test-python test-rust test-fuzz test-languages test-manifests fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration dashboard protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
+.PHONY: breaking help images setup demo picture up test test-python test-rust test-fuzz test-languages test-manifests fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration dashboard protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -19,6 +19,11 @@ setup: ## the private environment, the Rust extension, etcd
 
 demo: setup ## the flash sale against a cluster of its own, about a minute
 	$(BIN)/shoal demo flash-sale --seconds 40
+
+picture: setup ## the README's picture: the sale with and without the toolkit, a node added, another killed
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/shoal demo flash-sale --compare --add-node --kill --seconds 90 --out "$$folder" && \
+	cp "$$folder/flash-sale-compared.png" docs/pictures/flash-sale.png
 
 up: setup ## a local cluster with a live table; Ctrl-C stops it
 	$(BIN)/shoal up

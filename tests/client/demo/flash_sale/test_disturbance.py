@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from shoal.demo.events import EventKind
-from shoal.demo.flash_sale.disturbance import disturbance_of
+from shoal.demo.flash_sale.disturbance import disturbance_of, is_failing
 from shoal.demo.flash_sale.ledger import Second
 
 KILLED, ADDED = EventKind.NODE_KILLED, EventKind.NODE_ADDED
@@ -46,3 +46,20 @@ def test_of_two_the_first_ends_where_the_second_begins() -> None:
     assert joined.settled_seconds == 0.5
     killed = disturbance_of(KILLED, "node-1", 11.0, seconds)
     assert (killed.cache_failures, killed.settled_seconds) == (40, None)
+
+
+def test_the_cache_fails_from_a_kill_to_the_last_failure() -> None:
+    seconds = [
+        second(9.0, queries=10.0, p99_ms=2.0, failures=0),
+        second(12.0, queries=300.0, p99_ms=900.0, failures=40),
+        second(13.0, queries=12.0, p99_ms=3.0, failures=40),
+    ]
+    killed = disturbance_of(KILLED, "node-2", 10.0, seconds)
+    added = disturbance_of(ADDED, "node-4", 10.0, seconds)
+    assert [is_failing(at, [killed]) for at in (9.9, 10.0, 11.9, 12.0)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert not is_failing(11.0, [added])

@@ -18,7 +18,7 @@ def test_the_json_holds_what_was_asked_for(report: Report, tmp_path: Path) -> No
     assert written["settings"]["mode"] == "naive"
     assert written["reads"]["total"] == 30
     assert written["origin_load"]["worst_herd"] == 3
-    assert written["herds"] == [{"at_seconds": 2.0, "queries": 3}]
+    assert written["herds"] == [{"at_seconds": 2.0, "queries": 3, "is_past_the_cache": False}]
     assert written["events"] == [{"at_seconds": 1.0, "kind": "sale starts", "label": "sale starts"}]
     assert [mark["kind"] for mark in written["disappearances"]] == ["expired"]
     assert written["series"]["bin_ms"] == 100

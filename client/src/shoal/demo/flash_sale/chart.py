@@ -71,10 +71,15 @@ def title_of(report: Report) -> str:
 
 def subtitle_of(report: Report) -> str:
     settings, load = report.settings, report.origin_load
+    past = (
+        f", and {load.viral_queries_past_the_cache} while its node was dead"
+        if load.viral_queries_past_the_cache
+        else ""
+    )
     return (
         f"{_TITLES[settings.mode]}: in the sale the viral key was loaded "
         f"{load.viral_reloads_in_sale} times, with {load.mean_herd:.1f} queries each on average, "
-        f"where 1 would do.\n"
+        f"where 1 would do{past}.\n"
         f"{report.origin}, {settings.products:,} products; {settings.workers} processes of "
         f"{settings.threads} threads; TTL {settings.ttl_ms / MS_PER_SECOND:g} s; hit ratio "
         f"{report.reads.hit_ratio:.1%}; answers staler than documented: "
@@ -157,7 +162,7 @@ def _write_herds(axes: Axes, report: Report) -> None:
             ha="right" if is_near_the_end else "left",
             color=_VIRAL,
             fontsize=10.5,
-            fontweight="bold",
+            fontweight="normal" if herd.is_past_the_cache else "bold",
             zorder=5,
         )
 

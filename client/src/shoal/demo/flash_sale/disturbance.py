@@ -70,5 +70,14 @@ def disturbance_of(
     )
 
 
+def is_failing(at_seconds: float, disturbances: Sequence[Disturbance]) -> bool:
+    """Whether a node was dead then, and the cache failed some of what it was asked."""
+    return any(
+        each.kind is EventKind.NODE_KILLED
+        and each.at_seconds <= at_seconds < each.at_seconds + each.failing_seconds
+        for each in disturbances
+    )
+
+
 def _mean(figures: Sequence[float]) -> float:
     return fmean(figures) if figures else 0.0

@@ -15,7 +15,12 @@ from statistics import fmean
 from typing import assert_never
 
 from shoal.demo.events import EventKind
-from shoal.demo.flash_sale.disturbance import DISTURBING, Disturbance, disturbance_of
+from shoal.demo.flash_sale.disturbance import (
+    DISTURBING,
+    Disturbance,
+    disturbance_of,
+    is_failing,
+)
 from shoal.demo.flash_sale.ledger import Ledger, Second
 from shoal.demo.flash_sale.oracle import Staleness
 from shoal.demo.flash_sale.settings import NS_PER_MS, NS_PER_SECOND, Mode, Settings
@@ -46,11 +51,14 @@ class OriginLoad:
     queries_per_second: float
     viral_queries: int
     viral_reloads_in_sale: int
-    """How often the viral key had to be loaded again once the sale was on."""
+    """How often the viral key had to be loaded again once the sale was on. This, and what
+    follows, does not count what was asked past a cache whose node was dead."""
     viral_queries_in_sale: int
     worst_herd: int
     """Most queries that one such reload took. One is enough."""
     mean_herd: float
+    viral_queries_past_the_cache: int
+    """While the key's node was dead: the cache said so, and callers asked the origin."""
     longest_load_ms: float
 
 
@@ -68,6 +76,8 @@ class Herd:
 
     at_seconds: float
     queries: int
+    is_past_the_cache: bool
+    """While a node that was killed had no successor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +125,11 @@ def report_of(ledger: Ledger, staleness: Staleness, *, origin: str) -> Report:
         Mark(_seconds(ledger, found.at_ns), found.cause, f"viral key {found.cause}")
         for found in ledger.disappearances()
     ]
+    disturbances = _disturbances(ledger)
     herds = [
-        Herd(_seconds(ledger, reload.started_ns), reload.queries)
+        Herd(at_seconds, reload.queries, is_past_the_cache=is_failing(at_seconds, disturbances))
         for reload in ledger.reloads_in_the_sale()
+        for at_seconds in [_seconds(ledger, reload.started_ns)]
     ]
     reads = _reads(ledger)
     return Report(
@@ -139,7 +151,7 @@ def report_of(ledger: Ledger, staleness: Staleness, *, origin: str) -> Report:
         ],
         disappearances=disappearances,
         herds=herds,
-        disturbances=_disturbances(ledger),
+        disturbances=disturbances,
         series=Series(
             bin_ms=BIN_MS,
             viral_queries=ledger.viral_queries.counts,
@@ -194,7 +206,7 @@ def _reads(ledger: Ledger) -> Reads:
 
 
 def _origin_load(ledger: Ledger, herds: Sequence[Herd]) -> OriginLoad:
-    sizes = [herd.queries for herd in herds]
+    sizes = [herd.queries for herd in herds if not herd.is_past_the_cache]
     return OriginLoad(
         queries=ledger.queries_in_all,
         queries_per_second=ledger.queries_in_all / ledger.settings.seconds,
@@ -203,6 +215,7 @@ def _origin_load(ledger: Ledger, herds: Sequence[Herd]) -> OriginLoad:
         viral_queries_in_sale=sum(sizes),
         worst_herd=max(sizes, default=0),
         mean_herd=fmean(sizes) if sizes else 0.0,
+        viral_queries_past_the_cache=sum(herd.queries for herd in herds if herd.is_past_the_cache),
         longest_load_ms=ledger.longest_load_ns / NS_PER_MS,
     )
 

@@ -26,6 +26,11 @@ def rows_of(report: Report) -> list[tuple[str, str]]:
             f"{load.viral_reloads_in_sale}, {load.mean_herd:.1f} queries each on average",
         ),
         ("worst herd", f"{load.worst_herd} identical queries for one reload"),
+        *(
+            [("... past a dead node", f"{load.viral_queries_past_the_cache} queries besides")]
+            if load.viral_queries_past_the_cache
+            else []
+        ),
         ("longest load", f"{load.longest_load_ms:.0f} ms"),
         ("price changes", f"{report.price_changes.changes:,}"),
         (
