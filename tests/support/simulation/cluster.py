@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from shoal_coordinator.registry.port import Put, Revision
@@ -191,6 +192,26 @@ class Cluster:
         for node in self.nodes:
             self.restart_later(node, 0)
 
+    def settle(self, is_wanted: Callable[[], str] = lambda: "") -> None:
+        """Wait until nothing is missing, nor is what ``is_wanted`` says; it is broken where
+        that takes too long."""
+        until_us = self.events.now_us + _QUIET_SECONDS * SECOND_US
+        while not self.broken:
+            for _ in range(_QUIET_LOOK_STEPS):
+                self.events.step()
+            missing = self.what_is_missing() or is_wanted()
+            if not missing:
+                self.check_equal()
+                break
+            if self.events.now_us > until_us:
+                self.broken.append(f"after {_QUIET_SECONDS} quiet seconds: {missing}")
+
+    def end(self) -> None:
+        self.is_over = True
+        for process in self.live():
+            process.crash()
+        self.coordinator.crash()
+
     # What is seen.
 
     def did(self, kind: str) -> None:
@@ -317,21 +338,8 @@ def simulate(
         while events.steps < faulty and not broken:
             events.step()
         cluster.heal()
-        until_us = events.now_us + _QUIET_SECONDS * SECOND_US
-        missing = "not looked at"
-        while not broken:
-            for _ in range(_QUIET_LOOK_STEPS):
-                events.step()
-            missing = cluster.what_is_missing()
-            if not missing:
-                cluster.check_equal()
-                break
-            if events.now_us > until_us:
-                broken.append(f"after {_QUIET_SECONDS} quiet seconds: {missing}")
-        cluster.is_over = True
-        for process in cluster.live():
-            process.crash()
-        cluster.coordinator.crash()
+        cluster.settle()
+        cluster.end()
     seconds = (events.now_us - began_us) / SECOND_US
     counts = {**cluster.promises.counts, **cluster.done, **cluster.members.done}
     return Run(broken, events.steps, seconds, counts)

@@ -81,7 +81,8 @@ class Harms:
         self._rng = rng
         self._kinds = list(harms)
         self._cumulated = list(itertools.accumulate(harms.values()))
-        cluster.events.after(_PAUSE_US, WORLD, self._next)
+        if harms:
+            cluster.events.after(_PAUSE_US, WORLD, self._next)
 
     def _next(self) -> None:
         if self.is_over:

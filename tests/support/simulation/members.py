@@ -47,6 +47,12 @@ class Members:
         self.done[name] += 1
         self._write(decided.member)
 
+    def drain(self, node: NodeId) -> None:
+        """Which must not be refused."""
+        decided = membership.drain(view_of(KEYS, self._etcd.read(KEYS.prefix)).view, node)
+        assert not isinstance(decided, Refused), decided
+        self._write(decided.member)
+
     def restore(self) -> None:
         """Everybody takes the usual share again."""
         view = view_of(KEYS, self._etcd.read(KEYS.prefix)).view
