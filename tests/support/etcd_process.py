@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from certificates import WrittenTls
 from frozen import freeze
 
 
@@ -24,8 +26,12 @@ def free_port() -> int:
 class EtcdProcess:
     """Fast rather than durable: nothing is synced to disk, elections are quick."""
 
-    def __init__(self, binary: Path, data: Path, name: str = "default") -> None:
+    def __init__(
+        self, binary: Path, data: Path, name: str = "default", tls: WrittenTls | None = None
+    ) -> None:
+        """``tls``: what clients are shown, and who signs what they have to show."""
         self.binary = binary
+        self.tls = tls
         self.name = name
         self._data = data
         self.port = free_port()
@@ -36,7 +42,7 @@ class EtcdProcess:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -62,10 +68,21 @@ class EtcdProcess:
                     "--election-timeout=200",
                     "--unsafe-no-fsync",
                     "--log-level=error",
+                    *self._tls_flags(),
                 ],
                 stdout=log,
                 stderr=log,
             )
+
+    def _tls_flags(self) -> list[str]:
+        if self.tls is None:
+            return []
+        return [
+            f"--cert-file={self.tls.certificate}",
+            f"--key-file={self.tls.key}",
+            f"--trusted-ca-file={self.tls.authority}",
+            "--client-cert-auth",
+        ]
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
@@ -102,7 +119,11 @@ class EtcdProcess:
         request = urllib.request.Request(
             self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=5.0) as response:
+        context = None
+        if self.tls is not None:
+            context = ssl.create_default_context(cafile=self.tls.authority)
+            context.load_cert_chain(self.tls.certificate, self.tls.key)
+        with urllib.request.urlopen(request, timeout=5.0, context=context) as response:
             response.read()
 
 

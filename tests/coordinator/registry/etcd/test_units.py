@@ -13,7 +13,7 @@ from shoal_coordinator.registry.etcd.endpoints import Rotation
 from shoal_coordinator.registry.etcd.errors import call_error, commit_error
 from shoal_coordinator.registry.etcd.ranges import after, end_of_prefix
 from shoal_coordinator.registry.etcd.releases import assess
-from shoal_coordinator.registry.etcd.urls import endpoint_targets
+from shoal_coordinator.registry.etcd.urls import asks_for_tls, endpoint_targets
 from shoal_coordinator.registry.etcd.watch import StreamEnded, WatchReader
 from shoal_coordinator.registry.etcd.wire import kv_pb2, rpc_pb2
 from shoal_coordinator.registry.port import (
@@ -45,12 +45,18 @@ def test_urls_name_endpoints_in_order_and_once() -> None:
 
 @pytest.mark.parametrize(
     "urls",
-    ["", " , ", "a:2379", "localhost", "https://a:1", "http://", "http://a:x", "http://a:1/v3",
-     "ftp://a:1", "http://u:p@a:1", "http://a:99999"],
+    ["", " , ", "a:2379", "localhost", "http://", "https://", "http://a:1,https://b:1",
+     "http://a:x", "http://a:1/v3", "ftp://a:1", "http://u:p@a:1", "http://a:99999"],
 )  # fmt: skip
 def test_what_is_no_url_is_refused_with_what_to_write(urls: str) -> None:
     with pytest.raises(BadEtcdUrl, match="http://"):
         endpoint_targets(urls)
+
+
+def test_tls_is_asked_for_by_the_scheme() -> None:
+    assert asks_for_tls("https://a:1,https://b:1")
+    assert not asks_for_tls("http://a:1")
+    assert endpoint_targets("https://a,https://b:1") == ("dns:///a:2379", "dns:///b:1")
 
 
 def test_a_password_is_not_repeated() -> None:

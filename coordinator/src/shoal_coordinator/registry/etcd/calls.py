@@ -36,8 +36,9 @@ async def attempt_on(
 ) -> T:
     """Call once. Raises what ``errors`` makes of the failure."""
     try:
-        await endpoint.connected(settings.connect_timeout_seconds)
-        return await call(endpoint)
+        async with endpoint.in_use():
+            await endpoint.connected(settings.connect_timeout_seconds)
+            return await call(endpoint)
     except StoreUnavailable:
         endpoints.failed(endpoint)
         raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import grpc
 from grpc import aio
 
+from shoal_coordinator.registry.etcd.credentials import EtcdCredentials
+
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # etcd answers pings more often than every 5 s, or without a call, with GOAWAY.
     ("grpc.keepalive_time_ms", 10_000),
@@ -28,11 +30,15 @@ REQUIRE_LEADER = (("hasleader", "true"),)
 """Metadata that makes a member that has lost its quorum say so at once."""
 
 
-def open_channel(target: str) -> aio.Channel:
-    """Connects when first used. TLS credentials go here when there are any."""
-    return aio.insecure_channel(target, options=_OPTIONS)
+def open_channel(target: str, credentials: EtcdCredentials | None) -> aio.Channel:
+    """Connects when first used. Without credentials it is plain."""
+    if credentials is None:
+        return aio.insecure_channel(target, options=_OPTIONS)
+    return aio.secure_channel(target, credentials.of_channels(), options=_OPTIONS)
 
 
-def open_blocking_channel(target: str) -> grpc.Channel:
+def open_blocking_channel(target: str, credentials: EtcdCredentials | None) -> grpc.Channel:
     """The same, for a thread."""
-    return grpc.insecure_channel(target, options=_OPTIONS)
+    if credentials is None:
+        return grpc.insecure_channel(target, options=_OPTIONS)
+    return grpc.secure_channel(target, credentials.of_channels(), options=_OPTIONS)

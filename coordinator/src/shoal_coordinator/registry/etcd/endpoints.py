@@ -2,17 +2,26 @@
 
 One is in use until it fails; then it is the next one's turn, round and round. A
 failure that is reported late, of an endpoint no longer in use, changes nothing.
+
+A channel keeps the credentials that it was opened with. Where there are others by now, the
+next call opens a new one; what runs on the old one ends there, and it is closed after that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator
+from weakref import WeakSet
 
 import grpc
-from grpc import aio
 
 from shoal_coordinator.registry.etcd.channel import open_channel
+from shoal_coordinator.registry.etcd.credentials import (
+    EtcdCredentials,
+    TellCredentials,
+    no_credentials,
+)
 from shoal_coordinator.registry.etcd.wire import rpc_pb2_grpc as stubs
 from shoal_coordinator.registry.port import StoreRefused, StoreUnavailable
 
@@ -38,9 +47,12 @@ class Rotation:
 class Endpoint:
     """A connection to one endpoint, with etcd's services on it."""
 
-    def __init__(self, target: str, open_: Callable[[str], aio.Channel]) -> None:
+    def __init__(self, target: str, credentials: EtcdCredentials | None) -> None:
         self.target = target
-        self._channel = open_(target)
+        self.credentials = credentials
+        self._channel = open_channel(target, credentials)
+        self._users = 0
+        self._is_retired = False
         self.kv = stubs.KVStub(self._channel)
         self.watch = stubs.WatchStub(self._channel)
         self.lease = stubs.LeaseStub(self._channel)
@@ -68,21 +80,44 @@ class Endpoint:
         return self._channel.get_state(try_to_connect=True)
 
     def _unreachable(self) -> StoreUnavailable:
-        return StoreUnavailable(f"etcd at {self.target.removeprefix('dns:///')} is not reachable")
+        how = "" if self.credentials is None else ", or the certificates do not fit"
+        place = self.target.removeprefix("dns:///")
+        return StoreUnavailable(f"etcd at {place} is not reachable{how}")
+
+    @contextlib.asynccontextmanager
+    async def in_use(self) -> AsyncIterator[None]:
+        """Meanwhile it is not closed for its age."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            await self._close_if_done()
+
+    async def retire(self) -> None:
+        """Close it, once nobody uses it."""
+        self._is_retired = True
+        await self._close_if_done()
 
     async def close(self) -> None:
         await self._channel.close()
+
+    async def _close_if_done(self) -> None:
+        if self._is_retired and not self._users:
+            await self.close()
 
 
 class Endpoints:
     """All endpoints, each connected when it is first used."""
 
     def __init__(
-        self, targets: tuple[str, ...], open_: Callable[[str], aio.Channel] = open_channel
+        self, targets: tuple[str, ...], credentials: TellCredentials = no_credentials
     ) -> None:
         self._rotation = Rotation(targets)
-        self._open = open_
+        self._credentials = credentials
         self._opened: dict[str, Endpoint] = {}
+        self._retired: WeakSet[Endpoint] = WeakSet()
+        self._retiring: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -92,17 +127,26 @@ class Endpoints:
     def current(self) -> Endpoint:
         if self._closed:
             raise StoreRefused("the store is closed")
-        target = self._rotation.current
-        if target not in self._opened:
-            self._opened[target] = Endpoint(target, self._open)
+        target, credentials = self._rotation.current, self._credentials()
+        opened = self._opened.get(target)
+        if opened is not None and opened.credentials == credentials:
+            return opened
+        if opened is not None:
+            self._retired.add(opened)
+            retiring = asyncio.create_task(opened.retire())
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+        self._opened[target] = Endpoint(target, credentials)
         return self._opened[target]
 
     def failed(self, endpoint: Endpoint) -> None:
-        """Ask another one from now on."""
-        self._rotation.failed(endpoint.target)
+        """Ask another one from now on, unless this one has been replaced already."""
+        if self._opened.get(endpoint.target) is endpoint:
+            self._rotation.failed(endpoint.target)
 
     async def close(self) -> None:
         self._closed = True
+        await asyncio.gather(*self._retiring)
         opened, self._opened = self._opened, {}
-        for endpoint in opened.values():
+        for endpoint in (*opened.values(), *self._retired):
             await endpoint.close()

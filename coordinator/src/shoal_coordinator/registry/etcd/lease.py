@@ -9,6 +9,11 @@ import grpc
 from shoal_coordinator.registry.etcd.calls import call_with_retries
 from shoal_coordinator.registry.etcd.channel import REQUIRE_LEADER, open_blocking_channel
 from shoal_coordinator.registry.etcd.continuity import Continuity
+from shoal_coordinator.registry.etcd.credentials import (
+    EtcdCredentials,
+    TellCredentials,
+    no_credentials,
+)
 from shoal_coordinator.registry.etcd.endpoints import Endpoint, Endpoints, Rotation
 from shoal_coordinator.registry.etcd.errors import call_error
 from shoal_coordinator.registry.etcd.settings import EtcdSettings
@@ -64,16 +69,20 @@ class Leases:
 
 
 class EtcdLeaseKeeper:
-    """See ``LeaseKeeper``. Has connections of its own, one an endpoint.
+    """See ``LeaseKeeper``. Has connections of its own, one an endpoint, made anew where there
+    are other credentials.
 
     Each renewal is a stream of one request, so that none waits behind an answer
     that never comes.
     """
 
-    def __init__(self, targets: tuple[str, ...]) -> None:
+    def __init__(
+        self, targets: tuple[str, ...], credentials: TellCredentials = no_credentials
+    ) -> None:
         self._rotation = Rotation(targets)
+        self._credentials = credentials
         self._lock = threading.Lock()
-        self._channels: dict[str, grpc.Channel] = {}
+        self._channels: dict[str, tuple[EtcdCredentials | None, grpc.Channel]] = {}
         self._closed = False
 
     def keep_alive(self, lease: LeaseId, timeout_seconds: float) -> int:
@@ -103,13 +112,20 @@ class EtcdLeaseKeeper:
         with self._lock:
             self._closed = True
             channels, self._channels = self._channels, {}
-        for channel in channels.values():
+        for _, channel in channels.values():
             channel.close()
 
     def _channel(self, target: str) -> grpc.Channel:
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("the lease keeper is closed")
-            if target not in self._channels:
-                self._channels[target] = open_blocking_channel(target)
-            return self._channels[target]
+            credentials = self._credentials()
+            known = self._channels.get(target)
+            if known is not None and known[0] == credentials:
+                return known[1]
+            if known is not None:
+                # One renewal runs at a time, so nothing runs on it.
+                known[1].close()
+            opened = open_blocking_channel(target, credentials)
+            self._channels[target] = credentials, opened
+            return opened

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 
 from shoal_coordinator.registry.etcd.continuity import Continuity
+from shoal_coordinator.registry.etcd.credentials import (
+    EtcdCredentials,
+    TellCredentials,
+    no_credentials,
+)
 from shoal_coordinator.registry.etcd.endpoints import Endpoints
 from shoal_coordinator.registry.etcd.kv import Kv
 from shoal_coordinator.registry.etcd.lease import EtcdLeaseKeeper, Leases
 from shoal_coordinator.registry.etcd.settings import EtcdSettings
-from shoal_coordinator.registry.etcd.urls import endpoint_targets
+from shoal_coordinator.registry.etcd.urls import asks_for_tls, endpoint_targets
 from shoal_coordinator.registry.etcd.watch import Watcher
 from shoal_coordinator.registry.port import (
     Change,
@@ -23,19 +28,30 @@ from shoal_coordinator.registry.port import (
 )
 
 
-def open_store(urls: str, settings: EtcdSettings | None = None) -> EtcdStore:
+def open_store(
+    urls: str,
+    settings: EtcdSettings | None = None,
+    credentials: TellCredentials = EtcdCredentials,
+) -> EtcdStore:
     """A store over ``http://HOST:PORT[,...]``. Call it in the event loop that uses it.
 
-    Connects when first used. Raises BadEtcdUrl.
+    Connects when first used, with ``credentials`` where the URLs are https. Raises BadEtcdUrl.
     """
-    return EtcdStore(endpoint_targets(urls), settings or EtcdSettings())
+    return EtcdStore(
+        endpoint_targets(urls),
+        settings or EtcdSettings(),
+        credentials if asks_for_tls(urls) else no_credentials,
+    )
 
 
 class EtcdStore:
     """See ``Store``. Belongs to one event loop; its lease keepers to any thread."""
 
-    def __init__(self, targets: tuple[str, ...], settings: EtcdSettings) -> None:
-        self._endpoints = Endpoints(targets)
+    def __init__(
+        self, targets: tuple[str, ...], settings: EtcdSettings, credentials: TellCredentials
+    ) -> None:
+        self._credentials = credentials
+        self._endpoints = Endpoints(targets, credentials)
         continuity = Continuity()
         self._kv = Kv(self._endpoints, settings, continuity)
         self._leases = Leases(self._endpoints, settings, continuity)
@@ -62,7 +78,7 @@ class EtcdStore:
         await self._leases.revoke(lease)
 
     def lease_keeper(self) -> EtcdLeaseKeeper:
-        return EtcdLeaseKeeper(self._endpoints.targets)
+        return EtcdLeaseKeeper(self._endpoints.targets, self._credentials)
 
     async def close(self) -> None:
         await self._endpoints.close()

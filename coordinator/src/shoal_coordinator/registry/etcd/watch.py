@@ -69,7 +69,7 @@ class Watcher:
             endpoint = self._endpoints.current()
             stream = self._stream(endpoint, prefix, after)
             try:
-                async with contextlib.aclosing(stream):
+                async with endpoint.in_use(), contextlib.aclosing(stream):
                     async for events in stream:
                         pause_seconds = _PAUSE_SECONDS
                         after = events.revision
