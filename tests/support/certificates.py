@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import socket
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,8 +130,22 @@ def write_at_once(path: Path, content: bytes) -> None:
     aside.rename(path)
 
 
-def serial_of(certificate_pem: bytes) -> int:
-    return x509.load_pem_x509_certificate(certificate_pem).serial_number
+def serial_served(host: str, port: int, trusted: WrittenTls, *, shown: bool = True) -> int:
+    """The number of the certificate that a new connection is shown. ``shown``: show one as well.
+
+    Raises ssl.SSLError where the two do not agree. Speaks no protocol above TLS.
+    """
+    context = ssl.create_default_context(cafile=trusted.authority)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    if shown:
+        context.load_cert_chain(trusted.certificate, trusted.key)
+    with (
+        socket.create_connection((host, port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname=host) as secured,
+    ):
+        certificate = secured.getpeercert(binary_form=True)
+    assert certificate is not None
+    return x509.load_der_x509_certificate(certificate).serial_number
 
 
 def _certificate(

@@ -18,6 +18,9 @@ from shoal_coordinator.election.lead import Planner, lead
 from shoal_coordinator.election.pulse import Pulse
 from shoal_coordinator.election.term import Candidate, Term, watch_over
 from shoal_coordinator.errors import EtcdWentBack
+from shoal_coordinator.process.http_server import HttpServer
+from shoal_coordinator.process.live_tls import LiveTls
+from shoal_coordinator.process.running_tls import running_tls
 from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.etcd import open_store
 from shoal_coordinator.registry.follow import follow
@@ -26,7 +29,7 @@ from shoal_coordinator.registry.operations import change_config, change_membersh
 from shoal_coordinator.registry.port import Store, StoreError, StoreWentBack
 from shoal_coordinator.registry.records import CoordinatorLeader
 from shoal_coordinator.service.admin import Changers
-from shoal_coordinator.service.metrics import Metrics, MetricsServer
+from shoal_coordinator.service.metrics import Metrics, serve_metrics
 from shoal_coordinator.service.server import Server
 from shoal_coordinator.settings import CoordinatorSettings
 
@@ -38,7 +41,9 @@ _RETRY_SECONDS = 0.5
 class Coordinator:
     """Runs over a store until it is cancelled. ``leads`` tells whether it does now."""
 
-    def __init__(self, store: Store, keys: Keys, settings: CoordinatorSettings) -> None:
+    def __init__(
+        self, store: Store, keys: Keys, settings: CoordinatorSettings, tls: LiveTls | None = None
+    ) -> None:
         self.latest = LatestView()
         self.term: Term | None = None
         self._keeper: Keeper | None = None
@@ -46,6 +51,7 @@ class Coordinator:
         self._store = store
         self._keys = keys
         self._settings = settings
+        self._tls = tls
 
     @property
     def leads(self) -> bool:
@@ -109,7 +115,9 @@ class Coordinator:
         actor = Actor(self._store, self._keys, term.leadership, self.metrics)
         leading = asyncio.create_task(lead(self.latest, planner, actor, created))
         watching = asyncio.create_task(watch_over(term, self.latest))
-        self._keeper = Keeper(self._store, self._keys, term.leadership, planner, self.latest)
+        self._keeper = Keeper(
+            self._store, self._keys, term.leadership, planner, self.latest, self._tls
+        )
         keeping = asyncio.create_task(self._keeper.run())
         try:
             await asyncio.wait({leading, watching, keeping}, return_when=asyncio.FIRST_COMPLETED)
@@ -134,34 +142,36 @@ class Coordinator:
 
 
 async def run_coordinator(settings: CoordinatorSettings, stop: asyncio.Event) -> None:
-    """Run one coordinator's process until ``stop``. Raises CoordinatorError."""
+    """Run one coordinator's process until ``stop``. Raises CoordinatorError and BadSettings."""
     keys = Keys(settings.cluster)
-    store = open_store(settings.etcd)
-    coordinator = Coordinator(store, keys, settings)
-    changers = Changers(
-        partial(change_config, store, keys), partial(change_membership, store, keys)
-    )
-    server = Server(lambda: coordinator.latest.view, changers, lambda: coordinator.keeper)
-    metrics: MetricsServer | None = None
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        tls = await stack.enter_async_context(running_tls(settings.tls, settings.etcd))
+        store = open_store(settings.etcd, credentials=tls.etcd)
+        stack.push_async_callback(store.close)
+        coordinator = Coordinator(store, keys, settings, tls.own)
+        changers = Changers(
+            partial(change_config, store, keys), partial(change_membership, store, keys)
+        )
+        server = Server(
+            lambda: coordinator.latest.view, changers, lambda: coordinator.keeper, tls.own
+        )
+        metrics: HttpServer | None = None
+        stack.push_async_callback(server.stop, _STOP_GRACE_SECONDS)
         bound = await server.start(settings.listen)
         if settings.metrics_listen is not None:
-            metrics = MetricsServer(coordinator.metrics, settings.metrics_listen)
-        config = await create_or_join(store, keys, settings, uuid.uuid4().hex)
-        address = str(settings.advertise or bound)
-        _log.info(
-            f"serving at {bound}",
-            address=address,
-            metrics=None if metrics is None else f"http://{metrics.address}/metrics",
-        )
-        await _until_stopped(coordinator, server, address, config.lease_ttl_seconds, stop)
-    except StoreWentBack as error:
-        raise EtcdWentBack(str(error)) from error
-    finally:
-        await server.stop(_STOP_GRACE_SECONDS)
-        if metrics is not None:
-            await asyncio.to_thread(metrics.stop)
-        await store.close()
+            metrics = serve_metrics(coordinator.metrics, settings.metrics_listen, tls.own)
+            stack.push_async_callback(asyncio.to_thread, metrics.close)
+        try:
+            config = await create_or_join(store, keys, settings, uuid.uuid4().hex)
+            address = str(settings.advertise or bound)
+            _log.info(
+                f"serving at {bound}",
+                address=address,
+                metrics=None if metrics is None else metrics.url("/metrics"),
+            )
+            await _until_stopped(coordinator, server, address, config.lease_ttl_seconds, stop)
+        except StoreWentBack as error:
+            raise EtcdWentBack(str(error)) from error
 
 
 async def _until_stopped(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
+from typing import Any
 
 import click
 
@@ -21,6 +22,7 @@ from shoal_coordinator.process.addresses import parse_host_port
 from shoal_coordinator.process.configuration import CONTEXT_SETTINGS, config_option
 from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.process.stopping import stop_on_signals
+from shoal_coordinator.process.tls_settings import tls_options, tls_settings
 from shoal_coordinator.registry.records import Eviction, Unclean
 from shoal_coordinator.settings import CoordinatorSettings
 
@@ -96,6 +98,7 @@ from shoal_coordinator.settings import CoordinatorSettings
 @click.option(
     "--metrics-listen", metavar="HOST:PORT", help="Serve Prometheus metrics here; 0: a free port."
 )
+@tls_options
 @click.option(
     "--insecure",
     is_flag=True,
@@ -119,6 +122,7 @@ def main(
     down_grace: float,
     metrics_listen: str | None,
     insecure: bool,  # noqa: FBT001
+    **tls: Any,
 ) -> None:
     """Run one coordinator of a Shoal cluster. Of several, one leads."""
     name = coordinator_id or f"coordinator-{uuid.uuid4().hex[:8]}"
@@ -141,6 +145,7 @@ def main(
             unclean=Unclean(unclean),
             auto_join=auto_join == "on",
             plan=_plan(down_grace),
+            tls=tls_settings(**tls),
         )
         asyncio.run(_run(settings))
     except (BadSettings, CoordinatorError) as error:

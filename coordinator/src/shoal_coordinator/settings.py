@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.tls_settings import TlsSettings
 from shoal_coordinator.registry.etcd import BadEtcdUrl
 from shoal_coordinator.registry.etcd.urls import endpoint_targets
 from shoal_coordinator.registry.keys import BadName, checked_name
@@ -42,6 +43,7 @@ class CoordinatorSettings:
     unclean: Unclean = Unclean.CLEAR
     auto_join: bool = True
     plan: PlanSettings = field(default_factory=PlanSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
 
     def __post_init__(self) -> None:
         try:
@@ -50,6 +52,7 @@ class CoordinatorSettings:
             checked_name("coordinator id", self.id)
         except (BadEtcdUrl, BadName) as error:
             raise BadSettings(str(error)) from error
+        self.tls.check_etcd(self.etcd)
         self._check_exposure("--listen", self.listen)
         if self.metrics_listen is not None:
             self._check_exposure("--metrics-listen", self.metrics_listen)

@@ -9,12 +9,13 @@ import pytest
 from cluster_views import live, member, record, view
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.process.addresses import HostPort
-from shoal_coordinator.service.metrics import Metrics, MetricsServer
+from shoal_coordinator.process.http_server import HttpServer
+from shoal_coordinator.service.metrics import Metrics, serve_metrics
 
 LOOPBACK = HostPort("127.0.0.1", 0)
 
 
-def text_of(server: MetricsServer) -> str:
+def text_of(server: HttpServer) -> str:
     with urllib.request.urlopen(f"http://{server.address}/metrics", timeout=5) as answer:
         text: str = answer.read().decode()
         return text
@@ -28,13 +29,13 @@ def test_metrics_tell_what_the_view_says() -> None:
     )
     metrics = Metrics(lambda: seen, lambda: True)
     metrics.carried_out("PlanPartition", 8)
-    server = MetricsServer(metrics, LOOPBACK)
+    server = serve_metrics(metrics, LOOPBACK)
     try:
         lines = text_of(server).splitlines()
         with pytest.raises(CannotListen):
-            MetricsServer(metrics, server.address)
+            serve_metrics(metrics, server.address)
     finally:
-        server.stop()
+        server.close()
     for line in (
         "shoal_coordinator_leader 1.0",
         "shoal_coordinator_ready 1.0",
@@ -50,8 +51,8 @@ def test_metrics_tell_what_the_view_says() -> None:
 
 
 def test_before_the_first_view_there_is_nothing_to_tell() -> None:
-    server = MetricsServer(Metrics(lambda: None, lambda: False), LOOPBACK)
+    server = serve_metrics(Metrics(lambda: None, lambda: False), LOOPBACK)
     try:
         assert "shoal_coordinator_ready 0.0" in text_of(server).splitlines()
     finally:
-        server.stop()
+        server.close()

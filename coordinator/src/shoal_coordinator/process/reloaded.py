@@ -58,4 +58,7 @@ class Reloaded(Generic[C]):
         while True:
             await asyncio.sleep(every_seconds)
             if await asyncio.to_thread(self.check):
-                told(self.content)
+                try:
+                    told(self.content)
+                except BadSettings as error:
+                    _log.warning(f"{self._what} are not used everywhere: {error}")

@@ -19,6 +19,7 @@ from shoal_coordinator.alarms.rules import OldestMove, Seen, alarms
 from shoal_coordinator.election.latest import LatestView
 from shoal_coordinator.election.lead import Planned, Planner
 from shoal_coordinator.planning.permission import is_cancelled, members_mark
+from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.rebalance.course import Course, begun, carried_on, ended, surveyed, went_on
 from shoal_coordinator.rebalance.outlook import Outlook, outlook
 from shoal_coordinator.rebalance.pace import Done, Pace
@@ -67,7 +68,9 @@ class Keeper:
         leadership: ElectedLeader,
         planner: Planner,
         latest: LatestView,
+        tls: LiveTls | None = None,
     ) -> None:
+        """``tls`` is for asking nodes."""
         self.progress: Progress | None = None
         self.reports: dict[int, RebalanceReport] = {}
         """Those that stand, by number: what this leader found, and wrote since."""
@@ -76,6 +79,7 @@ class Keeper:
         self._leadership = leadership
         self._planner = planner
         self._latest = latest
+        self._tls = tls
         self._course: Course | None = None
         self._known: tuple[Planned, Outlook] | None = None
         self._since_ms: dict[PartitionId, int] = {}
@@ -188,7 +192,7 @@ class Keeper:
         view = self._latest.view
         assert view is not None, "there has been a view"
         last = self._surveys[1]
-        newest = await survey(view, time.monotonic)
+        newest = await survey(view, time.monotonic, self._tls)
         self._surveys = (last, newest)
         if course is None:
             return None

@@ -15,6 +15,7 @@ import structlog
 from shoal.v1 import admin_pb2, admin_pb2_grpc
 from shoal_coordinator import membership
 from shoal_coordinator.membership import WEIGHT_MAX, Refused
+from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.codec import RecordCorrupt, config_to_pb, member_to_pb
 from shoal_coordinator.registry.keys import BadName, checked_name
@@ -56,8 +57,10 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         view: Callable[[], ClusterView | None],
         changers: Changers,
         keeper: Callable[[], Keeper | None] = lambda: None,
+        tls: LiveTls | None = None,
     ) -> None:
-        """``keeper`` returns that of this coordinator while it leads."""
+        """``keeper`` returns that of this coordinator while it leads; ``tls`` is for others."""
+        self._tls = tls
         self._view = view
         self._changers = changers
         self._keeper = keeper
@@ -180,6 +183,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         return await ask_leader(
             context,
             view,
+            self._tls,
             lambda stub, timeout, metadata: stub.GetRebalance(
                 request, timeout=timeout, metadata=metadata
             ),
@@ -200,6 +204,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         return await ask_leader(
             context,
             view,
+            self._tls,
             lambda stub, timeout, metadata: stub.CheckCluster(
                 request, timeout=timeout, metadata=metadata
             ),

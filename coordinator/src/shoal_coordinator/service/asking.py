@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import grpc
 
 from shoal.v1 import admin_pb2_grpc
+from shoal_coordinator.process.live_tls import LiveTls, open_channel
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.refusing import Context, refuse_leaderless
 
@@ -20,6 +21,7 @@ A = TypeVar("A")
 async def ask_leader(
     context: Context,
     view: ClusterView,
+    tls: LiveTls | None,
     ask: Callable[[Any, float, tuple[tuple[str, str], ...]], Awaitable[A]],
 ) -> A:
     """``ask`` is given the leader's stub, a timeout and metadata. Refuses without a leader."""
@@ -28,7 +30,7 @@ async def ask_leader(
         await refuse_leaderless(context, "no coordinator leads now")
     address = view.leader.leader.address
     try:
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with open_channel(address, tls) as channel:
             stub = admin_pb2_grpc.AdminStub(channel)
             return await ask(stub, _TIMEOUT_SECONDS, (_ASKED_BY,))
     except grpc.aio.AioRpcError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from wsgiref.simple_server import WSGIServer
 
 import prometheus_client
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -13,6 +12,8 @@ from prometheus_client.registry import Collector
 from shoal_coordinator.alarms.alarm import Alarm
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.http_server import HttpServer
+from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.registry.records import MemberState
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.status import Tally, tally
@@ -72,29 +73,17 @@ class Metrics(Collector):
         yield from _of_alarms(self._alarms())
 
 
-class MetricsServer:
-    """Serves text at ``/metrics`` from a thread of its own."""
-
-    def __init__(self, metrics: Metrics, listen: HostPort) -> None:
-        registry = prometheus_client.CollectorRegistry(auto_describe=False)
-        registry.register(metrics)
-        prometheus_client.ProcessCollector(registry=registry)
-        server: WSGIServer
-        try:
-            server, self._thread = prometheus_client.start_http_server(
-                listen.port, listen.host, registry
-            )
-        except OSError as error:
-            raise CannotListen(
-                f"--metrics-listen {listen} cannot be bound ({error.strerror}); take another"
-            ) from error
-        self._server = server
-        self.address = HostPort(listen.host, server.server_port)
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+def serve_metrics(metrics: Metrics, listen: HostPort, tls: LiveTls | None = None) -> HttpServer:
+    """Serve text at ``/metrics``. Raises CannotListen."""
+    registry = prometheus_client.CollectorRegistry(auto_describe=False)
+    registry.register(metrics)
+    prometheus_client.ProcessCollector(registry=registry)
+    try:
+        return HttpServer(listen, prometheus_client.make_wsgi_app(registry), tls)
+    except OSError as error:
+        raise CannotListen(
+            f"--metrics-listen {listen} cannot be bound ({error.strerror}); take another"
+        ) from error
 
 
 def _of_alarms(alarms: Iterable[Alarm]) -> Iterator[Metric]:

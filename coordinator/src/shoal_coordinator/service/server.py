@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from shoal.v1 import admin_pb2, admin_pb2_grpc
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.admin import AdminService, Changers
@@ -40,11 +41,13 @@ class Server:
         view: Callable[[], ClusterView | None],
         changers: Changers,
         keeper: Callable[[], Keeper | None] = lambda: None,
+        tls: LiveTls | None = None,
     ) -> None:
         """As for ``AdminService``."""
+        self._tls = tls
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_AT_ONCE_MAX)
         self._health = health.aio.HealthServicer()
-        service = AdminService(view, changers, keeper)
+        service = AdminService(view, changers, keeper, tls)
         admin_pb2_grpc.add_AdminServicer_to_server(service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         serve_reflection(self._server, (ADMIN, health.SERVICE_NAME))
@@ -54,7 +57,7 @@ class Server:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         await self._health.set(ADMIN, health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
-            port = self._server.add_insecure_port(str(listen))
+            port = self._bind(str(listen))
         except RuntimeError as error:
             raise CannotListen(
                 f"--listen {listen} cannot be bound: it is taken, or is not an address of this "
@@ -62,6 +65,11 @@ class Server:
             ) from error
         await self._server.start()
         return HostPort(listen.host, port)
+
+    def _bind(self, address: str) -> int:
+        if self._tls is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, self._tls.server_credentials())
 
     async def be_ready(self) -> None:
         await self._health.set(ADMIN, health_pb2.HealthCheckResponse.SERVING)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.registry.view import ClusterView, LiveNode
 from shoal_coordinator.survey.figures import NodeFigures, Survey, figures_of
 
@@ -17,13 +19,16 @@ _BYTES_MAX = 16 << 20
 _SCHEMES = ("http://", "https://")
 
 
-async def survey(view: ClusterView, clock: Callable[[], float]) -> Survey:
+async def survey(
+    view: ClusterView, clock: Callable[[], float], tls: LiveTls | None = None
+) -> Survey:
     """Ask all nodes that are registered. Who does not tell is ``silent``."""
     turns = asyncio.Semaphore(_AT_ONCE_MAX)
+    context = None if tls is None else tls.client_context()
 
     async def ask(live: LiveNode) -> NodeFigures | None:
         async with turns:
-            return await asyncio.to_thread(_asked, live)
+            return await asyncio.to_thread(_asked, live, context)
 
     nodes = [*view.nodes]
     told = await asyncio.gather(*(ask(view.nodes[node]) for node in nodes))
@@ -31,12 +36,14 @@ async def survey(view: ClusterView, clock: Callable[[], float]) -> Survey:
     return Survey(clock(), figures, frozenset(nodes) - figures.keys())
 
 
-def _asked(live: LiveNode) -> NodeFigures | None:
+def _asked(live: LiveNode, context: ssl.SSLContext | None) -> NodeFigures | None:
     url = live.registration.metrics_url
     if not url.startswith(_SCHEMES):
         return None
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310  checked above
+        with urllib.request.urlopen(  # noqa: S310  checked above
+            url, timeout=_TIMEOUT_SECONDS, context=context
+        ) as answer:
             text = answer.read(_BYTES_MAX).decode(errors="replace")
     except (OSError, urllib.error.URLError, http.client.HTTPException, ValueError):
         return None
