@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
 
+from certificates import LOOPBACK, Authority, write_at_once
 from shoal.v1 import replication_pb2 as pb
 from shoal.v1.replication_pb2_grpc import (
     ReplicationServicer,
     add_ReplicationServicer_to_server,
 )
+from shoal_coordinator.process.live_tls import LiveTls
+from shoal_coordinator.process.tls import TlsClients, TlsFiles
 from shoal_coordinator.registry.records import CopyId, PartitionId
 from shoal_node.hearing import PeerCopy, Position
 from shoal_node.peers import GrpcPeers, PeerSilent
@@ -72,3 +76,31 @@ async def test_a_peer_that_does_not_answer_is_silent(peer: tuple[Peer, str]) -> 
     with pytest.raises(PeerSilent):
         await peers.copies("127.0.0.1:1", [PartitionId(3)])
     await peers.close()
+
+
+async def test_over_tls_a_peer_is_verified_and_called_anew_with_other_certificates(
+    tmp_path: Path,
+) -> None:
+    own = Authority().write(tmp_path, "own", *LOOPBACK)
+    tls = LiveTls(TlsFiles(own.certificate, own.key, own.authority).read, TlsClients.CERTIFICATE)
+    stranger = Authority().write(tmp_path, "stranger", *LOOPBACK)
+    server = grpc.aio.server()
+    add_ReplicationServicer_to_server(Peer(), server)
+    address = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', tls.server_credentials())}"
+    await server.start()
+    peers = GrpcPeers(tls)
+    others = GrpcPeers(
+        LiveTls(TlsFiles(stranger.certificate, stranger.key, stranger.authority).read)
+    )
+    try:
+        assert len(await peers.copies(address, [PartitionId(3)])) == 2
+        with pytest.raises(PeerSilent):
+            await others.copies(address, [PartitionId(3)])
+        fresh = Authority()
+        own.replace(fresh.issue(*LOOPBACK))
+        write_at_once(own.authority, fresh.certificate)
+        assert len(await peers.copies(address, [PartitionId(3)])) == 2
+    finally:
+        await peers.close()
+        await others.close()
+        await server.stop(None)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from certificates import Authority, write_at_once
+from shoal_coordinator.process.live_tls import LiveTls
+from shoal_coordinator.process.reloaded import Reloaded
+from shoal_coordinator.process.tls import TlsClients, TlsFiles
 from shoal_node.probe import DataPathProbe, probe_target
 
 
@@ -58,6 +63,37 @@ def test_one_that_is_gone_is_not_well() -> None:
     probe = DataPathProbe(address, timeout_seconds=0.2)
     assert not probe.is_well()
     probe.close()
+
+
+def test_over_tls_it_shows_and_trusts_the_nodes_own_certificate_and_others_once_they_are_there(
+    tmp_path: Path, servicer: health.HealthServicer
+) -> None:
+    # Reached by its address, for which the certificate is not.
+    own = Authority().write(tmp_path, "own", "node-1.shoal")
+    kept = Reloaded("certificates", TlsFiles(own.certificate, own.key, own.authority).read)
+    tls = LiveTls(lambda: kept.content, TlsClients.CERTIFICATE)
+
+    def served(address: str) -> tuple[grpc.Server, str]:
+        server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+        port = server.add_secure_port(address, tls.server_credentials())
+        server.start()
+        return server, f"127.0.0.1:{port}"
+
+    server, address = served("127.0.0.1:0")
+    probe = DataPathProbe(address, 1, tls)
+    assert probe.is_well()
+    other = Authority()
+    own.replace(other.issue("node-1.shoal"))
+    write_at_once(own.authority, other.certificate)
+    assert kept.check()
+    assert probe.is_well()
+    server.stop(0).wait()
+    server, _ = served(address)
+    assert not probe.is_well()
+    assert probe.is_well()
+    probe.close()
+    server.stop(0).wait()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ import grpc
 
 from shoal.v1 import replication_pb2 as pb
 from shoal.v1.replication_pb2_grpc import ReplicationStub
+from shoal_coordinator.process.live_tls import LiveTls, open_channel
+from shoal_coordinator.process.tls import TlsContents
 from shoal_coordinator.registry.records import CopyId, PartitionId
 from shoal_node.hearing import PeerCopy, Position
 
@@ -46,8 +48,9 @@ class Peers(Protocol):
 class GrpcPeers:
     """Keeps a channel to each peer that was asked, up to a bound."""
 
-    def __init__(self) -> None:
-        self._channels: dict[str, grpc.aio.Channel] = {}
+    def __init__(self, tls: LiveTls | None = None) -> None:
+        self._tls = tls
+        self._channels: dict[str, tuple[TlsContents | None, grpc.aio.Channel]] = {}
 
     async def copies(
         self, address: str, partitions: Sequence[PartitionId]
@@ -65,17 +68,22 @@ class GrpcPeers:
 
     async def close(self) -> None:
         channels, self._channels = self._channels, {}
-        for channel in channels.values():
+        for _, channel in channels.values():
             await channel.close()
 
     async def _channel(self, address: str) -> grpc.aio.Channel:
+        contents = None if self._tls is None else self._tls.contents()
         known = self._channels.get(address)
-        if known is None:
-            if len(self._channels) >= _CHANNELS_MAX:
-                await self._channels.pop(next(iter(self._channels))).close()
-            known = grpc.aio.insecure_channel(address, options=_OPTIONS)
-            self._channels[address] = known
-        return known
+        if known is not None and known[0] == contents:
+            return known[1]
+        channel = open_channel(address, self._tls, _OPTIONS)
+        self._channels[address] = contents, channel
+        if known is not None:
+            await known[1].close(_DEADLINE_SECONDS)
+        elif len(self._channels) > _CHANNELS_MAX:
+            _, oldest = self._channels.pop(next(iter(self._channels)))
+            await oldest.close(_DEADLINE_SECONDS)
+        return channel
 
 
 def _peer_copy(told: pb.PartitionPosition) -> PeerCopy:

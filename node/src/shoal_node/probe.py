@@ -5,6 +5,11 @@ HTTP/2 and a worker of the data plane. The lease is renewed only while it answer
 because a node that is wedged must lose its lease. The empty service name asks
 whether the process is live; readiness says nothing about that.
 
+Over TLS the channel calls itself by a name of the node's own certificate and trusts that
+alone, so that it works whoever signs certificates. It keeps the certificate that it was opened
+with, for as long as its connection lasts; one that expires meanwhile is no reason to lose the
+lease.
+
 The answer is read by hand (field 1, SERVING = 1), so that no stub is needed.
 """
 
@@ -13,6 +18,9 @@ from __future__ import annotations
 from typing import Final
 
 import grpc
+
+from shoal_coordinator.process.live_tls import LiveTls
+from shoal_coordinator.process.tls import TlsContents
 
 _SERVING: Final = b"\x08\x01"
 _OPTIONS: Final = (
@@ -27,25 +35,43 @@ _OPTIONS: Final = (
 class DataPathProbe:
     """Checks one listener. ``is_well`` blocks, at most for the timeout."""
 
-    def __init__(self, address: str, timeout_seconds: float) -> None:
+    def __init__(self, address: str, timeout_seconds: float, tls: LiveTls | None = None) -> None:
+        self._address = address
         self._timeout_seconds = timeout_seconds
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
-        self._check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=None,
-            response_deserializer=None,
-        )
+        self._tls = tls
+        self._open()
 
     def is_well(self) -> bool:
         """Whether the listener answered in time that it serves."""
         try:
             answer = self._check(b"", timeout=self._timeout_seconds, wait_for_ready=True)
         except grpc.RpcError:
+            if self._tls is not None and self._tls.contents() != self._opened_with:
+                self._channel.close()
+                self._open()
             return False
         return answer == _SERVING
 
+    def _open(self) -> None:
+        self._opened_with = None if self._tls is None else self._tls.contents()
+        self._channel = _channel_to_oneself(self._address, self._opened_with)
+        self._check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=None,
+            response_deserializer=None,
+        )
+
     def close(self) -> None:
         self._channel.close()
+
+
+def _channel_to_oneself(address: str, contents: TlsContents | None) -> grpc.Channel:
+    if contents is None:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    own = contents.certificate
+    credentials = grpc.ssl_channel_credentials(own, contents.key, own)
+    name = ("grpc.ssl_target_name_override", contents.host)
+    return grpc.secure_channel(address, credentials, options=(*_OPTIONS, name))
 
 
 def probe_target(bound: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,8 @@ from shoal_coordinator.process.tls import (
     names_shown,
     server_context,
 )
+
+DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,14 @@ def lock(path: Path) -> None:
             id="another key",
         ),
         pytest.param(lambda it: lock(it.key), "key without a password", id="locked"),
+        pytest.param(
+            lambda it: it.replace(Authority().issue("a", valid=(-2 * DAY, -DAY))),
+            "not valid now",
+            id="expired",
+        ),
+        pytest.param(
+            lambda it: it.replace(Authority().issue("spiffe://a/b")), "for no host", id="no host"
+        ),
         pytest.param(lambda it: it.certificate.write_text("x"), "both have to be PEM", id="no PEM"),
         pytest.param(lambda it: it.authority.write_text(""), "has to be PEM", id="no authority"),
         pytest.param(
@@ -73,6 +84,20 @@ def test_what_cannot_be_used_is_said(
     harm(written)
     with pytest.raises(BadSettings, match=sentence):
         files_of(written).read()
+
+
+@pytest.mark.parametrize(
+    ("names", "host"),
+    [
+        (("10.1.2.3", "node-1.shoal"), "node-1.shoal"),
+        (("*.shoal.svc", "10.1.2.3"), "any.shoal.svc"),
+        (("10.1.2.3", "spiffe://a/b"), "10.1.2.3"),
+    ],
+)
+def test_a_host_of_the_certificate_is_known(
+    tmp_path: Path, authority: Authority, names: tuple[str, ...], host: str
+) -> None:
+    assert files_of(authority.write(tmp_path, "node", *names)).read().host == host
 
 
 def test_of_etcd_each_part_may_be_left_out(written: WrittenTls) -> None:

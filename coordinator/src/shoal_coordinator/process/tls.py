@@ -6,17 +6,17 @@ authority, which signs those it talks to. All of it is PEM. ``Reloaded`` keeps i
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
 
 import grpc
 
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.own_name import own_name
+from shoal_coordinator.process.pem import load_authority, load_identity
 from shoal_coordinator.registry.etcd.credentials import EtcdCredentials
 
 _BYTES_MAX = 1 << 20
@@ -33,14 +33,14 @@ class TlsClients(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TlsContents:
-    """PEM: what others are shown, the key of its first certificate, and who signs others.
-
-    ``authority``: None where nobody is named; then the authorities that the system trusts.
-    """
+    """PEM: what others are shown, the key of its first certificate, and who signs others."""
 
     certificate: bytes
     key: bytes = field(repr=False)
-    authority: bytes | None = None
+    authority: bytes | None
+    """None where nobody is named; then the authorities that the system trusts."""
+    host: str
+    """One that the certificate is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,14 @@ class TlsFiles:
 
     def read(self) -> TlsContents:
         """Read and check all of them. Raises BadSettings."""
-        contents = TlsContents(
-            _read(self.certificate, "--tls-cert"),
-            _read(self.key, "--tls-key"),
-            None if self.authority is None else _read(self.authority, "--tls-ca"),
+        certificate, key = _read(self.certificate, "--tls-cert"), _read(self.key, "--tls-key")
+        authority = None if self.authority is None else _read(self.authority, "--tls-ca")
+        _check_identity(certificate, key, self.certificate, self.key)
+        if authority is not None and self.authority is not None:
+            _check_authority(authority, self.authority)
+        return TlsContents(
+            certificate, key, authority, own_name(certificate, key, self.certificate)
         )
-        _check_identity(contents.certificate, contents.key, self.certificate, self.key)
-        if contents.authority is not None and self.authority is not None:
-            _check_authority(contents.authority, self.authority)
-        return contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +87,9 @@ def server_context(contents: TlsContents, clients: TlsClients) -> ssl.SSLContext
     """For a listener of Python's own: TLS 1.2 or later, callers verified where they show who."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load_identity(context, contents.certificate, contents.key)
+    load_identity(context, contents.certificate, contents.key)
     if contents.authority is not None:
-        _load_authority(context, contents.authority)
+        load_authority(context, contents.authority)
         is_needed = clients is TlsClients.CERTIFICATE
         context.verify_mode = ssl.CERT_REQUIRED if is_needed else ssl.CERT_OPTIONAL
     return context
@@ -103,8 +102,8 @@ def client_context(contents: TlsContents) -> ssl.SSLContext:
     if contents.authority is None:
         context.load_default_certs()
     else:
-        _load_authority(context, contents.authority)
-    _load_identity(context, contents.certificate, contents.key)
+        load_authority(context, contents.authority)
+    load_identity(context, contents.certificate, contents.key)
     return context
 
 
@@ -138,7 +137,7 @@ def _read(path: Path, flag: str) -> bytes:
 def _check_identity(certificate: bytes, key: bytes, of: Path, key_of: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        _load_identity(context, certificate, key)
+        load_identity(context, certificate, key)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise BadSettings(
@@ -153,33 +152,6 @@ def _check_identity(certificate: bytes, key: bytes, of: Path, key_of: Path) -> N
 
 def _check_authority(authority: bytes, of: Path) -> None:
     try:
-        _load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), authority)
+        load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), authority)
     except (ssl.SSLError, ValueError) as error:
         raise BadSettings(f"{of} holds no certificates of authorities: it has to be PEM") from error
-
-
-def _load_authority(context: ssl.SSLContext, authority: bytes) -> None:
-    # Comments between certificates may be in any language.
-    context.load_verify_locations(cadata=authority.decode("ascii", "ignore"))
-
-
-def _load_identity(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """OpenSSL takes both by the name of a file alone; these are in memory, and gone at once."""
-    with _in_memory(certificate) as first, _in_memory(key) as second:
-        context.load_cert_chain(
-            f"/proc/self/fd/{first.fileno()}",
-            f"/proc/self/fd/{second.fileno()}",
-            password=_no_password,
-        )
-
-
-def _in_memory(content: bytes) -> IO[bytes]:
-    file = os.fdopen(os.memfd_create("pem", os.MFD_CLOEXEC), "wb")
-    file.write(content)
-    file.flush()
-    return file
-
-
-def _no_password() -> str:
-    """Rather than have OpenSSL ask at the terminal."""
-    return ""
