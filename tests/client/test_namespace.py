@@ -47,6 +47,7 @@ PUBLIC = [
     "SetResult",
     "ShardedCounter",
     "ShoalError",
+    "Tls",
     "Topology",
     "Unavailable",
     "UnreadableValue",

@@ -58,7 +58,11 @@ class FakeNode:
         """Serve, at the port of the last time if there was one."""
         server = grpc.server(ThreadPoolExecutor(max_workers=32), options=[("grpc.so_reuseport", 0)])
         add_CacheServicer_to_server(Servicer(self), server)
-        bound = server.add_insecure_port(f"127.0.0.1:{self.port}")
+        address, credentials = f"127.0.0.1:{self.port}", self.cluster.credentials
+        if credentials is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, credentials())
         assert bound
         self.port = bound
         server.start()
@@ -127,7 +131,11 @@ class Lag:
 class FakeCluster:
     """Nodes, and who owns what. Every change is a new revision that watchers are told."""
 
-    def __init__(self, node_count: int) -> None:
+    def __init__(
+        self, node_count: int, credentials: Callable[[], grpc.ServerCredentials] | None = None
+    ) -> None:
+        """``credentials``: of nodes that start, which speak TLS then."""
+        self.credentials = credentials
         self.changed = threading.Condition()
         self.revision = 1
         self.entries: dict[bytes, tuple[bytes, int, int]] = {}
@@ -152,7 +160,8 @@ class FakeCluster:
 
     @property
     def url(self) -> str:
-        return f"shoal://{','.join(self.seeds)}"
+        scheme = "shoal" if self.credentials is None else "shoals"
+        return f"{scheme}://{','.join(self.seeds)}"
 
     def add(self, node_id: str) -> FakeNode:
         node = FakeNode(self, node_id)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shoal._core.durations import Duration as Duration
     from shoal._core.near import NearCache as NearCache
     from shoal._core.near import NearStats as NearStats
+    from shoal._core.tls import Tls as Tls
     from shoal._core.topology import Node as Node
     from shoal._core.topology import Partition as Partition
     from shoal._core.topology import Topology as Topology
@@ -64,6 +65,7 @@ _HOMES = {
     "shoal._client": ("Client",),
     "shoal._core.durations": ("Duration",),
     "shoal._core.near": ("NearCache", "NearStats"),
+    "shoal._core.tls": ("Tls",),
     "shoal._core.topology": ("Node", "Partition", "Topology"),
     "shoal._errors": (
         "ClientClosed",
@@ -143,6 +145,7 @@ __all__ = [
     "SetResult",
     "ShardedCounter",
     "ShoalError",
+    "Tls",
     "Topology",
     "Unavailable",
     "UnreadableValue",

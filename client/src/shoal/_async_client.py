@@ -23,6 +23,7 @@ from shoal._core.settings import (
     DEFAULT_TIMEOUT,
     checked_settings,
 )
+from shoal._core.tls import Tls
 from shoal._core.topology import Topology
 from shoal._core.urls import settings_from_url
 from shoal._drivers.aio import AioDriver
@@ -67,6 +68,7 @@ class Client:
         near: NearCache | None = None,
         zone: str = "",
         read_from: ReadMode | str | None = None,
+        tls: Tls | None = None,
     ) -> None:
         """Set up a client; see ``shoal.Client``. Needs no event loop yet."""
         settings = checked_settings(
@@ -79,6 +81,7 @@ class Client:
             near=near,
             zone=zone,
             read_from=read_from,
+            tls=tls,
         )
         self._driver: AioPort = AioDriver(settings)
         self._core = self._driver.core

@@ -21,6 +21,7 @@ from shoal._core.settings import (
     DEFAULT_TIMEOUT,
     checked_settings,
 )
+from shoal._core.tls import Tls
 from shoal._core.topology import Topology
 from shoal._core.urls import settings_from_url
 from shoal._drivers.blocking import BlockingDriver
@@ -76,6 +77,7 @@ class Client:
         near: NearCache | None = None,
         zone: str = "",
         read_from: ReadMode | str | None = None,
+        tls: Tls | None = None,
     ) -> None:
         """Set up a client. Connects at its first call.
 
@@ -86,7 +88,8 @@ class Client:
         (see ``shoal.Ack``). ``near`` keeps answers in the client's own memory, for as long
         as the cluster grants it (see ``shoal.NearCache``). ``zone`` says where the client
         is, in the names that the nodes were given; ``read_from`` holds for each read that
-        names no ``read`` itself (see ``shoal.ReadMode``). Raises ConfigurationError.
+        names no ``read`` itself (see ``shoal.ReadMode``). ``tls`` is how to speak TLS (see
+        ``shoal.Tls``); without it connections are plain. Raises ConfigurationError.
         """
         settings = checked_settings(
             seeds,
@@ -98,6 +101,7 @@ class Client:
             near=near,
             zone=zone,
             read_from=read_from,
+            tls=tls,
         )
         self._driver: BlockingPort = BlockingDriver(settings)
         self._core = self._driver.core
@@ -107,7 +111,8 @@ class Client:
     def from_url(cls, url: str, **overrides: Any) -> Self:
         """Set up a client from ``shoal://host:port,host:port?timeout=250ms``.
 
-        The query takes the names of the constructor's settings; ``overrides`` win over it.
+        ``shoals://`` speaks TLS. The query takes the names of the constructor's settings, for
+        TLS ``tls_ca``, ``tls_cert``, ``tls_key``, ``tls_server_name``; ``overrides`` win over it.
         Raises ConfigurationError.
         """
         settings = settings_from_url(url, overrides)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal import Ack, ConfigurationError, ReadMode
+from shoal import Ack, ConfigurationError, ReadMode, Tls
 from shoal._core.settings import Settings, checked_settings
 from shoal._core.urls import settings_from_url, url_of
 
@@ -54,6 +56,11 @@ def test_a_seed_named_twice_is_one():
         ("shoal://a:1?retry_budget=-1", "retry_budget.*from 0"),
         ("shoal://a:1?max_message_bytes=10", "max_message_bytes"),
         ("shoal://[::1:3", "URL"),
+        ("shoal://a:1?tls_ca=ca.pem", "shoals://"),
+        ("shoals://a:1?tls_cert=c.pem", "go together"),
+        ("shoals://a:1?tls_ca=", "must be a text"),
+        ("shoals://a:1?tls_ca=a&tls_ca=b", "twice"),
+        ("shoals://a:1?tls_mode=x", "tls_mode.*tls_ca"),
         ("shoal://a:1?read_from=near", "'nearest'"),
         ("shoal://a:1?read_from=nearest", "zone"),
     ],
@@ -109,3 +116,14 @@ def test_where_a_client_is_and_reads_from():
     assert (settings.zone, settings.read_from) == ("z-a", ReadMode.NEAREST)
     assert settings_from_url(url_of(settings), {}) == settings
     assert settings_from_url("shoal://a:1?read_from=primary", {}).read_from is None
+
+
+def test_tls_is_the_scheme_and_names_files():
+    assert settings_from_url("shoals://a:1", {}).tls == Tls()
+    url = "shoals://a:1?tls_ca=/a&tls_cert=/b&tls_key=/c&tls_server_name=node"
+    settings = settings_from_url(url, {})
+    assert settings.tls == Tls(Path("/a"), "/b", "/c", "node")
+    assert settings_from_url(url_of(settings), {}) == settings
+    assert settings_from_url("shoal://a:1", {"tls": Tls("/a")}).tls == Tls("/a")
+    with pytest.raises(ConfigurationError, match=r"shoal\.Tls"):
+        settings_from_url("shoal://a:1", {"tls": True})

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from shoal._core.durations import Duration, duration_ms, format_duration
 from shoal._core.near import NearCache
+from shoal._core.tls import Tls
 from shoal._errors import ConfigurationError, InvalidRequest
 from shoal._values import Ack, ReadMode
 
@@ -56,6 +57,8 @@ class Settings:
     """Where the client is, as the nodes name their zones. Empty: not known."""
     read_from: ReadMode | None = None
     """Of every read that names no mode itself; None: the primary."""
+    tls: Tls | None = None
+    """None: connections are plain."""
 
     def keywords(self) -> dict[str, Any]:
         """Return the keyword arguments that ``checked_settings`` makes these from."""
@@ -73,6 +76,8 @@ class Settings:
             named["zone"] = self.zone
         if self.read_from is not None:
             named["read_from"] = str(self.read_from)
+        if self.tls is not None:
+            named["tls"] = self.tls
         return named
 
 
@@ -87,6 +92,7 @@ def checked_settings(
     near: NearCache | None = None,
     zone: str = "",
     read_from: ReadMode | str | None = None,
+    tls: Tls | None = None,
 ) -> Settings:
     """Return settings, or raise ConfigurationError with a sentence that says what to change."""
     if isinstance(seeds, str):
@@ -109,6 +115,8 @@ def checked_settings(
         raise ConfigurationError(f"zone must be a name such as 'zone-a', not {zone!r}")
     if near is not None and not isinstance(near, NearCache):
         raise ConfigurationError(f"near must be a shoal.NearCache, not {near!r}")
+    if tls is not None and not isinstance(tls, Tls):
+        raise ConfigurationError(f"tls must be a shoal.Tls, not {tls!r}")
     return Settings(
         seeds=unique,
         timeout_ms=timeout_ms,
@@ -121,6 +129,7 @@ def checked_settings(
         near=near,
         zone=zone,
         read_from=_read_from(read_from, zone),
+        tls=tls,
     )
 
 

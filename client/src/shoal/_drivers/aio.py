@@ -18,6 +18,7 @@ from grpc import aio
 
 from shoal._core.core import Core
 from shoal._core.effects import AwaitTopology, Call, Effect, Listen, Operation, Parallel, Sleep
+from shoal._core.failures import Code
 from shoal._core.identity import draw_request_id
 from shoal._core.in_flight import InFlight
 from shoal._core.settings import Settings
@@ -115,7 +116,10 @@ class AioDriver:
             return await method(call.request, timeout=call.timeout_seconds)
         except grpc.RpcError as error:
             self._check_open()
-            return failure_of(error)
+            failure = failure_of(error)
+            if failure.code is Code.UNAVAILABLE:
+                self.pool.renew(call.address)
+            return failure
         except aio.UsageError:
             self._check_open()
             return closed_channel(call.address)

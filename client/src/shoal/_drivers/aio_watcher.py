@@ -62,7 +62,9 @@ class AioWatcher:
         suspecting = asyncio.create_task(self._suspect(), name="shoal-patience")
         try:
             while True:
-                await self._watch(self._watching.next_address())
+                address = self._watching.next_address()
+                await self._watch(address)
+                self._pool.renew(address)
                 await asyncio.sleep(self._watching.pause_seconds())
         finally:
             suspecting.cancel()

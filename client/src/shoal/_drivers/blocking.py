@@ -18,7 +18,7 @@ import grpc
 
 from shoal._core.core import Core
 from shoal._core.effects import AwaitTopology, Call, Effect, Listen, Operation, Parallel, Sleep
-from shoal._core.failures import Failure
+from shoal._core.failures import Code, Failure
 from shoal._core.identity import draw_request_id
 from shoal._core.in_flight import InFlight
 from shoal._core.settings import Settings
@@ -88,7 +88,7 @@ class BlockingDriver:
         try:
             return self.pool.method(call.address, call.method)(call.request, call.timeout_seconds)
         except grpc.RpcError as error:
-            return self._failure(error)
+            return self._failure(error, call.address)
         except ValueError:
             # grpc's word for a closed channel.
             return self._closed_channel(call.address)
@@ -114,7 +114,10 @@ class BlockingDriver:
         try:
             for call in parallel.calls:
                 pending.append(self._send(call))  # noqa: PERF401 - what was sent is cancelled
-            return [self._receive(future) for future in pending]
+            return [
+                self._receive(future, call.address)
+                for future, call in zip(pending, parallel.calls, strict=True)
+            ]
         except BaseException:
             for future in pending:
                 if not isinstance(future, Failure):
@@ -130,20 +133,23 @@ class BlockingDriver:
         except ValueError:
             return self._closed_channel(call.address)
 
-    def _receive(self, future: Any) -> Any:
+    def _receive(self, future: Any, address: str) -> Any:
         if isinstance(future, Failure):
             return future
         try:
             return future.result()
         except grpc.FutureCancelledError:
-            return self._failure(future)
+            return self._failure(future, address)
         except grpc.RpcError as error:
-            return self._failure(error)
+            return self._failure(error, address)
 
-    def _failure(self, error: grpc.RpcError) -> Failure:
+    def _failure(self, error: grpc.RpcError, address: str) -> Failure:
         if self._closed:
             raise ClientClosed("this client was closed while the call was under way")
-        return failure_of(error)
+        failure = failure_of(error)
+        if failure.code is Code.UNAVAILABLE:
+            self.pool.renew(address)
+        return failure
 
     def _closed_channel(self, address: str) -> Failure:
         if self._closed:

@@ -14,7 +14,8 @@ import grpc
 
 from shoal._core.effects import METHODS
 from shoal._core.settings import Settings
-from shoal._drivers.channels import RETIRE_AFTER_SECONDS, channel_options
+from shoal._drivers.channels import RENEW_AFTER_SECONDS, RETIRE_AFTER_SECONDS, channel_options
+from shoal._drivers.identity import Identity, Shown
 from shoal._errors import ClientClosed
 from shoal.v1.cache_pb2_grpc import CacheStub
 
@@ -24,6 +25,8 @@ class BlockingPool:
 
     def __init__(self, settings: Settings) -> None:
         self._options = channel_options(settings)
+        self._identity = None if settings.tls is None else Identity(settings.tls)
+        self._opened_with: dict[str, Shown] = {}
         self._methods: dict[str, dict[str, Any]] = {}
         self._channels: dict[str, grpc.Channel] = {}
         self._retired: set[grpc.Channel] = set()
@@ -43,14 +46,16 @@ class BlockingPool:
         with self._lock:
             left = [address for address in self._channels if address not in addresses]
             for address in left:
-                self._methods.pop(address, None)
-                channel = self._channels.pop(address, None)
-                if channel is None:
-                    return  # Closed meanwhile, by this very thread's garbage collection.
-                self._retired.add(channel)
-                timer = Timer(RETIRE_AFTER_SECONDS, self._close_retired, (channel,))
-                timer.daemon = True
-                timer.start()
+                self._retire(address, RETIRE_AFTER_SECONDS)
+
+    def renew(self, address: str) -> None:
+        """Have the next call open a channel anew, if there are other certificates by now."""
+        if self._identity is None:
+            return
+        latest = self._identity.latest()
+        with self._lock:
+            if self._opened_with.get(address, latest) is not latest:
+                self._retire(address, RENEW_AFTER_SECONDS)
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -74,7 +79,7 @@ class BlockingPool:
                 raise ClientClosed("this client is closed: make a new one")
             methods = self._methods.get(address)
             if methods is None:
-                channel = grpc.insecure_channel(address, self._options)
+                channel = self._channel(address)
                 stub = CacheStub(channel)
                 methods = {name: getattr(stub, name) for name in METHODS}
                 methods["WatchTopology"] = stub.WatchTopology
@@ -82,6 +87,24 @@ class BlockingPool:
                 self._channels[address] = channel
                 self._methods[address] = methods
             return methods
+
+    def _channel(self, address: str) -> grpc.Channel:
+        if self._identity is None:
+            return grpc.insecure_channel(address, self._options)
+        shown = self._opened_with[address] = self._identity.latest()
+        options = [*self._options, *self._identity.options]
+        return grpc.secure_channel(address, shown.credentials(), options)
+
+    def _retire(self, address: str, seconds: float) -> None:
+        self._methods.pop(address, None)
+        self._opened_with.pop(address, None)
+        channel = self._channels.pop(address, None)
+        if channel is None:
+            return  # Closed meanwhile, by this very thread's garbage collection.
+        self._retired.add(channel)
+        timer = Timer(seconds, self._close_retired, (channel,))
+        timer.daemon = True
+        timer.start()
 
     def _close_retired(self, channel: grpc.Channel) -> None:
         with self._lock:

@@ -61,8 +61,10 @@ class BlockingWatcher:
         while not self._closing.is_set():
             # Whatever ends a stream, another node is asked. ValueError is a closed channel,
             # ClientClosed the end of the loop.
+            address = self._watching.next_address()
             with suppress(grpc.RpcError, ValueError, ClientClosed):
-                self._watch(self._watching.next_address())
+                self._watch(address)
+            self._pool.renew(address)
             if self._closing.wait(self._watching.pause_seconds()):
                 return
 

@@ -17,6 +17,11 @@ lost connections, and what may be repeated is asked of the new owner. A node tha
 in order answers them before it leaves; one whose lease ran out is frozen or cut off."""
 
 
+RENEW_AFTER_SECONDS: Final = 30.0
+"""How long calls over a channel that was opened anew for other certificates may go on: the
+node is there, so they are answered."""
+
+
 def channel_options(settings: Settings) -> list[tuple[str, int | str]]:
     """Return gRPC's channel arguments."""
     return [
