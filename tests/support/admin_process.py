@@ -13,6 +13,7 @@ from functools import partial
 from typing import Self
 
 from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.registry.apply import view_of
 from shoal_coordinator.registry.codec import (
     encode_config,
@@ -32,8 +33,9 @@ from shoal_coordinator.service.server import Server
 class AdminInThread:
     """Begins with what a view holds. ``address`` is where it serves while it is entered."""
 
-    def __init__(self, seen: ClusterView) -> None:
+    def __init__(self, seen: ClusterView, tls: LiveTls | None = None) -> None:
         self.address = ""
+        self._tls = tls
         self._keys = Keys(seen.cluster)
         self._seen = seen
         self._store = MemoryStore()
@@ -71,7 +73,7 @@ class AdminInThread:
             self._and_read(partial(change_config, self._store, keys)),
             self._and_read(partial(change_membership, self._store, keys)),
         )
-        self._server = Server(lambda: self._view, changers)
+        self._server = Server(lambda: self._view, changers, tls=self._tls)
         await self._read()
         self.address = str(await self._server.start(HostPort("127.0.0.1", 0)))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from shoal.cli.failure import ClusterUnreachable, CommandFailed
+from shoal.cli.trust import tls_given, tls_options
 
 if TYPE_CHECKING:
     from shoal import Client, ShoalError
@@ -19,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def url_option(command: Command) -> Command:
-    """``--url``, which every command that talks to a cluster has."""
+    """``--url`` and ``--tls-*``, which every command that talks to a cluster has."""
     return click.option(
         "-u",
         "--url",
@@ -27,8 +28,8 @@ def url_option(command: Command) -> Command:
         default=DEFAULT_URL,
         show_default=True,
         show_envvar=True,
-        help="Any nodes of the cluster: shoal://HOST:PORT,HOST:PORT",
-    )(command)
+        help="Any nodes of the cluster: shoal://HOST:PORT,HOST:PORT; shoals:// speaks TLS.",
+    )(tls_options(command))
 
 
 @contextmanager
@@ -37,7 +38,8 @@ def connected(url: str) -> Iterator[Client]:
     from shoal import Client, ConfigurationError, ShoalError
 
     try:
-        with Client.from_url(url) as client:
+        tls = tls_given()
+        with Client.from_url(url, **({} if tls is None else {"tls": tls})) as client:
             yield client
     except ConfigurationError as error:
         raise click.BadParameter(str(error), param_hint="--url") from error

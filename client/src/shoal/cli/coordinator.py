@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from shoal.cli.failure import ClusterUnreachable, CommandFailed, CommandRefused
+from shoal.cli.trust import open_channel, tls_options
 
 if TYPE_CHECKING:
     from shoal.v1 import admin_pb2_grpc
@@ -19,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def coordinator_option(command: Command) -> Command:
-    """``--coordinator``: any of them answers."""
+    """``--coordinator``, any of which answers, and ``--tls-*``."""
     return click.option(
         "-c",
         "--coordinator",
@@ -28,7 +29,7 @@ def coordinator_option(command: Command) -> Command:
         metavar="HOST:PORT",
         show_envvar=True,
         help="Any coordinator of the cluster.",
-    )(command)
+    )(tls_options(command))
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def administered(coordinator: str) -> Iterator[admin_pb2_grpc.AdminStub]:
 
     from shoal.v1 import admin_pb2_grpc
 
-    with grpc.insecure_channel(coordinator) as channel:
+    with open_channel(coordinator) as channel:
         try:
             yield admin_pb2_grpc.AdminStub(channel)
         except grpc.RpcError as error:

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered
 from shoal.cli.failure import CommandFailed
+from shoal.cli.trust import http_context
 
 if TYPE_CHECKING:
+    import ssl
+
     from rich.table import Table
 
 Introspection = Mapping[str, Any]
@@ -28,17 +31,20 @@ def introspections(coordinator: str) -> dict[str, Introspection]:
     with administered(coordinator) as admin:
         request = admin_pb2.GetClusterStatusRequest()
         status = admin.GetClusterStatus(request, timeout=TIMEOUT_SECONDS)
+    context = http_context()
     return {
-        node.registration.id: _asked(node.registration.id, node.registration.metrics_url)
+        node.registration.id: _asked(node.registration.id, node.registration.metrics_url, context)
         for node in status.nodes
         if node.HasField("registration")
     }
 
 
-def _asked(node: str, metrics_url: str) -> Introspection:
+def _asked(node: str, metrics_url: str, context: ssl.SSLContext | None) -> Introspection:
     url = metrics_url.removesuffix("/metrics") + "/introspection"
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  a node's own
+        with urllib.request.urlopen(  # noqa: S310  a node's own
+            url, timeout=TIMEOUT_SECONDS, context=context
+        ) as answer:
             told: Introspection = json.load(answer)
             return told
     except (OSError, urllib.error.URLError, ValueError) as error:

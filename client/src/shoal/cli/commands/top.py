@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from shoal.cli.figures import Reading, figures
 from shoal.cli.introspection import rows_table
 from shoal.cli.output import JSON, TABLE, output_option, print_json
 from shoal.cli.top import Line, Seen, lines
+from shoal.cli.trust import http_context
 
 if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
+
     from rich.table import Table
 
     from shoal.v1 import admin_pb2, admin_pb2_grpc
@@ -44,8 +48,11 @@ def top(every: float, count: int | None, coordinator: str, output: str) -> None:
 
     Nodes are asked for their metrics. With `-o json` each look is one line.
     """
+    from shoal.cli.up.probes import opener
+
     with administered(coordinator) as admin, ThreadPoolExecutor(_NODES_AT_ONCE) as threads:
-        looks = (lines(*two) for two in pairwise(_looks(admin, threads, every)))
+        by = opener(http_context())
+        looks = (lines(*two) for two in pairwise(_looks(admin, threads, every, by)))
         shown = islice(looks, count)
         if output == JSON:
             for look in shown:
@@ -55,22 +62,25 @@ def top(every: float, count: int | None, coordinator: str, output: str) -> None:
 
 
 def _looks(
-    admin: admin_pb2_grpc.AdminStub, threads: ThreadPoolExecutor, every_seconds: float
+    admin: admin_pb2_grpc.AdminStub,
+    threads: ThreadPoolExecutor,
+    every_seconds: float,
+    by: OpenerDirector,
 ) -> Iterator[dict[str, Seen]]:
     from shoal.v1 import admin_pb2
 
     while True:
         request = admin_pb2.GetClusterStatusRequest()
         status = admin.GetClusterStatus(request, timeout=TIMEOUT_SECONDS)
-        yield {seen.id: seen for seen in threads.map(_seen, status.nodes)}
+        yield {seen.id: seen for seen in threads.map(partial(_seen, by), status.nodes)}
         time.sleep(every_seconds)
 
 
-def _seen(node: admin_pb2.NodeStatus) -> Seen:
+def _seen(by: OpenerDirector, node: admin_pb2.NodeStatus) -> Seen:
     from shoal.cli.up.probes import http_text
 
     url = node.registration.metrics_url
-    text = http_text(url, _ANSWER_SECONDS) if url else None
+    text = http_text(url, _ANSWER_SECONDS, by) if url else None
     now_seconds = time.monotonic()
     found = None if text is None else figures(text)
     return Seen(

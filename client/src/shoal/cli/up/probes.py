@@ -7,6 +7,7 @@ that the environment names are not used: everything is on loopback.
 from __future__ import annotations
 
 import http.client
+import ssl
 import urllib.request
 
 import grpc
@@ -28,13 +29,25 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def http_text(url: str, timeout_seconds: float) -> str | None:
+def opener(context: ssl.SSLContext | None = None) -> urllib.request.OpenerDirector:
+    """Asks without a proxy. ``context`` is for https://."""
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if context is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    return urllib.request.build_opener(*handlers)
+
+
+_plain = opener()
+
+
+def http_text(
+    url: str, timeout_seconds: float, by: urllib.request.OpenerDirector = _plain
+) -> str | None:
     """The body of a successful GET."""
     try:
-        with _direct.open(url, timeout=timeout_seconds) as response:
+        with by.open(url, timeout=timeout_seconds) as response:
             body: bytes = response.read()
     except (OSError, http.client.HTTPException):
         return None
