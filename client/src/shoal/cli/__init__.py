@@ -7,9 +7,13 @@ is imported when it is called.
 
 from __future__ import annotations
 
+import os
+
 
 def main() -> None:
     """Run the command line of this process. Ends by SystemExit."""
+    # A handshake that fails is told by the command, in a sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from shoal.cli.app import shoal
 
     shoal.main(prog_name="shoal")
