@@ -34,6 +34,8 @@ def test_help_names_every_flag() -> None:
         "--lease-ttl",
         "--eviction",
         "--metrics-listen",
+        "--tls-cert",
+        "--etcd-ca",
         "--insecure",
     ):
         assert flag in shown.stdout
@@ -46,6 +48,11 @@ def test_help_names_every_flag() -> None:
         (["--listen", "0.0.0.0:7300"], "say --insecure"),
         (["--listen", "7300"], "write HOST:PORT"),
         (["--listen", "127.0.0.1:0", "--down-grace", "1"], "--down-grace 1 is not usable"),
+        (
+            ["--listen", "127.0.0.1:0", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"],
+            "--tls-cert /nowhere cannot be read",
+        ),
+        (["--listen", "127.0.0.1:0", "--etcd-ca", "/nowhere"], "write https:// there"),
     ],
 )
 def test_a_bad_flag_gives_one_sentence_and_status_2(flags: list[str], sentence: str) -> None:
