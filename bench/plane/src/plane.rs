@@ -39,6 +39,7 @@ fn closed(id: &str, maxmemory_bytes: usize) -> Result<DataPlane, String> {
         eviction: Eviction::default(),
         hash_seed: u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         limits: Limits::default(),
+        tls: None,
     })
     .map_err(|bad| bad.to_string())?;
     plane.set_lease_deadline(boottime_ns() + LEASE_NS);

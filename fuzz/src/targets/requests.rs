@@ -51,6 +51,7 @@ fn settings() -> Settings {
             batch_max: BATCH_MAX,
             ..Limits::default()
         },
+        tls: None,
     }
 }
 

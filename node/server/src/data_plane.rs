@@ -28,6 +28,7 @@ use crate::replication;
 use crate::service::{CacheService, SERVICE};
 use crate::settings::{BadSetting, Settings};
 use crate::switch;
+use crate::tls::{BadTls, Tls, TlsFiles};
 use crate::topology::BadTopology;
 use crate::transport::{self, Listener, Standard};
 
@@ -147,7 +148,9 @@ impl DataPlane {
     pub fn with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<DataPlane, BadSetting> {
         settings.check()?;
         let listen = settings.listen.clone();
-        let node = Arc::new(Node::new(settings, clock));
+        let tls = settings.tls.as_ref().map(Tls::new).transpose();
+        let tls = tls.map_err(|error| BadSetting(error.to_string()))?;
+        let node = Arc::new(Node::new(settings, tls.map(Arc::new), clock));
         Ok(DataPlane {
             node,
             changing: Mutex::new(()),
@@ -300,6 +303,19 @@ impl DataPlane {
     pub fn set_eviction(&self, eviction: Eviction) {
         self.node.engine.set_eviction(eviction);
         tokio::spawn(switch::go_on(self.node.clone()));
+    }
+
+    /// Show this certificate, and trust this authority, from the next connection on.
+    ///
+    /// # Errors
+    /// Where it cannot be used, or this node was made without TLS: then nothing has changed.
+    pub fn set_tls(&self, files: &TlsFiles) -> Result<(), BadTls> {
+        match &self.node.tls {
+            Some(tls) => tls.replace(files),
+            None => Err(BadTls::new(
+                "this node was started without TLS: start it anew",
+            )),
+        }
     }
 
     /// Take no more connections, let running requests end within the grace, stop.

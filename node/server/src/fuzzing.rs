@@ -25,7 +25,7 @@ impl Clock for Still {
 #[must_use]
 pub fn service(settings: Settings) -> CacheService {
     let partitions = settings.partition_count;
-    let node = Node::new(settings, Arc::new(Still));
+    let node = Node::new(settings, None, Arc::new(Still));
     node.fence.set_deadline(u64::MAX);
     for partition in 0..partitions {
         let opened = node

@@ -17,6 +17,8 @@
 //!   fence      until when this node may act as a primary
 //!   ownership  which partitions it serves, and which are frozen
 //!   topology   who serves the others
+//! tls          certificates, and the connections that show them
+//! access       who calls
 //! introspection   what the node knows of its own work
 //! failure, reasons   everything that can go wrong, drawn once
 //! ```
@@ -24,6 +26,7 @@
 //! Non-goals: deciding who owns what (the agent does), and keeping data (the
 //! engine does).
 
+mod access;
 mod ahead;
 mod clock;
 mod commit;
@@ -49,6 +52,7 @@ mod settings;
 pub mod slot;
 mod switch;
 mod sync;
+mod tls;
 pub mod topology;
 mod transport;
 mod visit;
@@ -57,6 +61,7 @@ mod visit;
 #[path = "../../explore/server/src/scenarios.rs"]
 pub mod scenarios;
 
+pub use access::Caller;
 pub use clock::{Clock, SystemClock, boottime_ns};
 pub use data_plane::{BadPartition, DataPlane, Stats};
 pub use introspection::{
@@ -68,3 +73,4 @@ pub use settings::{BadSetting, Limits, Settings};
 pub use shoal_engine::{Eviction, PartitionStats, Role};
 pub use shoal_http2::{Limits as Http2Limits, Rate};
 pub use shoal_replication::{FollowerStatus, PartitionStatus, Traffic};
+pub use tls::{BadTls, TlsFiles};

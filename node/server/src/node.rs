@@ -31,6 +31,7 @@ use crate::replication::Replication;
 use crate::settings::{Limits, Settings};
 use crate::slot::partition_of;
 use crate::sync::{AtomicU64, AtomicUsize};
+use crate::tls::Tls;
 use crate::topology::Topology;
 
 /// The parts that every request shares.
@@ -49,6 +50,8 @@ pub struct Node {
     pub(crate) counters: Counters,
     pub(crate) introspection: Introspection,
     pub(crate) near: Near,
+    /// Where there is none, connections are plain text.
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) peers: Peers,
     pub(crate) relay: Relay,
     pub(crate) parked: AtomicUsize,
@@ -133,7 +136,8 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
 }
 
 impl Node {
-    pub(crate) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Node {
+    /// `tls`: made of that of the settings.
+    pub(crate) fn new(settings: Settings, tls: Option<Arc<Tls>>, clock: Arc<dyn Clock>) -> Node {
         Node {
             engine: Engine::new(shoal_engine::Settings {
                 partition_count: settings.partition_count,
@@ -155,7 +159,8 @@ impl Node {
             counters: Counters::default(),
             introspection: Introspection::default(),
             near: Near::new(settings.partition_count, &settings.limits),
-            peers: Peers::new(&settings.limits),
+            peers: Peers::new(&settings.limits, tls.clone()),
+            tls,
             relay: Relay::default(),
             limits: settings.limits,
             parked: AtomicUsize::new(0),
@@ -362,7 +367,7 @@ mod tests {
     use crate::visit::Visit;
 
     fn node() -> Node {
-        let node = Node::new(Settings::small(), Arc::new(SystemClock));
+        let node = Node::new(Settings::small(), None, Arc::new(SystemClock));
         node.fence.set_deadline(boottime_ns() + 3_600_000_000_000);
         open(&node, 1);
         node

@@ -7,6 +7,7 @@ use shoal_engine::{Eviction, KEY_BYTES_LIMIT, VALUE_BYTES_LIMIT};
 use shoal_http2::Limits as Http2Limits;
 
 use crate::slot::SLOTS;
+use crate::tls::TlsFiles;
 
 /// Settings of one node's data plane, fixed for its lifetime.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Settings {
     pub hash_seed: u64,
     /// The bounds.
     pub limits: Limits,
+    /// TLS of the listener and towards other nodes; `None`: plain text.
+    pub tls: Option<TlsFiles>,
 }
 
 /// Bounds, and what happens at each.
@@ -239,6 +242,7 @@ impl Settings {
             eviction: Eviction::S3Fifo,
             hash_seed: 1,
             limits: Limits::default(),
+            tls: None,
         }
     }
 }

@@ -53,6 +53,7 @@ fn settings() -> Settings {
         eviction: shoal_engine::Eviction::S3Fifo,
         hash_seed: 1,
         limits: Limits::default(),
+        tls: None,
     }
 }
 
@@ -62,7 +63,7 @@ fn hand() -> Arc<Hand> {
 
 fn node() -> (Arc<Node>, Arc<Hand>) {
     let hand = hand();
-    let node = Node::new(settings(), hand.clone());
+    let node = Node::new(settings(), None, hand.clone());
     node.fence.set_deadline(2 * SECOND_NS);
     open(&node, 1);
     (Arc::new(node), hand)

@@ -5,24 +5,28 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
 use crate::settings::Limits;
+use crate::tls::Tls;
 
 /// The way to one peer.
 pub(crate) struct Link {
     address: String,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     sender: Mutex<Option<SendRequest<Body>>>,
     /// Held while connecting, so that one connects and the others wait.
     connecting: tokio::sync::Mutex<()>,
@@ -33,10 +37,12 @@ pub(crate) struct Link {
 pub(crate) struct Unreachable;
 
 impl Link {
-    pub(crate) fn new(address: String, limits: Limits) -> Link {
+    /// `address`: HOST:PORT. With `tls`, the peer must be that host.
+    pub(crate) fn new(address: String, limits: Limits, tls: Option<Arc<Tls>>) -> Link {
         Link {
             address,
             limits,
+            tls,
             sender: Mutex::new(None),
             connecting: tokio::sync::Mutex::new(()),
         }
@@ -51,9 +57,20 @@ impl Link {
         if let Some(sender) = self.standing() {
             return Ok(Call(sender));
         }
-        let sender = self.connect().await?;
+        let connected = Box::pin(self.connect());
+        let sender = tokio::time::timeout(self.limits.connect_timeout, connected)
+            .await
+            .map_err(|_| Unreachable)??;
         *self.sender.lock() = Some(sender.clone());
         Ok(Call(sender))
+    }
+
+    /// What requests name as where they go.
+    pub(crate) fn origin(&self) -> Option<Uri> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let origin = Uri::builder().scheme(scheme);
+        let origin = origin.authority(self.address.as_str()).path_and_query("/");
+        origin.build().ok()
     }
 
     /// Do not use the connection again.
@@ -69,12 +86,22 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<SendRequest<Body>, Unreachable> {
-        let connected = TcpStream::connect(&self.address);
-        let stream = tokio::time::timeout(self.limits.connect_timeout, connected)
-            .await
-            .map_err(|_| Unreachable)?
-            .map_err(|_| Unreachable)?;
-        stream.set_nodelay(true).map_err(|_| Unreachable)?;
+        let connected = TcpStream::connect(&self.address).await;
+        let socket = connected.map_err(|_| Unreachable)?;
+        socket.set_nodelay(true).map_err(|_| Unreachable)?;
+        match &self.tls {
+            None => self.speak(socket).await,
+            Some(tls) => {
+                let secured = tls.connect(&self.address, socket).await;
+                self.speak(secured.map_err(|_| Unreachable)?).await
+            }
+        }
+    }
+
+    async fn speak<S>(&self, stream: S) -> Result<SendRequest<Body>, Unreachable>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(1 << 20)

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Uri;
 use parking_lot::Mutex;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
@@ -25,12 +26,14 @@ use crate::routing::{Context, Permit};
 use crate::service::Method;
 use crate::settings::Limits;
 use crate::sync::AtomicUsize;
+use crate::tls::Tls;
 use crate::topology::Owner;
 use crate::transport::RawCodec;
 
 /// The connections to other nodes.
 pub(crate) struct Peers {
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     links: Mutex<HashMap<(String, bool), Arc<Link>>>,
     under_way: AtomicUsize,
     waiting: AtomicUsize,
@@ -49,9 +52,10 @@ pub(crate) enum Effect {
 }
 
 impl Peers {
-    pub(crate) fn new(limits: &Limits) -> Peers {
+    pub(crate) fn new(limits: &Limits, tls: Option<Arc<Tls>>) -> Peers {
         Peers {
             limits: limits.clone(),
+            tls,
             links: Mutex::new(HashMap::new()),
             under_way: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -70,7 +74,7 @@ impl Peers {
         let link = links.entry((address.to_owned(), effect == Effect::Wait));
         let link = link.or_insert_with(|| {
             let limits = self.limits.clone();
-            Arc::new(Link::new(address.to_owned(), limits))
+            Arc::new(Link::new(address.to_owned(), limits, self.tls.clone()))
         });
         link.clone()
     }
@@ -127,7 +131,7 @@ pub(crate) async fn call(
                 Request::from_parts(MetadataMap::new(), Extensions::new(), request.clone());
             message.set_timeout(left);
             sent = true;
-            match send(call, &owner.node.address, method, message, &peers.limits).await {
+            match send(call, link.origin(), method, message, &peers.limits).await {
                 Err(status) if link::was_never_sent(&status) => {
                     sent = false;
                     link.forget();
@@ -154,17 +158,13 @@ pub(crate) async fn call(
 
 async fn send(
     call: Call,
-    address: &str,
+    origin: Option<Uri>,
     method: Method,
     message: Request<Bytes>,
     limits: &Limits,
 ) -> Result<Bytes, Status> {
-    let origin = http::Uri::builder()
-        .scheme("http")
-        .authority(address)
-        .path_and_query("/")
-        .build()
-        .map_err(|_| Status::unavailable("the peer's address is no HOST:PORT"))?;
+    let no_address = || Status::unavailable("the peer's address is no HOST:PORT");
+    let origin = origin.ok_or_else(no_address)?;
     let mut grpc = Grpc::with_origin(call, origin)
         .max_decoding_message_size(limits.response_bytes_max + limits.message_bytes_max);
     let path = http::uri::PathAndQuery::from_static(method.path());

@@ -194,7 +194,7 @@ mod tests {
     use crate::settings::Settings;
 
     fn node() -> Node {
-        Node::new(Settings::small(), Arc::new(SystemClock))
+        Node::new(Settings::small(), None, Arc::new(SystemClock))
     }
 
     /// Time that this thread was on a core, on a machine that others use too.

@@ -167,13 +167,8 @@ pub(super) async fn run(node: Arc<Node>, peer: Arc<Peer>) {
 /// One stream, from connecting to its end. Returns whether anything came on it.
 async fn stream(node: &Arc<Node>, peer: &Arc<Peer>) -> bool {
     let limits = &node.limits;
-    let link = Link::new(peer.address.clone(), limits.clone());
-    let origin = http::Uri::builder()
-        .scheme("http")
-        .authority(peer.address.as_str())
-        .path_and_query("/")
-        .build();
-    let (Ok(call), Ok(origin)) = (link.call().await, origin) else {
+    let link = Link::new(peer.address.clone(), limits.clone(), node.tls.clone());
+    let (Ok(call), Some(origin)) = (link.call().await, link.origin()) else {
         return false;
     };
     peer.connected(node);

@@ -10,6 +10,7 @@ use shoal_protos::replication::v1::replication_server;
 use shoal_replication::Source;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Caller;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::replication::following::Following;
@@ -27,6 +28,18 @@ pub(crate) struct ReplicationService {
 impl ReplicationService {
     pub(super) fn new(node: Arc<Node>) -> ReplicationService {
         ReplicationService { node }
+    }
+
+    /// Where there is TLS, nodes know each other by their certificates.
+    fn check_peer<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let caller = request.extensions().get::<Caller>();
+        if self.node.tls.is_none() || caller.is_some_and(|caller| caller.is_verified) {
+            return Ok(());
+        }
+        Err(Status::unauthenticated(
+            "this is for other nodes, which show a certificate: show one of the authority that \
+             this node trusts",
+        ))
     }
 }
 
@@ -55,6 +68,7 @@ impl replication_server::Replication for ReplicationService {
         &self,
         request: Request<Streaming<v1::FollowRequest>>,
     ) -> Result<Response<Self::FollowStream>, Status> {
+        self.check_peer(&request)?;
         let node = &self.node;
         if *node.stopping.borrow() {
             return Err(status(&Failure::Stopping));
@@ -73,6 +87,7 @@ impl replication_server::Replication for ReplicationService {
         &self,
         request: Request<v1::PositionsRequest>,
     ) -> Result<Response<v1::PositionsResponse>, Status> {
+        self.check_peer(&request)?;
         let node = &self.node;
         let asked = request.into_inner().partitions;
         if asked.iter().any(|asked| *asked >= node.partition_count) {

@@ -147,7 +147,11 @@ mod tests {
     /// those after it none is, though they were done.
     #[tokio::test]
     async fn what_was_done_before_the_fence_fell_is_answered_and_nothing_else() {
-        let node = Arc::new(Node::new(Settings::small(), Arc::new(Hasty::default())));
+        let node = Arc::new(Node::new(
+            Settings::small(),
+            None,
+            Arc::new(Hasty::default()),
+        ));
         // Looks at 1 s, when the first enters, and at 2 s and 3 s, when all have left.
         node.fence.set_deadline(2_500_000_000);
         node.replication.hub.open(&node.engine, 0, 1, "c").unwrap();

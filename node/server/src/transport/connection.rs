@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tonic::service::Routes;
 
+use crate::access::Caller;
 use crate::node::{Node, stopped};
 use crate::transport::pending::Done;
 use crate::transport::session::Session;
@@ -31,17 +32,19 @@ const ROUNDS_MAX: usize = 16;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 const LAST_BYTES_MAX: usize = 1 << 20;
 
-/// Serve a connection until it ends, or the node stops and its calls have ended.
+/// Serve a connection that began then, until it ends, or the node stops and its calls have
+/// ended.
 pub(super) async fn serve<S>(
     socket: S,
+    caller: Caller,
+    began: Instant,
     node: Arc<Node>,
     standard: Routes,
     mut stopping: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let began = Instant::now();
-    let session = Session::new(node.clone(), standard);
+    let session = Session::new(node.clone(), standard, caller);
     session.pending.add(async move {
         stopped(&mut stopping).await;
         Done::Stopping
@@ -142,7 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driven<S> {
         loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let sent = match self.session.http2.output(&mut slices) {
-                0 => return Poll::Ready(Ok(())),
+                // TLS keeps what its socket did not take; a plain socket keeps nothing.
+                0 => return Pin::new(&mut self.socket).poll_flush(cx),
                 1 => Pin::new(&mut self.socket).poll_write(cx, &slices[0]),
                 filled => Pin::new(&mut self.socket).poll_write_vectored(cx, &slices[..filled]),
             };

@@ -122,10 +122,11 @@ impl Session {
         if is_end {
             feed.end();
         }
-        let request = match request(self.http2.head(), body) {
+        let mut request = match request(self.http2.head(), body) {
             Ok(request) => request,
             Err(status) => return self.fail(stream, status),
         };
+        request.extensions_mut().insert(self.caller.clone());
         let response = self.standard.call(request);
         let response = async move {
             let Ok(response) = response.await;

@@ -45,7 +45,7 @@ impl Ledger {
             ..crate::settings::Settings::small()
         };
         let clock = Arc::new(crate::clock::SystemClock);
-        Ledger::new(Arc::new(Node::new(settings, clock)))
+        Ledger::new(Arc::new(Node::new(settings, None, clock)))
     }
 
     #[cfg(test)]

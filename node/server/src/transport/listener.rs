@@ -7,9 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tonic::service::Routes;
 
+use crate::access::Caller;
 use crate::node::{Node, stopped};
+use crate::tls::Tls;
 use crate::transport::connection;
 use crate::transport::standard::Standard;
 
@@ -87,13 +92,43 @@ pub(crate) async fn serve(listener: Listener, node: Arc<Node>, standard: &Standa
         }
         let (node, routes) = (node.clone(), standard.routes.clone());
         let stopping = stopping.clone();
+        let began = Instant::now();
         running.spawn(async move {
-            connection::serve(stream, node, routes, stopping).await;
+            match node.tls.clone() {
+                None => {
+                    let caller = Caller::default();
+                    connection::serve(stream, caller, began, node, routes, stopping).await;
+                }
+                // Apart, so that a connection without TLS takes no room for it.
+                Some(tls) => {
+                    Box::pin(serve_tls(tls, stream, began, node, routes, stopping)).await;
+                }
+            }
             drop(counted);
         });
     }
     drop(listener);
     while running.join_next().await.is_some() {}
+}
+
+/// As one without TLS, after a handshake: its time counts with that to the first request.
+async fn serve_tls(
+    tls: Arc<Tls>,
+    socket: TcpStream,
+    began: Instant,
+    node: Arc<Node>,
+    routes: Routes,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let until = began + node.limits.handshake_timeout;
+    let accepted = tokio::select! {
+        () = stopped(&mut stopping) => return,
+        accepted = timeout_at(until, tls.accept(socket)) => accepted,
+    };
+    // Whoever fails at it is told why by TLS itself.
+    if let Ok(Ok((stream, caller))) = accepted {
+        connection::serve(stream, caller, began, node, routes, stopping).await;
+    }
 }
 
 async fn accept(listener: &Listener) -> TcpStream {

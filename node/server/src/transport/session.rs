@@ -19,6 +19,7 @@ use shoal_http2::{Connection, Event, Field, StaticField};
 use tonic::Status;
 use tonic::service::Routes;
 
+use crate::access::Caller;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::{CacheService, Method, Shape, Unanswered};
@@ -43,6 +44,7 @@ pub(super) struct Session {
     pub(super) cache: CacheService,
     pub(super) node: Arc<Node>,
     pub(super) standard: Routes,
+    pub(super) caller: Caller,
     pub(super) ledger: Arc<Ledger>,
     pub(super) message_bytes_max: usize,
     /// The route of the head with this id.
@@ -60,7 +62,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(node: Arc<Node>, standard: Routes) -> Session {
+    pub(super) fn new(node: Arc<Node>, standard: Routes, caller: Caller) -> Session {
         let limits = &node.limits;
         let nobody = Route {
             to: To::NotGrpc,
@@ -71,6 +73,7 @@ impl Session {
             pending: Pending::new(),
             cache: CacheService::new(node.clone()),
             standard,
+            caller,
             ledger: Ledger::new(node.clone()),
             // Forwarded batches grow a little by being put into operations.
             message_bytes_max: limits.message_bytes_max + (1 << 20),

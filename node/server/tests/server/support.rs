@@ -29,6 +29,7 @@ pub(crate) fn settings(id: &str) -> Settings {
         eviction: Eviction::S3Fifo,
         hash_seed: 7,
         limits: Limits::default(),
+        tls: None,
     }
 }
 
