@@ -61,7 +61,6 @@ mod visit;
 #[path = "../../explore/server/src/scenarios.rs"]
 pub mod scenarios;
 
-pub use access::Caller;
 pub use clock::{Clock, SystemClock, boottime_ns};
 pub use data_plane::{BadPartition, DataPlane, Stats};
 pub use introspection::{

@@ -1,23 +1,13 @@
-//! Who is at the other end of a connection, as far as its certificate says.
+//! Who is at the other end of a connection, as far as the connection itself tells.
 
 use std::sync::Arc;
 
-/// The peer of one connection. Cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
-    /// The DNS and URI names of its certificate, DNS names in lower case. None where it
-    /// showed none, or one without such names.
-    pub names: Arc<[Box<str>]>,
-    /// It showed a certificate of the authority that this node trusts.
-    pub is_verified: bool,
-}
-
-impl Caller {
-    /// One that showed a certificate which was verified, with these names.
-    pub(crate) fn verified(names: impl IntoIterator<Item = String>) -> Caller {
-        Caller {
-            names: names.into_iter().map(String::into_boxed_str).collect(),
-            is_verified: true,
-        }
-    }
+/// See the module. The default is somebody of whom nothing is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller {
+    /// DNS and URI names of the certificate that was shown, once it was verified.
+    #[allow(dead_code)] // Roles are given to them.
+    pub(crate) names: Arc<[Box<str>]>,
+    /// A certificate was shown, and is signed by who this node trusts.
+    pub(crate) is_verified: bool,
 }

@@ -2,4 +2,4 @@
 
 mod caller;
 
-pub use caller::Caller;
+pub(crate) use caller::Caller;

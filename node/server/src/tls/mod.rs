@@ -63,7 +63,10 @@ impl Tls {
         let stream = acceptor.accept(socket).await?;
         let shown = stream.get_ref().1.peer_certificates();
         let caller = match shown.and_then(<[_]>::first) {
-            Some(certificate) => Caller::verified(names::of(certificate)),
+            Some(certificate) => Caller {
+                names: names::of(certificate).into(),
+                is_verified: true,
+            },
             None => Caller::default(),
         };
         Ok((stream, caller))

@@ -6,7 +6,7 @@ use webpki::EndEntityCert;
 /// The DNS names, in lower case, and then the URIs of a certificate that was verified.
 ///
 /// A URI without a scheme is passed over, so that none is taken for a DNS name.
-pub(super) fn of(certificate: &CertificateDer<'_>) -> Vec<String> {
+pub(super) fn of(certificate: &CertificateDer<'_>) -> Vec<Box<str>> {
     let Ok(certificate) = EndEntityCert::try_from(certificate) else {
         return Vec::new();
     };
@@ -15,7 +15,7 @@ pub(super) fn of(certificate: &CertificateDer<'_>) -> Vec<String> {
         .map(|name| name.to_ascii_lowercase());
     let uris = certificate.valid_uri_names();
     let uris = uris.filter(|uri| uri.contains(':')).map(str::to_owned);
-    dns.chain(uris).collect()
+    dns.chain(uris).map(String::into_boxed_str).collect()
 }
 
 /// The host of HOST:PORT, without the brackets of an IPv6 address.
@@ -43,7 +43,7 @@ mod tests {
         let certificate = params.self_signed(&key).unwrap();
         assert_eq!(
             of(certificate.der()),
-            ["node-1.example", "spiffe://example/app"]
+            ["node-1.example".into(), "spiffe://example/app".into()]
         );
     }
 

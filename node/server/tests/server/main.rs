@@ -1,6 +1,7 @@
 //! The data plane over real loopback connections, several nodes in one process.
 
 mod batches;
+mod certificates;
 mod confirming;
 mod copies;
 mod crowds;
@@ -18,6 +19,7 @@ mod replication;
 mod standard;
 mod support;
 mod tags;
+mod tls;
 mod vectors;
 mod verbs;
 mod watching;
