@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::errors::{value_error, without_gil};
 use crate::replication;
-use crate::settings::{self, DataPlaneSettings};
+use crate::settings::{self, DataPlaneSettings, DataPlaneTls};
 use crate::snapshot;
 
 /// gRPC server and engine of one node. All partitions are closed at first.
@@ -218,6 +218,10 @@ impl DataPlane {
             self.plane.set_eviction(eviction);
             Ok(())
         })
+    }
+
+    fn set_tls(&self, py: Python<'_>, tls: DataPlaneTls) -> PyResult<()> {
+        without_gil(py, || self.plane.set_tls(&tls.into()).map_err(value_error))
     }
 
     #[pyo3(signature = (*, partitions = true))]

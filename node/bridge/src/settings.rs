@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use shoal_server::{Eviction, Limits, Settings};
+use shoal_server::{Eviction, Limits, Settings, TlsFiles};
 
 /// Mirrors `shoal_node.data_plane.DataPlaneSettings`.
 #[derive(FromPyObject)]
@@ -20,6 +20,27 @@ pub(crate) struct DataPlaneSettings {
     slow_request_ms: u64,
     near_grant_ms: u64,
     pub(crate) owns_process: bool,
+    tls: Option<DataPlaneTls>,
+}
+
+/// Mirrors `shoal_node.data_plane.DataPlaneTls`.
+#[derive(FromPyObject)]
+pub(crate) struct DataPlaneTls {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    authority: Vec<u8>,
+    requires_certificate: bool,
+}
+
+impl From<DataPlaneTls> for TlsFiles {
+    fn from(tls: DataPlaneTls) -> TlsFiles {
+        TlsFiles {
+            certificate: tls.certificate,
+            key: tls.key,
+            authority: tls.authority,
+            requires_certificate: tls.requires_certificate,
+        }
+    }
 }
 
 /// The policy of this name.
@@ -57,6 +78,7 @@ impl DataPlaneSettings {
             // The standard library seeds its hashers from the system's randomness.
             hash_seed: RandomState::new().hash_one(std::process::id()),
             limits,
+            tls: self.tls.map(TlsFiles::from),
         })
     }
 }

@@ -7,7 +7,7 @@ convert arguments. Nothing here decides anything.
 from collections.abc import Sequence
 from typing import final
 
-from shoal_node.data_plane import DataPlaneSettings
+from shoal_node.data_plane import DataPlaneSettings, DataPlaneTls
 from shoal_node.replication_status import PartitionReplication
 from shoal_node.snapshot import Snapshot
 
@@ -75,6 +75,10 @@ class DataPlane:
 
     def set_eviction(self, eviction: str) -> None:
         """Evict by this policy from now on. Raises ValueError for a name that is none."""
+
+    def set_tls(self, tls: DataPlaneTls) -> None:
+        """Show this and trust these from the next connection on. Raises ValueError where it
+        cannot be used, or where the data plane was made without TLS."""
 
     def snapshot(self, *, partitions: bool = True) -> Snapshot:
         """Everything that it knows of its own work, read once; or all but each partition's."""

@@ -1,11 +1,22 @@
 """What the agent tells the data plane when it makes one.
 
-Mirrored by a struct of the same name and fields in ``node/bridge``.
+Mirrored by structs of the same names and fields in ``node/bridge``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlaneTls:
+    """PEM: what others are shown, the key of its first certificate, and who signs others."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    authority: bytes
+    requires_certificate: bool = False
+    """Whether each caller has to show one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +40,5 @@ class DataPlaneSettings:
     owns_process: bool = False
     """Nothing else of size is in the process, so ``maxmemory_bytes`` bounds all of it:
     entries get what the rest leaves. Otherwise it bounds the entries alone."""
+    tls: DataPlaneTls | None = None
+    """Of the listener, and towards other nodes; None: plain text."""

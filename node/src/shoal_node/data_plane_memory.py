@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from shoal.v1 import topology_pb2 as pb
 from shoal_node.copy_memory import Known, MemoryCopy, Operation
-from shoal_node.data_plane import DataPlaneSettings
+from shoal_node.data_plane import DataPlaneSettings, DataPlaneTls
 from shoal_node.network_memory import MemoryNetwork
 from shoal_node.replication_status import Follower, PartitionReplication
 from shoal_node.snapshot import PartitionUse, SlowLog, Snapshot
@@ -212,6 +212,10 @@ class MemoryDataPlane:
         if eviction not in _POLICIES:
             raise ValueError(f"there is no eviction policy {eviction}: take one of {_POLICIES}")
         self._eviction = eviction
+
+    def set_tls(self, tls: DataPlaneTls) -> None:  # noqa: ARG002  nothing is encrypted here
+        if self._settings.tls is None:
+            raise ValueError("this node was started without TLS: start it anew")
 
     def snapshot(self, *, partitions: bool = True) -> Snapshot:
         """What a data plane tells that has served nothing."""

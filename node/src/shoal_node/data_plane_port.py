@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from shoal_node.data_plane import DataPlaneTls
 from shoal_node.replication_status import PartitionReplication
 from shoal_node.snapshot import Snapshot
 
@@ -128,6 +129,14 @@ class DataPlanePort(Protocol):
 
         Returns at once; what is there follows within moments. Raises ValueError for a
         name that is none of s3fifo, lru, lfu and none.
+        """
+        ...
+
+    def set_tls(self, tls: DataPlaneTls) -> None:
+        """Show this and trust these from the next connection on; those that stand live on.
+
+        Raises ValueError, and changes nothing, where it cannot be used, or where the data
+        plane was made without TLS.
         """
         ...
 

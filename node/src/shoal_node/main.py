@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from shoal_coordinator.process.addresses import parse_host_port
 from shoal_coordinator.process.configuration import CONTEXT_SETTINGS, config_option
 from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.process.stopping import stop_on_signals
+from shoal_coordinator.process.tls_settings import tls_options, tls_settings
 from shoal_node.errors import NodeError
 from shoal_node.logs import log_as_json
 from shoal_node.memory_limit import memory_limit_bytes
@@ -87,6 +89,7 @@ from shoal_node.settings import NodeSettings, parse_maxmemory
     help="For how long a node that is told to stop hands over what it has, and waits for copies "
     "that are on their way.",
 )
+@tls_options
 @click.option(
     "--insecure",
     is_flag=True,
@@ -109,6 +112,7 @@ def main(
     near_grant_ms: int,
     stop_within: float,
     insecure: bool,  # noqa: FBT001
+    **tls: Any,
 ) -> None:
     """Run one cache node of a Shoal cluster."""
     log_as_json()
@@ -131,6 +135,7 @@ def main(
             memory_limit_bytes=limit_bytes,
             near_grant_ms=near_grant_ms,
             stop_seconds=stop_within,
+            tls=tls_settings(**tls),
         )
         asyncio.run(_run(settings))
     except (BadSettings, NodeError) as error:

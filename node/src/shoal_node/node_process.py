@@ -23,6 +23,11 @@ from typing import Any
 import structlog
 
 from shoal_coordinator.process.addresses import HostPort, parse_host_port
+from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.http_server import HttpServer
+from shoal_coordinator.process.live_tls import LiveTls
+from shoal_coordinator.process.running_tls import RunningTls, running_tls
+from shoal_coordinator.process.tls import TlsClients, TlsContents
 from shoal_coordinator.registry.codec import RecordCorrupt
 from shoal_coordinator.registry.etcd import EtcdStore, open_store
 from shoal_coordinator.registry.keys import Keys
@@ -38,14 +43,14 @@ from shoal_coordinator.registry.upkeep import LeaseUpkeep, UpkeepCallbacks
 from shoal_node._bridge import DataPlane, boottime_ns
 from shoal_node.agent import Agent, AgentPorts
 from shoal_node.agent_counts import AgentCounts
-from shoal_node.data_plane import DataPlaneSettings
+from shoal_node.data_plane import DataPlaneSettings, DataPlaneTls
 from shoal_node.errors import CannotListen, ClusterChanged, NoRegistry
 from shoal_node.fence import Fence
 from shoal_node.identity import default_id, listener_mark, new_incarnation
 from shoal_node.logs import log_as_json
 from shoal_node.membership import MembershipPorts
 from shoal_node.metrics import NodeCollector
-from shoal_node.metrics_server import MetricsServer, serve_metrics
+from shoal_node.metrics_server import METRICS, serve_metrics
 from shoal_node.peers import GrpcPeers
 from shoal_node.probe import DataPathProbe, probe_target
 from shoal_node.settings import NodeSettings
@@ -59,30 +64,34 @@ _TOKEN_BYTES = 8
 
 
 async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set, then leave cleanly. Raises NodeError."""
+    """Serve until ``stop`` is set, then leave cleanly. Raises NodeError and BadSettings."""
     keys = Keys(settings.cluster)
     async with contextlib.AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_opened(settings))
+        tls = await stack.enter_async_context(running_tls(settings.tls, settings.etcd))
+        store = await stack.enter_async_context(_opened(settings, tls))
         config = await _unless_stopped(_configured(store, keys, settings), stop)
         if config is None:
             return
         timing = timing_for(config.lease_ttl_seconds)
-        listening = _listen(settings, config)
+        listening = _listen(settings, config, tls.own)
         stack.callback(listening.data_plane.stop, _GRACE_MS)
+        tls.told.append(partial(_show, listening.data_plane, settings.tls.clients))
         log_as_json(listening.node)
-        probe = DataPathProbe(probe_target(listening.bound), timing.probe_timeout_seconds)
+        probe = DataPathProbe(
+            probe_target(listening.bound), timing.probe_timeout_seconds, tls.own
+        )
         stack.callback(probe.close)
         fence = Fence(listening.data_plane.set_lease_deadline, boottime_ns)
         counts = AgentCounts()
         metrics = stack.enter_context(
-            _metrics(settings, listening, fence, counts, config.partition_count)
+            _metrics(settings, listening, fence, counts, config.partition_count, tls.own)
         )
-        peers = GrpcPeers()
+        peers = GrpcPeers(tls.own)
         stack.push_async_callback(peers.close)
         membership = _membership_ports(store, keys, probe, timing)
         agent = Agent(
             AgentPorts(membership, listening.data_plane, fence, peers, _token, counts),
-            _registration(settings, listening, metrics.port),
+            _registration(settings, listening, metrics),
             config,
             timing.policy,
         )
@@ -131,9 +140,9 @@ class Listening:
     """Where others reach it."""
 
 
-def _listen(settings: NodeSettings, config: ClusterConfig) -> Listening:
+def _listen(settings: NodeSettings, config: ClusterConfig, tls: LiveTls | None) -> Listening:
     node = settings.id or default_id(socket.gethostname(), settings.listen.port)
-    data_plane = DataPlane(
+    data_plane = _made(
         DataPlaneSettings(
             node_id=node,
             listen=str(settings.listen),
@@ -144,6 +153,7 @@ def _listen(settings: NodeSettings, config: ClusterConfig) -> Listening:
             slow_request_ms=settings.slow_request_ms,
             near_grant_ms=settings.near_grant_ms,
             owns_process=True,
+            tls=None if tls is None else _data_plane_tls(tls.contents(), tls.clients),
         )
     )
     try:
@@ -159,11 +169,37 @@ def _listen(settings: NodeSettings, config: ClusterConfig) -> Listening:
     return Listening(data_plane, NodeId(node), bound, reachable)
 
 
+def _made(settings: DataPlaneSettings) -> DataPlane:
+    try:
+        return DataPlane(settings)
+    except ValueError as error:
+        raise BadSettings(str(error)) from error
+
+
+def _data_plane_tls(contents: TlsContents, clients: TlsClients) -> DataPlaneTls:
+    assert contents.authority is not None, "settings without one are refused"
+    return DataPlaneTls(
+        contents.certificate,
+        contents.key,
+        contents.authority,
+        requires_certificate=clients is TlsClients.CERTIFICATE,
+    )
+
+
+def _show(data_plane: DataPlane, clients: TlsClients, contents: TlsContents) -> None:
+    """Have new connections see other certificates. Raises BadSettings."""
+    try:
+        data_plane.set_tls(_data_plane_tls(contents, clients))
+    except ValueError as error:
+        raise BadSettings(str(error)) from error
+
+
 def _registration(
-    settings: NodeSettings, listening: Listening, metrics_port: int
+    settings: NodeSettings, listening: Listening, metrics: HttpServer
 ) -> NodeRegistration:
-    host = settings.metrics_listen
-    metrics = HostPort(listening.reachable.host if host.is_wildcard else host.host, metrics_port)
+    reachable = metrics.address
+    if reachable.is_wildcard:
+        reachable = HostPort(listening.reachable.host, reachable.port)
     return NodeRegistration(
         id=listening.node,
         address=str(listening.reachable),
@@ -171,7 +207,7 @@ def _registration(
         weight=settings.weight,
         incarnation=new_incarnation(listener_mark(listening.bound)),
         version=_version(),
-        metrics_url=f"http://{metrics}/metrics",
+        metrics_url=metrics.url(METRICS, reachable),
     )
 
 
@@ -192,8 +228,8 @@ def _membership_ports(
 
 
 @contextlib.asynccontextmanager
-async def _opened(settings: NodeSettings) -> AsyncIterator[EtcdStore]:
-    store = open_store(settings.etcd)
+async def _opened(settings: NodeSettings, tls: RunningTls) -> AsyncIterator[EtcdStore]:
+    store = open_store(settings.etcd, credentials=tls.etcd)
     try:
         yield store
     finally:
@@ -246,7 +282,8 @@ def _metrics(
     fence: Fence,
     counts: AgentCounts,
     partition_count: int,
-) -> Iterator[MetricsServer]:
+    tls: LiveTls | None,
+) -> Iterator[HttpServer]:
     of_partitions = partition_count <= settings.partition_metrics_max
     collector = NodeCollector(
         partial(listening.data_plane.snapshot, partitions=of_partitions),
@@ -256,7 +293,9 @@ def _metrics(
         of_partitions=of_partitions,
     )
     try:
-        server = serve_metrics(settings.metrics_listen, collector, listening.data_plane.snapshot)
+        server = serve_metrics(
+            settings.metrics_listen, collector, listening.data_plane.snapshot, tls
+        )
     except OSError as error:
         raise CannotListen(
             f"cannot listen on {settings.metrics_listen} for metrics: "

@@ -8,10 +8,11 @@ change. What depends on the cluster's configuration (the lease's TTL) is checked
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.tls_settings import TlsSettings
 from shoal_coordinator.registry.etcd import BadEtcdUrl
 from shoal_coordinator.registry.etcd.urls import endpoint_targets
 from shoal_coordinator.registry.keys import BadName, checked_name
@@ -65,6 +66,7 @@ class NodeSettings:
     """For how long clients may answer a hot key from their own memory; 0: not at all."""
     stop_seconds: float = 5.0
     """For how long a node that stops tries to hand over what it has."""
+    tls: TlsSettings = field(default_factory=TlsSettings)
 
     def __post_init__(self) -> None:
         try:
@@ -74,6 +76,8 @@ class NodeSettings:
                 checked_name("node id", self.id)
         except (BadEtcdUrl, BadName) as error:
             raise BadSettings(str(error)) from error
+        self.tls.check_etcd(self.etcd)
+        self._check_tls()
         self._check_exposure("--listen", self.listen)
         self._check_exposure("--metrics-listen", self.metrics_listen)
         if not 0 <= self.weight <= _WEIGHT_MAX:
@@ -90,6 +94,13 @@ class NodeSettings:
             )
         self._check_times()
         self._check_memory()
+
+    def _check_tls(self) -> None:
+        if self.tls.own is not None and self.tls.own.authority is None:
+            raise BadSettings(
+                "--tls-cert needs --tls-ca FILE: nodes show each other certificates, so say who "
+                "signs them"
+            )
 
     def _check_times(self) -> None:
         if not 0 <= self.slow_request_ms <= _SLOW_REQUEST_MS_MAX:

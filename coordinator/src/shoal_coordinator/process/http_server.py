@@ -33,9 +33,9 @@ class HttpServer:
         self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
         self._thread.start()
 
-    def url(self, path: str) -> str:
-        """Where it serves ``path``, by the address as bound."""
-        return f"{self._scheme}://{self.address}{path}"
+    def url(self, path: str, at: HostPort | None = None) -> str:
+        """Where it serves ``path``: by the address as bound, or where others reach it."""
+        return f"{self._scheme}://{at or self.address}{path}"
 
     def close(self) -> None:
         """Stop listening. What is being answered ends by itself."""
