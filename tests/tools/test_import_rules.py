@@ -15,7 +15,7 @@ def test_the_registry_is_fenced_from_every_other_room(repository: Path) -> None:
         and (path.suffix == ".py" or (path / "__init__.py").is_file())
     } - {"shoal_coordinator.registry"}
     settings = tomllib.loads((repository / "pyproject.toml").read_text())
-    open_to_the_node = {"shoal_coordinator.process"}
+    open_to_the_node = {"shoal_coordinator.access", "shoal_coordinator.process"}
     for source, wanted in (
         ("shoal_node", rooms - open_to_the_node),
         ("shoal_coordinator.registry", rooms),

@@ -69,6 +69,26 @@ impl DataPlane {
         self.plane.set_lease_deadline(deadline_boottime_ns);
     }
 
+    #[allow(clippy::type_complexity)] // Plain lists and tuples, as Python has them.
+    fn set_access(
+        &self,
+        py: Python<'_>,
+        roles: Vec<(Vec<String>, Vec<Vec<u8>>)>,
+        tokens: Vec<([u8; 32], Vec<usize>)>,
+        identities: Vec<(String, Vec<usize>)>,
+    ) -> PyResult<()> {
+        without_gil(py, || {
+            let table = server::AccessTable::new(roles, tokens, identities).map_err(value_error)?;
+            self.plane.set_access(table);
+            Ok(())
+        })
+    }
+
+    #[pyo3(signature = (token))]
+    fn set_peer_token(&self, token: Option<&str>) -> PyResult<()> {
+        self.plane.set_peer_token(token).map_err(value_error)
+    }
+
     fn install_topology(&self, py: Python<'_>, topology: &[u8]) -> PyResult<()> {
         without_gil(py, || {
             // Dropping a peer's connection wakes its task.

@@ -16,9 +16,11 @@ use tokio::task::JoinHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::access::AccessTable;
 use crate::clock::{Clock, SystemClock};
 use crate::expiry;
 use crate::fills;
+use crate::forward::BadToken;
 use crate::introspection::Snapshot;
 use crate::memory;
 use crate::near;
@@ -208,6 +210,20 @@ impl DataPlane {
     /// Past this time every write and primary read is refused. 0 fences at once.
     pub fn set_lease_deadline(&self, boottime_ns: u64) {
         self.node.fence.set_deadline(boottime_ns);
+    }
+
+    /// From now on callers may do what this table allows, and nothing else. Holds for
+    /// streams that are open.
+    pub fn set_access(&self, table: AccessTable) {
+        self.node.access.set(table);
+    }
+
+    /// What this node shows to others, where they know it by a token.
+    ///
+    /// # Errors
+    /// [`BadToken`], and then nothing has changed.
+    pub fn set_peer_token(&self, token: Option<&str>) -> Result<(), BadToken> {
+        self.node.peers.set_token(token)
     }
 
     /// Take a serialized, complete `shoal.v1.Topology`. Returns whether it was newer.

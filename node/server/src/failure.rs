@@ -4,6 +4,7 @@
 //! Failure
 //!   the request is wrong   KeyEmpty KeyTooLong ValueTooLarge TtlNegative NotAnInteger Overflow
 //!                          Malformed BadCondition BadTag BatchTooLarge
+//!   not for this caller    NotKnown NotAllowed
 //!   somewhere else         Moved
 //!   too late               FillTokenVoid
 //!   nobody can now         NoOwner LeaseExpired PartitionMoving ForwardFailed Stopping
@@ -67,6 +68,10 @@ pub enum Failure {
     BadCondition(&'static str),
     BadTag(String),
     BatchTooLarge(String),
+    /// What to do about it.
+    NotKnown(&'static str),
+    /// The operation's name.
+    NotAllowed(&'static str),
     Moved(Owner),
     FillTokenVoid,
     NoOwner {
@@ -127,6 +132,8 @@ impl Failure {
             Failure::BadCondition(_) => Reason::BadCondition,
             Failure::BadTag(_) => Reason::BadTag,
             Failure::BatchTooLarge(_) => Reason::BatchTooLarge,
+            Failure::NotKnown(_) => Reason::Unauthenticated,
+            Failure::NotAllowed(_) => Reason::PermissionDenied,
             Failure::Moved(_) => Reason::Moved,
             Failure::FillTokenVoid => Reason::FillTokenVoid,
             Failure::NoOwner { .. } => Reason::NoOwner,
@@ -290,7 +297,12 @@ impl fmt::Display for Failure {
             | Failure::Malformed(what)
             | Failure::BadTag(what)
             | Failure::BatchTooLarge(what) => f.write_str(what),
-            Failure::BadCondition(what) => f.write_str(what),
+            Failure::BadCondition(what) | Failure::NotKnown(what) => f.write_str(what),
+            Failure::NotAllowed(operation) => write!(
+                f,
+                "no role of this caller allows it to {operation} that: ask whoever keeps the access \
+                 file for a role that does"
+            ),
             Failure::Moved(owner) => write!(
                 f,
                 "partition {} is owned by {} at {} since epoch {}: ask there",

@@ -6,6 +6,7 @@
 //! data_plane   what the agent drives: start, open, freeze, stop, stats
 //! transport    HTTP/2 and gRPC framing, health, reflection; knows no message
 //! service      one verb a file: bytes in, bytes or a failure out; knows no HTTP/2
+//! access       who may do what
 //! forward      what another node answers
 //! fills        who loads a key that many miss at once
 //! replication  who follows this node, and whom it follows
@@ -61,8 +62,10 @@ mod visit;
 #[path = "../../explore/server/src/scenarios.rs"]
 pub mod scenarios;
 
+pub use access::{AccessTable, BadAccess, Digest};
 pub use clock::{Clock, SystemClock, boottime_ns};
 pub use data_plane::{BadPartition, DataPlane, Stats};
+pub use forward::BadToken;
 pub use introspection::{
     BigKey, BigKeysTold, HotKey, HotKeysTold, MethodDurations, SlowRequest, SlowTold, Snapshot,
 };

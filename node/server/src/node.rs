@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use shoal_engine::{Engine, NotOpen, Now, Position, Refused};
 use tokio::sync::watch;
 
+use crate::access::Access;
 use crate::clock::{Clock, engine_now};
 use crate::commit::{Ack, Commit};
 use crate::counters::Counters;
@@ -47,6 +48,7 @@ pub struct Node {
     pub(crate) ownership: Ownership,
     pub(crate) replication: Replication,
     pub(crate) topology: Topology,
+    pub(crate) access: Access,
     pub(crate) counters: Counters,
     pub(crate) introspection: Introspection,
     pub(crate) near: Near,
@@ -156,6 +158,7 @@ impl Node {
             replication: Replication::new(settings.partition_count),
             ownership: Ownership::new(settings.partition_count),
             topology: Topology::new(settings.partition_count),
+            access: Access::new(),
             counters: Counters::default(),
             introspection: Introspection::default(),
             near: Near::new(settings.partition_count, &settings.limits),

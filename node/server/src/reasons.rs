@@ -10,6 +10,8 @@ pub enum Code {
     InvalidArgument = 3,
     /// The caller's time ran out.
     DeadlineExceeded = 4,
+    /// The caller is known, and may not do that.
+    PermissionDenied = 7,
     /// A bound was reached: try again later.
     ResourceExhausted = 8,
     /// The caller must do something else first.
@@ -18,6 +20,8 @@ pub enum Code {
     Unimplemented = 12,
     /// Nobody can answer now: try again soon.
     Unavailable = 14,
+    /// The caller is nobody that is known.
+    Unauthenticated = 16,
 }
 
 macro_rules! reasons {
@@ -68,6 +72,10 @@ reasons! {
     BadTag = "BAD_TAG" => InvalidArgument,
     /// More keys, or bytes, than one request may ask for.
     BatchTooLarge = "BATCH_TOO_LARGE" => InvalidArgument,
+    /// The caller shows no token and no certificate that the access file has.
+    Unauthenticated = "UNAUTHENTICATED" => Unauthenticated,
+    /// No role of the caller allows the operation, for this key.
+    PermissionDenied = "PERMISSION_DENIED" => PermissionDenied,
     /// Another node owns the partition; the metadata says which.
     Moved = "MOVED" => FailedPrecondition,
     /// The key was written since the fill token was given, or the token's time is over.

@@ -25,6 +25,17 @@ class DataPlane:
     def set_lease_deadline(self, deadline_boottime_ns: int) -> None:
         """Past it every write and primary read is refused. 0 fences at once."""
 
+    def set_access(
+        self,
+        roles: Sequence[tuple[Sequence[str], Sequence[bytes]]],
+        tokens: Sequence[tuple[bytes, Sequence[int]]],
+        identities: Sequence[tuple[str, Sequence[int]]],
+    ) -> None:
+        """Allow what these roles do and nothing else. Raises ValueError for a wrong place."""
+
+    def set_peer_token(self, token: str | None) -> None:
+        """Show this to other nodes. Raises ValueError where it cannot travel."""
+
     def install_topology(self, topology: bytes) -> None:
         """Take a serialized, complete shoal.v1.Topology; an older revision is ignored."""
 

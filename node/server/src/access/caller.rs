@@ -6,7 +6,6 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caller {
     /// DNS and URI names of the certificate that was shown, once it was verified.
-    #[allow(dead_code)] // Roles are given to them.
     pub(crate) names: Arc<[Box<str>]>,
     /// A certificate was shown, and is signed by who this node trusts.
     pub(crate) is_verified: bool,

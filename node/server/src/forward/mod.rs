@@ -14,8 +14,9 @@ use bytes::Bytes;
 use http::Uri;
 use parking_lot::Mutex;
 use tonic::client::Grpc;
-use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request, Status};
+use tonic::metadata::errors::InvalidMetadataValue;
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use tonic::{Code, Extensions, Request, Status};
 
 pub(crate) use answer::owner_told;
 
@@ -35,9 +36,22 @@ pub(crate) struct Peers {
     limits: Limits,
     tls: Option<Arc<Tls>>,
     links: Mutex<HashMap<(String, bool), Arc<Link>>>,
+    token: Mutex<Option<MetadataValue<Ascii>>>,
     under_way: AtomicUsize,
     waiting: AtomicUsize,
 }
+
+/// A token that cannot be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadToken;
+
+impl std::fmt::Display for BadToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the token has characters that cannot travel: take letters and digits")
+    }
+}
+
+impl std::error::Error for BadToken {}
 
 /// How a request travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +71,7 @@ impl Peers {
             limits: limits.clone(),
             tls,
             links: Mutex::new(HashMap::new()),
+            token: Mutex::new(None),
             under_way: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
         }
@@ -77,6 +92,31 @@ impl Peers {
             Arc::new(Link::new(address.to_owned(), limits, self.tls.clone()))
         });
         link.clone()
+    }
+
+    /// Show this to other nodes from now on; None: nothing.
+    ///
+    /// # Errors
+    /// Where it has characters that no head can carry.
+    pub(crate) fn set_token(&self, token: Option<&str>) -> Result<(), BadToken> {
+        let shown = token.map(|token| {
+            let mut shown = MetadataValue::try_from(format!("Bearer {token}"))?;
+            shown.set_sensitive(true);
+            Ok(shown)
+        });
+        *self.token.lock() = shown
+            .transpose()
+            .map_err(|_: InvalidMetadataValue| BadToken)?;
+        Ok(())
+    }
+
+    /// The metadata of a request to another node.
+    pub(crate) fn introduced(&self) -> MetadataMap {
+        let mut metadata = MetadataMap::new();
+        if let Some(token) = self.token.lock().clone() {
+            metadata.insert("authorization", token);
+        }
+        metadata
     }
 
     /// The right to have one more under way.
@@ -128,7 +168,7 @@ pub(crate) async fn call(
             let call = link.call().await.map_err(|_| fail(Outcome::NotApplied))?;
             let left = context.remaining(node).unwrap_or_default();
             let mut message =
-                Request::from_parts(MetadataMap::new(), Extensions::new(), request.clone());
+                Request::from_parts(peers.introduced(), Extensions::new(), request.clone());
             message.set_timeout(left);
             sent = true;
             match send(call, link.origin(), method, message, &peers.limits).await {
@@ -139,6 +179,8 @@ pub(crate) async fn call(
                         return Err(fail(Outcome::NotApplied));
                     }
                 }
+                // This node is not trusted there; of the caller that says nothing.
+                Err(status) if is_refusal(&status) => return Err(fail(Outcome::NotApplied)),
                 Err(status) => return Err(answer::failure(&status, fail(effect.outcome()))),
                 Ok(bytes) => return Ok(bytes),
             }
@@ -154,6 +196,13 @@ pub(crate) async fn call(
         };
         Err(Failure::DeadlineExceeded(outcome))
     })
+}
+
+fn is_refusal(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unauthenticated | Code::PermissionDenied
+    )
 }
 
 async fn send(

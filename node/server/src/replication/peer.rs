@@ -19,6 +19,7 @@ use shoal_protos::replication::v1::replication_client::ReplicationClient;
 use shoal_replication::{Next, Sink};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
+use tonic::{Extensions, Request};
 
 use crate::clock::engine_now;
 use crate::forward::link::Link;
@@ -179,6 +180,7 @@ async fn stream(node: &Arc<Node>, peer: &Arc<Peer>) -> bool {
     };
     let mut client = ReplicationClient::with_origin(call, origin)
         .max_decoding_message_size(limits.message_bytes_max + 4 * limits.follow_bytes);
+    let requests = Request::from_parts(node.peers.introduced(), Extensions::new(), requests);
     let begun = tokio::time::timeout(limits.connect_timeout, client.follow(requests)).await;
     let Ok(Ok(responses)) = begun else {
         return false;

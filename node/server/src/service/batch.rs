@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use shoal_protos::v1;
 
+use crate::access::May;
 use crate::commit::Commit;
 use crate::failure::Failure;
 use crate::forward::Effect;
@@ -98,6 +99,7 @@ impl Batch {
     pub(super) fn add<O: Operation>(
         &mut self,
         visit: &Visit<'_>,
+        may: May<'_>,
         asked: O,
         partition: Option<u32>,
     ) {
@@ -105,7 +107,7 @@ impl Batch {
         let partition = partition.unwrap_or_else(|| self.node.partition_of(asked.key()));
         debug_assert_eq!(partition, self.node.partition_of(asked.key()));
         visit.begin(self.answers.len());
-        match self.attempt(visit, &asked, partition) {
+        match self.attempt(visit, may, &asked, partition) {
             Ok(commit) => {
                 let place = self.place();
                 self.commits.extend(commit.map(|commit| (place, commit)));
@@ -151,10 +153,13 @@ impl Batch {
     fn attempt<O: Operation>(
         &mut self,
         visit: &Visit<'_>,
+        may: May<'_>,
         asked: &O,
         partition: u32,
     ) -> Result<Option<Commit>, Fault> {
-        asked.check(&self.node).map_err(Fault::Failed)?;
+        let allowed = may.check(O::RIGHT, asked.key());
+        let checked = allowed.and_then(|()| asked.check(&self.node));
+        checked.map_err(Fault::Failed)?;
         if !self.waiting.is_empty() && self.waiting.contains(&partition) {
             return Err(Fault::Elsewhere);
         }
@@ -169,8 +174,8 @@ impl Batch {
     }
 
     /// The next operation, a Del.
-    pub(super) fn add_del(&mut self, asked: v1::DelRequest) {
-        let checked = del::check(&self.node, &asked).and_then(|()| del::ack(&asked));
+    pub(super) fn add_del(&mut self, may: May<'_>, asked: v1::DelRequest) {
+        let checked = del::check(&self.node, may, &asked).and_then(|()| del::ack(&asked));
         let ack = match checked {
             Ok(ack) => ack,
             Err(failure) => return self.put(Err(failure)),

@@ -13,6 +13,7 @@ use prost::Message;
 use shoal_engine::Deleted;
 use shoal_protos::v1;
 
+use crate::access::{May, Right};
 use crate::commit::{Ack, Commit};
 use crate::failure::{Failure, Outcome};
 use crate::introspection::{Operation as Seeing, Outcome as Seen};
@@ -64,7 +65,9 @@ pub(super) fn ack(asked: &v1::DelRequest) -> Result<Ack, Failure> {
 }
 
 /// Look at the whole request.
-pub(super) fn check(node: &Node, asked: &v1::DelRequest) -> Result<(), Failure> {
+pub(super) fn check(node: &Node, may: May<'_>, asked: &v1::DelRequest) -> Result<(), Failure> {
+    let allowed = |key: &Bytes| may.check(Right::Write, key);
+    asked.keys.iter().try_for_each(allowed)?;
     check::batch(node, "keys", asked.keys.len())?;
     ack(asked)?;
     asked.keys.iter().try_for_each(|key| check::key(node, key))
@@ -159,11 +162,12 @@ impl Deletion {
 
 pub(super) fn handle(
     node: &Arc<Node>,
+    may: May<'_>,
     request: Bytes,
     timeout: Option<Duration>,
     out: &mut BytesMut,
 ) -> Begun {
-    let asked = match decode(node, request) {
+    let asked = match decode(node, may, request) {
         Ok(asked) => asked,
         Err(failure) => return Begun::Done(Err(failure)),
     };
@@ -205,10 +209,10 @@ pub(super) fn as_del(result: v1::result::Result) -> Option<v1::DelResponse> {
     }
 }
 
-fn decode(node: &Node, request: Bytes) -> Result<v1::DelRequest, Failure> {
+fn decode(node: &Node, may: May<'_>, request: Bytes) -> Result<v1::DelRequest, Failure> {
     let count = wire::count(KEYS_FIELD, &request).map_err(|_| malformed("DelRequest"))?;
     check::batch(node, "keys", count)?;
     let asked = v1::DelRequest::decode(request).map_err(|_| malformed("DelRequest"))?;
-    check(node, &asked)?;
+    check(node, may, &asked)?;
     Ok(asked)
 }

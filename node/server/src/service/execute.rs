@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
 
+use crate::access::May;
 use crate::ahead::Ahead;
 use crate::failure::Failure;
 use crate::node::Node;
@@ -32,6 +33,7 @@ struct Identified {
 /// Answer one message.
 pub(super) fn handle(
     node: &Arc<Node>,
+    may: May<'_>,
     request: Bytes,
     timeout: Option<Duration>,
     out: &mut BytesMut,
@@ -63,12 +65,12 @@ pub(super) fn handle(
         ahead.of(node, at, |at| key(operations.get(at)?));
         let partition = ahead.partition(at);
         match operations[at].operation.take() {
-            Some(Get(asked)) => batch.add(&visit, asked, partition),
-            Some(Set(asked)) => batch.add(&visit, asked, partition),
-            Some(Del(asked)) => batch.add_del(asked),
-            Some(Incr(asked)) => batch.add(&visit, asked, partition),
-            Some(Touch(asked)) => batch.add(&visit, asked, partition),
-            Some(ReleaseFill(asked)) => batch.add(&visit, asked, partition),
+            Some(Get(asked)) => batch.add(&visit, may, asked, partition),
+            Some(Set(asked)) => batch.add(&visit, may, asked, partition),
+            Some(Del(asked)) => batch.add_del(may, asked),
+            Some(Incr(asked)) => batch.add(&visit, may, asked, partition),
+            Some(Touch(asked)) => batch.add(&visit, may, asked, partition),
+            Some(ReleaseFill(asked)) => batch.add(&visit, may, asked, partition),
             None => batch.add_failure(Failure::Malformed(
                 "the operation is empty, or one that this release does not know".into(),
             )),
@@ -106,6 +108,7 @@ mod tests {
     use shoal_protos::v1;
 
     use super::handle;
+    use crate::access::May;
     use crate::clock::Clock;
     use crate::node::Node;
     use crate::service::Begun;
@@ -163,7 +166,13 @@ mod tests {
         };
         crate::introspection::span::begin();
         let mut out = BytesMut::new();
-        let begun = handle(&node, request.encode_to_vec().into(), None, &mut out);
+        let begun = handle(
+            &node,
+            May::ALL,
+            request.encode_to_vec().into(),
+            None,
+            &mut out,
+        );
         let Begun::Later(later) = begun else {
             panic!("what failed is put in its place later");
         };

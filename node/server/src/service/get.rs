@@ -16,6 +16,7 @@ use prost::Message;
 use shoal_engine::Entry;
 use shoal_protos::v1;
 
+use crate::access::{May, Right};
 use crate::commit::Commit;
 use crate::failure::{Failure, Outcome};
 use crate::fills::Caller;
@@ -34,6 +35,7 @@ impl Operation for v1::GetRequest {
     const ROUTED_FIELD: u32 = 5;
     const RESULT_FIELD: u32 = 1;
     const EFFECT: Effect = Effect::Read;
+    const RIGHT: Right = Right::Read;
 
     fn key(&self) -> &[u8] {
         &self.key
@@ -94,6 +96,7 @@ impl Operation for v1::GetRequest {
 /// Answer a Get that came alone.
 pub(super) fn handle(
     caller: &Arc<Caller>,
+    may: May<'_>,
     request: Bytes,
     timeout: Option<Duration>,
     out: &mut BytesMut,
@@ -102,8 +105,18 @@ pub(super) fn handle(
         return Begun::Done(Err(malformed(Method::Get.name())));
     };
     match asked.fill {
-        None => single::decoded(&caller.node, &asked, &request, timeout, out),
-        Some(fill) => fill::handle(caller, asked, fill, timeout, out),
+        None => single::decoded(&caller.node, may, &asked, &request, timeout, out),
+        Some(fill) => {
+            // Who is given a token is to store what it loads.
+            let both = [Right::Read, Right::Write];
+            match both
+                .into_iter()
+                .try_for_each(|right| may.check(right, &asked.key))
+            {
+                Ok(()) => fill::handle(caller, asked, fill, timeout, out),
+                Err(failure) => Begun::Done(Err(failure)),
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use prost::Message;
 use shoal_engine::Version;
 use shoal_protos::v1;
 
+use crate::access::{May, Right};
 use crate::commit::{Ack, Commit};
 use crate::failure::{Failure, Outcome as Said, PeerFailure};
 use crate::forward::{self, Effect};
@@ -38,6 +39,7 @@ const EVERY_KEY: &[u8] = b"";
 
 pub(super) fn handle(
     node: &Arc<Node>,
+    may: May<'_>,
     request: Bytes,
     timeout: Option<Duration>,
     out: &mut BytesMut,
@@ -47,7 +49,7 @@ pub(super) fn handle(
     let ack = match asked
         .as_ref()
         .map_err(Clone::clone)
-        .and_then(|asked| check(node, asked))
+        .and_then(|asked| check(node, may, asked))
     {
         Ok(ack) => ack,
         Err(failure) => return Begun::Done(Err(failure)),
@@ -67,7 +69,8 @@ pub(super) fn handle(
     Begun::Later(Box::pin(async move { spread.finish(&node, commits).await }))
 }
 
-fn check(node: &Node, asked: &v1::InvalidateTagRequest) -> Result<Ack, Failure> {
+fn check(node: &Node, may: May<'_>, asked: &v1::InvalidateTagRequest) -> Result<Ack, Failure> {
+    may.check(Right::Invalidate, asked.tag.as_bytes())?;
     check::tag(&asked.tag)?;
     let none_such = |&&partition: &&u32| partition >= node.partition_count;
     if let Some(partition) = asked.partitions.iter().find(none_such) {

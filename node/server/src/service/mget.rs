@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
 
+use crate::access::May;
 use crate::ahead::Ahead;
 use crate::failure::Failure;
 use crate::node::Node;
@@ -18,6 +19,7 @@ const KEYS_FIELD: u32 = 1;
 
 pub(super) fn handle(
     node: &Arc<Node>,
+    may: May<'_>,
     request: Bytes,
     timeout: Option<Duration>,
     out: &mut BytesMut,
@@ -41,7 +43,7 @@ pub(super) fn handle(
             at_least,
             ..Default::default()
         };
-        batch.add(&visit, get, ahead.partition(at));
+        batch.add(&visit, may, get, ahead.partition(at));
     }
     batch.finish(&visit, asked.routed, timeout, out)
 }

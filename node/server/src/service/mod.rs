@@ -12,11 +12,13 @@
 //! streams      execute, one message at a time; watch_topology, watch_invalidations,
 //!              through `watching`
 //! every key    invalidate_tag, over all nodes
+//! who asks     allowed, for streams of answers; else each verb, by what its caller may
 //! ```
 //!
 //! What can be answered at once is, on the caller's thread; the rest waits or goes
 //! to another node in a future of its own.
 
+mod allowed;
 mod batch;
 mod check;
 mod del;
@@ -56,6 +58,7 @@ pub use method::{Method, SERVICE, Shape};
 pub(crate) use release_fill::release_elsewhere;
 pub(crate) use subject::subject;
 
+use crate::access::{Asker, May, Right};
 use crate::failure::Failure;
 use crate::fills::Caller;
 use crate::introspection::span;
@@ -111,22 +114,34 @@ impl CacheService {
         timeout: Option<Duration>,
         out: &mut BytesMut,
     ) -> Result<(), Unanswered> {
+        self.handle_for(May::ALL, method, request, timeout, out)
+    }
+
+    /// As `handle`, for a caller that may do so much.
+    pub(crate) fn handle_for(
+        &self,
+        may: May<'_>,
+        method: Method,
+        request: Bytes,
+        timeout: Option<Duration>,
+        out: &mut BytesMut,
+    ) -> Result<(), Unanswered> {
         let node = &self.node;
         node.introspection.request(method);
         span::begin();
         let asked = request.clone();
         let begun = match method {
-            Method::Get => get::handle(&self.caller, request, timeout, out),
-            Method::Set => single::handle::<v1::SetRequest>(node, request, timeout, out),
-            Method::Incr => single::handle::<v1::IncrRequest>(node, request, timeout, out),
-            Method::Touch => single::handle::<v1::TouchRequest>(node, request, timeout, out),
+            Method::Get => get::handle(&self.caller, may, request, timeout, out),
+            Method::Set => single::handle::<v1::SetRequest>(node, may, request, timeout, out),
+            Method::Incr => single::handle::<v1::IncrRequest>(node, may, request, timeout, out),
+            Method::Touch => single::handle::<v1::TouchRequest>(node, may, request, timeout, out),
             Method::ReleaseFill => {
-                single::handle::<v1::ReleaseFillRequest>(node, request, timeout, out)
+                single::handle::<v1::ReleaseFillRequest>(node, may, request, timeout, out)
             }
-            Method::Del => del::handle(node, request, timeout, out),
-            Method::MGet => mget::handle(node, request, timeout, out),
-            Method::MSet => mset::handle(node, request, timeout, out),
-            Method::InvalidateTag => invalidate_tag::handle(node, request, timeout, out),
+            Method::Del => del::handle(node, may, request, timeout, out),
+            Method::MGet => mget::handle(node, may, request, timeout, out),
+            Method::MSet => mset::handle(node, may, request, timeout, out),
+            Method::InvalidateTag => invalidate_tag::handle(node, may, request, timeout, out),
             Method::Execute | Method::WatchTopology | Method::WatchInvalidations => {
                 let what = format!("{} is a stream: call it as one", method.name());
                 Begun::Done(Err(Failure::Malformed(what)))
@@ -160,6 +175,11 @@ impl CacheService {
         self.unread(method, Failure::Malformed(sentence.into()))
     }
 
+    /// The failure of a request that was not looked at, because of who asks.
+    pub(crate) fn refused(&self, method: Method, failure: Failure) -> Failure {
+        self.unread(method, failure)
+    }
+
     fn unread(&self, method: Method, failure: Failure) -> Failure {
         self.node.introspection.request(method);
         self.node.counters.failure(&failure);
@@ -170,14 +190,31 @@ impl CacheService {
     ///
     /// # Errors
     /// Where the watch cannot begin.
-    pub fn watch(&self, method: Method, request: &Bytes) -> Result<Responses, Failure> {
+    pub(crate) fn watch(
+        &self,
+        asker: Option<Arc<Asker>>,
+        method: Method,
+        request: &Bytes,
+    ) -> Result<Responses, Failure> {
         self.node.introspection.request(method);
-        let begun = match method {
+        let allowed = match &asker {
+            None => Ok(()),
+            Some(asker) => asker.may().and_then(|may| may.check_at_all(Right::Watch)),
+        };
+        let begun = allowed.and_then(|()| self.begin_watch(method, request));
+        let begun = begun.map(|responses| match asker {
+            None => responses,
+            Some(asker) => allowed::only(&self.node, asker, method, responses),
+        });
+        begun.inspect_err(|failure| self.node.counters.failure(failure))
+    }
+
+    fn begin_watch(&self, method: Method, request: &Bytes) -> Result<Responses, Failure> {
+        match method {
             Method::WatchTopology => watch_topology::handle(&self.node, request),
             Method::WatchInvalidations => watch_invalidations::handle(&self.node, request),
             _ => Err(Failure::Malformed(format!("{} is no watch", method.name()))),
-        };
-        begun.inspect_err(|failure| self.node.counters.failure(failure))
+        }
     }
 
     /// Answer one message of an `Execute` stream: append the answer to `out`. The
@@ -191,11 +228,22 @@ impl CacheService {
         timeout: Option<Duration>,
         out: &mut BytesMut,
     ) -> Result<(), Unanswered> {
+        self.execute_for(May::ALL, request, timeout, out)
+    }
+
+    /// As `execute`, for a caller that may do so much.
+    pub(crate) fn execute_for(
+        &self,
+        may: May<'_>,
+        request: Bytes,
+        timeout: Option<Duration>,
+        out: &mut BytesMut,
+    ) -> Result<(), Unanswered> {
         let node = &self.node;
         node.introspection.request(Method::Execute);
         span::begin();
         let asked = request.clone();
-        let begun = execute::handle(node, request, timeout, out);
+        let begun = execute::handle(node, may, request, timeout, out);
         timed(node, Method::Execute, asked, begun)
     }
 }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
 
+use crate::access::May;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::batch::{Batch, Kind};
@@ -17,6 +18,7 @@ const ENTRIES_FIELD: u32 = 1;
 
 pub(super) fn handle(
     node: &Arc<Node>,
+    may: May<'_>,
     request: Bytes,
     timeout: Option<Duration>,
     out: &mut BytesMut,
@@ -28,7 +30,7 @@ pub(super) fn handle(
     let mut batch = Batch::new(node, Kind::MSet, asked.entries.len(), out);
     let visit = Visit::together(node, asked.entries.len());
     for entry in asked.entries {
-        batch.add(&visit, entry, None);
+        batch.add(&visit, may, entry, None);
     }
     batch.finish(&visit, asked.routed, timeout, out)
 }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use shoal_protos::v1;
 
+use crate::access::Right;
 use crate::commit::{Ack, Commit};
 use crate::failure::Failure;
 use crate::forward::Effect;
@@ -25,6 +26,8 @@ pub(super) trait Operation: Message + Default + Into<Piece> + 'static {
     /// The field of `Result` that answers it in a batch.
     const RESULT_FIELD: u32;
     const EFFECT: Effect;
+    /// What a caller needs for it.
+    const RIGHT: Right;
 
     fn key(&self) -> &[u8];
 

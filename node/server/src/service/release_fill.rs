@@ -9,6 +9,7 @@ use std::sync::Arc;
 use shoal_engine::FillToken;
 use shoal_protos::v1;
 
+use crate::access::Right;
 use crate::commit::{Ack, Commit};
 use crate::failure::Failure;
 use crate::fills::Elsewhere;
@@ -26,6 +27,7 @@ impl Operation for v1::ReleaseFillRequest {
     const RESULT_FIELD: u32 = 6;
     /// No value changes, and to repeat it does no harm.
     const EFFECT: Effect = Effect::Read;
+    const RIGHT: Right = Right::Write;
 
     fn key(&self) -> &[u8] {
         &self.key

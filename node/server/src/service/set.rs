@@ -3,6 +3,7 @@
 use shoal_engine::{SetOutcome, Write};
 use shoal_protos::v1;
 
+use crate::access::Right;
 use crate::commit::{Ack, Commit};
 use crate::failure::Failure;
 use crate::forward::Effect;
@@ -18,6 +19,7 @@ impl Operation for v1::SetRequest {
     const ROUTED_FIELD: u32 = 11;
     const RESULT_FIELD: u32 = 2;
     const EFFECT: Effect = Effect::Write;
+    const RIGHT: Right = Right::Write;
 
     fn key(&self) -> &[u8] {
         &self.key

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::access::May;
 use crate::commit::Commit;
 use crate::failure::Failure;
 use crate::forward::{self, owner_told};
@@ -18,6 +19,7 @@ use crate::visit::Visit;
 
 pub(super) fn handle<O: Operation>(
     node: &Arc<Node>,
+    may: May<'_>,
     request: Bytes,
     timeout: Option<Duration>,
     out: &mut BytesMut,
@@ -25,18 +27,20 @@ pub(super) fn handle<O: Operation>(
     let Ok(asked) = O::decode(request.clone()) else {
         return Begun::Done(Err(malformed(O::METHOD.name())));
     };
-    decoded(node, &asked, &request, timeout, out)
+    decoded(node, may, &asked, &request, timeout, out)
 }
 
 /// As `handle`, of a request that was decoded from these bytes.
 pub(super) fn decoded<O: Operation>(
     node: &Arc<Node>,
+    may: May<'_>,
     asked: &O,
     request: &Bytes,
     timeout: Option<Duration>,
     out: &mut BytesMut,
 ) -> Begun {
-    if let Err(failure) = asked.check(node) {
+    let allowed = may.check(O::RIGHT, asked.key());
+    if let Err(failure) = allowed.and_then(|()| asked.check(node)) {
         return Begun::Done(Err(failure));
     }
     let partition = node.partition_of(asked.key());

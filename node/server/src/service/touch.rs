@@ -5,6 +5,7 @@ use std::cell::Cell;
 use shoal_engine::Now;
 use shoal_protos::v1;
 
+use crate::access::Right;
 use crate::commit::{Ack, Commit};
 use crate::failure::Failure;
 use crate::forward::Effect;
@@ -20,6 +21,7 @@ impl Operation for v1::TouchRequest {
     const ROUTED_FIELD: u32 = 4;
     const RESULT_FIELD: u32 = 5;
     const EFFECT: Effect = Effect::Write;
+    const RIGHT: Right = Right::Write;
 
     fn key(&self) -> &[u8] {
         &self.key

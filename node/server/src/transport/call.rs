@@ -1,13 +1,15 @@
 //! What a connection keeps with each of its streams. It is dropped when the stream
 //! ends, and what was waited for on its behalf with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::access::Asker;
 use crate::service::{Method, Responses};
 use crate::transport::framing::Unframed;
-use crate::transport::guest::Feed;
+use crate::transport::guest::{Duty, Feed};
 use crate::transport::ledger::Held;
 use crate::transport::pending::Awaited;
 
@@ -33,6 +35,8 @@ pub(super) enum Call {
 
 /// See [`Call::Asking`].
 pub(super) struct Asking {
+    /// Who asks, where that matters.
+    pub(super) asker: Option<Arc<Asker>>,
     pub(super) method: Method,
     pub(super) timeout: Option<Duration>,
     pub(super) message: Unframed,
@@ -40,6 +44,7 @@ pub(super) struct Asking {
 
 /// See [`Call::Waiting`].
 pub(super) struct Asked {
+    pub(super) asker: Option<Arc<Asker>>,
     pub(super) method: Method,
     pub(super) timeout: Option<Duration>,
     pub(super) message: Bytes,
@@ -48,6 +53,7 @@ pub(super) struct Asked {
 
 /// An `Execute`: one message is answered after the other.
 pub(super) struct Execute {
+    pub(super) asker: Option<Arc<Asker>>,
     pub(super) timeout: Option<Duration>,
     pub(super) unframed: Unframed,
     /// The peer sends no more.
@@ -62,6 +68,8 @@ pub(super) struct Execute {
 
 /// See [`Call::Guest`].
 pub(super) struct Guest {
+    /// Who asks, where that matters, and what for.
+    pub(super) asker: Option<(Arc<Asker>, Duty)>,
     pub(super) feed: Feed,
     /// The response's head, or the next piece of its body.
     pub(super) awaited: Option<Awaited>,

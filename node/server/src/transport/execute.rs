@@ -10,8 +10,9 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tonic::Status;
 
+use crate::access::{Asker, May};
 use crate::failure::Failure;
-use crate::service::Unanswered;
+use crate::service::{Method, Unanswered};
 use crate::transport::call::Call;
 use crate::transport::framing::Broken;
 use crate::transport::ledger::Held;
@@ -34,13 +35,16 @@ impl Session {
         if self.is_stopping {
             return self.fail(stream, status(&Failure::Stopping));
         }
+        let execute = self.new_execute(timeout, is_end);
+        if let Some(Err(failure)) = execute.asker.as_deref().map(Asker::may) {
+            return self.forbid(stream, Method::Execute, failure);
+        }
         let open = self.http2.open_streams();
         if self.executing.len() > 2 * open + 16 {
             let http2 = &mut self.http2;
             self.executing.retain(|other| http2.state(*other).is_some());
         }
         self.executing.push(stream);
-        let execute = self.new_execute(timeout, is_end);
         self.set(stream, Call::Execute(Box::new(execute)));
         if is_end {
             self.execute(stream, Bytes::new(), true);
@@ -100,7 +104,19 @@ impl Session {
 
     fn execute_one(&mut self, stream: u32, message: Bytes, timeout: Option<Duration>) {
         let bytes = message.len();
-        let written = self.send_message(stream, |cache, out| cache.execute(message, timeout, out));
+        let Some(Call::Execute(execute)) = self.http2.state(stream) else {
+            return;
+        };
+        // By the table that stands now, however long the stream has been open.
+        execute.asker = self.node.access.renewed(execute.asker.take());
+        let asker = execute.asker.clone();
+        let may = match asker.as_deref().map_or(Ok(May::ALL), Asker::may) {
+            Ok(may) => may,
+            Err(failure) => return self.forbid(stream, Method::Execute, failure),
+        };
+        let written = self.send_message(stream, |cache, out| {
+            cache.execute_for(may, message, timeout, out)
+        });
         match written {
             Ok(()) => self.drop_if_over(stream),
             Err(Unanswered::Failed(failure)) => self.fail(stream, status(&failure)),

@@ -16,12 +16,46 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
+use crate::access::{Asker, Right};
+use crate::failure::Failure;
 use crate::transport::call::{Call, Guest};
 use crate::transport::ledger::{Full, Held, Ledger};
 use crate::transport::session::Session;
+use crate::transport::status::status;
 
 /// One piece, counted for as long as nobody has read it.
 type Piece = (Bytes, Held);
+
+/// What a caller needs to be answered by one of these services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// Nothing: whether a node is well is no secret.
+    Nothing,
+    /// To be known.
+    Known,
+    /// To be a node.
+    Peer,
+}
+
+impl Duty {
+    /// Of the method at this path. What nobody serves is nobody's either.
+    pub(super) fn of(path: &[u8]) -> Duty {
+        let service = path.rsplitn(2, |byte| *byte == b'/').last();
+        match service.unwrap_or_default() {
+            b"/grpc.health.v1.Health" => Duty::Nothing,
+            b"/shoal.v1.Replication" => Duty::Peer,
+            _ => Duty::Known,
+        }
+    }
+
+    fn check(self, asker: &Asker) -> Result<(), Failure> {
+        match self {
+            Duty::Nothing => Ok(()),
+            Duty::Known => asker.may().map(|_| ()),
+            Duty::Peer => asker.may()?.check_at_all(Right::Peer),
+        }
+    }
+}
 
 /// The end that feeds a request's body. Dropped, it ends it.
 pub(super) struct Feed {
@@ -118,6 +152,14 @@ pub(super) fn fields(headers: &HeaderMap) -> Vec<shoal_http2::Field<'_>> {
 
 impl Session {
     pub(super) fn begin_guest(&mut self, stream: u32, is_end: bool) {
+        let duty = Duty::of(self.http2.head().path());
+        let asker = self.asker.clone().map(|asker| (asker, duty));
+        if let Some((asker, duty)) = &asker
+            && let Err(failure) = duty.check(asker)
+        {
+            self.node.counters.failure(&failure);
+            return self.fail(stream, status(&failure));
+        }
         let (mut feed, body) = Feed::new(&self.ledger);
         if is_end {
             feed.end();
@@ -133,6 +175,7 @@ impl Session {
             response
         };
         let guest = Guest {
+            asker,
             feed,
             awaited: Some(self.pending.response(stream, response)),
             body: None,
@@ -152,12 +195,27 @@ impl Session {
         }
     }
 
+    /// Why this guest may be answered no longer, by the table that stands.
+    fn forbidden(&mut self, stream: u32) -> Option<Failure> {
+        let Some(Call::Guest(guest)) = self.http2.state(stream) else {
+            return None;
+        };
+        let (asker, duty) = guest.asker.take()?;
+        let asker = self.node.access.renewed(Some(asker))?;
+        let checked = duty.check(&asker);
+        guest.asker = Some((asker, duty));
+        checked.err()
+    }
+
     pub(super) fn piece(
         &mut self,
         stream: u32,
         piece: Option<Result<http_body::Frame<Bytes>, Status>>,
         body: tonic::body::Body,
     ) {
+        if let Some(failure) = self.forbidden(stream) {
+            return self.fail(stream, status(&failure));
+        }
         let frame = match piece {
             Some(Ok(frame)) => frame,
             Some(Err(status)) => return self.fail(stream, status),

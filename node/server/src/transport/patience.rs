@@ -1,11 +1,13 @@
 //! What a session lets wait, and for how long: calls whose turn has not come because
 //! the answers before them were not sent, and bodies that come piece by piece.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use shoal_http2::Code;
 
+use crate::access::Asker;
 use crate::failure::{Failure, Outcome};
 use crate::service::Method;
 use crate::transport::call::{Asked, Call};
@@ -33,12 +35,13 @@ impl Session {
     pub(super) fn asked(
         &mut self,
         stream: u32,
+        asker: Option<Arc<Asker>>,
         method: Method,
         timeout: Option<Duration>,
         message: Bytes,
     ) {
         if !self.is_behind() {
-            return self.answer(stream, method, timeout, message);
+            return self.answer(stream, asker, method, timeout, message);
         }
         let mut held = Held::new(&self.ledger);
         if held.grow(message.len()).is_err() {
@@ -49,6 +52,7 @@ impl Session {
         self.set(
             stream,
             Call::Waiting(Box::new(Asked {
+                asker,
                 method,
                 timeout,
                 message,
@@ -66,7 +70,14 @@ impl Session {
             match self.http2.state(stream) {
                 Some(state @ Call::Waiting(_)) => {
                     if let Call::Waiting(asked) = std::mem::take(state) {
-                        self.answer(stream, asked.method, asked.timeout, asked.message);
+                        let Asked {
+                            asker,
+                            method,
+                            timeout,
+                            message,
+                            ..
+                        } = *asked;
+                        self.answer(stream, asker, method, timeout, message);
                     }
                 }
                 Some(Call::Execute(execute)) => {

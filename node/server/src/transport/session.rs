@@ -19,7 +19,7 @@ use shoal_http2::{Connection, Event, Field, StaticField};
 use tonic::Status;
 use tonic::service::Routes;
 
-use crate::access::Caller;
+use crate::access::{Asker, Caller, May};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::{CacheService, Method, Shape, Unanswered};
@@ -44,11 +44,14 @@ pub(super) struct Session {
     pub(super) cache: CacheService,
     pub(super) node: Arc<Node>,
     pub(super) standard: Routes,
+    /// Who is at the other end.
     pub(super) caller: Caller,
     pub(super) ledger: Arc<Ledger>,
     pub(super) message_bytes_max: usize,
     /// The route of the head with this id.
     route: (u64, Route),
+    /// Who asks by that head, where that matters.
+    pub(super) asker: Option<Arc<Asker>>,
     /// Calls that wait, in the order in which they came.
     pub(super) waiting: VecDeque<u32>,
     /// Bodies that come in pieces, and since when; some may be there by now.
@@ -78,6 +81,7 @@ impl Session {
             // Forwarded batches grow a little by being put into operations.
             message_bytes_max: limits.message_bytes_max + (1 << 20),
             route: (0, nobody),
+            asker: None,
             waiting: VecDeque::new(),
             coming: VecDeque::new(),
             now_ms: 0,
@@ -160,18 +164,28 @@ impl Session {
 
     fn head(&mut self, stream: u32, is_end: bool) {
         let head = self.http2.head();
-        if self.route.0 != head.id() {
+        let is_new = self.route.0 != head.id();
+        if is_new {
             self.route = (head.id(), Route::of(head));
+        }
+        if is_new || !self.node.access.is_current(self.asker.as_deref()) {
+            let authorization = head.get(b"authorization");
+            self.asker = self.node.access.asker(authorization, &self.caller);
         }
         let Route { to, timeout } = self.route.1;
         match to {
             To::Cache(method) => {
+                // Nothing is kept of what nobody knows.
+                if let Some(Err(failure)) = self.asker.as_ref().map(|asker| asker.may()) {
+                    return self.forbid(stream, method, failure);
+                }
                 if is_end {
                     return self.refuse(stream, method, Broken::NotOne);
                 }
                 self.set(
                     stream,
                     Call::Asking(Box::new(Asking {
+                        asker: self.asker.clone(),
                         method,
                         timeout,
                         message: Unframed::new(&self.ledger, self.message_bytes_max),
@@ -197,8 +211,9 @@ impl Session {
         match call {
             Call::Asking(asking) if is_end => {
                 let (method, timeout) = (asking.method, asking.timeout);
+                let asker = asking.asker.take();
                 match asking.message.last(piece) {
-                    Ok(message) => self.asked(stream, method, timeout, message),
+                    Ok(message) => self.asked(stream, asker, method, timeout, message),
                     Err(broken) => self.refuse(stream, method, broken),
                 }
             }
@@ -233,12 +248,14 @@ impl Session {
     pub(super) fn answer(
         &mut self,
         stream: u32,
+        asker: Option<Arc<Asker>>,
         method: Method,
         timeout: Option<Duration>,
         message: Bytes,
     ) {
+        let asker = self.node.access.renewed(asker);
         if method.shape() == Shape::Watch {
-            return match self.cache.watch(method, &message) {
+            return match self.cache.watch(asker, method, &message) {
                 Ok(responses) => {
                     self.http2.send_head(stream, HEAD, false);
                     let awaited = self.pending.watched(stream, responses);
@@ -247,10 +264,16 @@ impl Session {
                 Err(failure) => self.fail(stream, status(&failure)),
             };
         }
+        let may = match asker.as_deref().map_or(Ok(May::ALL), Asker::may) {
+            Ok(may) => may,
+            Err(failure) => return self.forbid(stream, method, failure),
+        };
         let bytes = message.len();
         let cache = &self.cache;
         let written = self.http2.respond(stream, HEAD, TRAILERS, |out| {
-            framing::put(out, |out| cache.handle(method, message, timeout, out))
+            framing::put(out, |out| {
+                cache.handle_for(may, method, message, timeout, out)
+            })
         });
         match written {
             Ok(()) => self.drop_if_over(stream),
@@ -343,6 +366,12 @@ impl Session {
         self.fail(stream, status(&failure));
     }
 
+    /// A request that is not looked at, because of who asks.
+    pub(super) fn forbid(&mut self, stream: u32, method: Method, failure: Failure) {
+        let failure = self.cache.refused(method, failure);
+        self.fail(stream, status(&failure));
+    }
+
     /// End a stream with an error, behind what was sent of it.
     pub(super) fn fail(&mut self, stream: u32, status: Status) {
         let trailers = trailers(status);
@@ -365,6 +394,7 @@ impl Session {
 
     pub(super) fn new_execute(&self, timeout: Option<Duration>, is_ended: bool) -> Execute {
         Execute {
+            asker: self.asker.clone(),
             timeout,
             unframed: Unframed::new(&self.ledger, self.message_bytes_max),
             is_ended,
