@@ -136,7 +136,9 @@ def _each(
         raise BadSettings(f"{kind} has to be written as [[{kind}]], once for each")
     for number, table in enumerate(tables, start=1):
         name = table.get("name")
-        yield read(f"[[{kind}]] {name!r}" if isinstance(name, str) else f"[[{kind}]] {number}", table)
+        yield read(
+            f"[[{kind}]] {name!r}" if isinstance(name, str) else f"[[{kind}]] {number}", table
+        )
 
 
 def _check_names(at: str, told: Mapping[str, Any], known: Iterable[str]) -> None:
