@@ -19,7 +19,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from shoal.v1 import cache_pb2, cache_pb2_grpc, topology_pb2
-from shoal_node.data_plane import DataPlaneSettings
+from shoal_node.data_plane import DataPlaneSettings, DataPlaneTls
 from shoal_node.data_plane_memory import MemoryDataPlane
 from shoal_node.data_plane_port import DataPlanePort
 from shoal_node.snapshot import Biggest, Hottest, PartitionUse, SlowLog, Snapshot
@@ -268,3 +268,8 @@ def test_a_policy_that_there_is_not_is_refused(subject: Subject) -> None:
     with pytest.raises(ValueError, match="random"):
         subject.plane.set_eviction("random")
     assert subject.plane.snapshot().eviction == "s3fifo"
+
+
+def test_one_without_tls_takes_no_certificates(subject: Subject) -> None:
+    with pytest.raises(ValueError, match="started without TLS"):
+        subject.plane.set_tls(DataPlaneTls(b"", b"", b""))

@@ -12,11 +12,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.http_server import HttpServer
 from shoal_node import metrics_server
 from shoal_node.agent_counts import AgentCounts
 from shoal_node.fence import LeaseTimes
 from shoal_node.metrics import NodeCollector
-from shoal_node.metrics_server import MetricsServer, serve_metrics
+from shoal_node.metrics_server import serve_metrics
 from shoal_node.snapshot import SlowLog, Snapshot
 
 SNAPSHOT = Snapshot(
@@ -25,7 +26,7 @@ SNAPSHOT = Snapshot(
 
 
 @pytest.fixture
-def server() -> Iterator[MetricsServer]:
+def server() -> Iterator[HttpServer]:
     lease = LeaseTimes(deadline_ns=0, renewed_ns=0)
     collector = NodeCollector(
         lambda: SNAPSHOT, lambda: lease, AgentCounts(), lambda: 1, of_partitions=True
@@ -36,22 +37,22 @@ def server() -> Iterator[MetricsServer]:
         served.close()
 
 
-def read(server: MetricsServer, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as answer:
+def read(server: HttpServer, path: str) -> str:
+    with urllib.request.urlopen(server.url(path), timeout=5) as answer:
         return str(answer.read().decode())
 
 
-def test_metrics_are_served(server: MetricsServer) -> None:
+def test_metrics_are_served(server: HttpServer) -> None:
     names = {family.name for family in text_string_to_metric_families(read(server, "/metrics"))}
     assert "shoal_hits" in names
 
 
-def test_introspection_is_served_on_this_machine(server: MetricsServer) -> None:
+def test_introspection_is_served_on_this_machine(server: HttpServer) -> None:
     assert json.loads(read(server, "/introspection"))["eviction"] == "lru"
 
 
 def test_introspection_is_refused_to_others(
-    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics_server, "_is_loopback", lambda _address: False)
     with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -75,12 +76,12 @@ def test_who_is_on_this_machine(address: str, is_here: bool) -> None:
     assert metrics_server._is_loopback(address) is is_here
 
 
-def test_anything_else_is_not_there(server: MetricsServer) -> None:
+def test_anything_else_is_not_there(server: HttpServer) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404"):
         read(server, "/keys")
 
 
-def test_after_closing_nobody_listens(server: MetricsServer) -> None:
+def test_after_closing_nobody_listens(server: HttpServer) -> None:
     port = server.port
     server.close()
     with pytest.raises(urllib.error.URLError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.tls import EtcdTlsFiles, TlsFiles
+from shoal_coordinator.process.tls_settings import TlsSettings
 from shoal_node.policy import Policy
 from shoal_node.settings import NodeSettings, parse_maxmemory, parse_size
 from shoal_node.timing import timing_for
@@ -114,6 +117,15 @@ def test_what_cannot_work_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(BadSettings, match=sentence):
         replace(GOOD, **change)
+
+
+def test_a_node_with_tls_knows_who_signs_the_others() -> None:
+    files = TlsFiles(Path("node.pem"), Path("node.key"))
+    with pytest.raises(BadSettings, match="--tls-cert needs --tls-ca FILE"):
+        replace(GOOD, tls=TlsSettings(files))
+    assert replace(GOOD, tls=TlsSettings(replace(files, authority=Path("ca.pem"))))
+    with pytest.raises(BadSettings, match="--etcd names no https://"):
+        replace(GOOD, tls=TlsSettings(etcd=EtcdTlsFiles(Path("ca.pem"))))
 
 
 def test_maxmemory_and_a_tenth_fit_the_machine() -> None:
