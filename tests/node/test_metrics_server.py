@@ -82,7 +82,7 @@ def test_anything_else_is_not_there(server: HttpServer) -> None:
 
 
 def test_after_closing_nobody_listens(server: HttpServer) -> None:
-    port = server.port
+    port = server.address.port
     server.close()
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
