@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from shoal_coordinator.access.running import running_access
 from shoal_coordinator.alarms.alarm import Alarm
 from shoal_coordinator.creation import create_or_join
 from shoal_coordinator.election.act import Actor, LeadershipLost
@@ -146,6 +147,7 @@ async def run_coordinator(settings: CoordinatorSettings, stop: asyncio.Event) ->
     keys = Keys(settings.cluster)
     async with contextlib.AsyncExitStack() as stack:
         tls = await stack.enter_async_context(running_tls(settings.tls, settings.etcd))
+        access = await stack.enter_async_context(running_access(settings.access))
         store = open_store(settings.etcd, credentials=tls.etcd)
         stack.push_async_callback(store.close)
         coordinator = Coordinator(store, keys, settings, tls.own)
@@ -153,7 +155,11 @@ async def run_coordinator(settings: CoordinatorSettings, stop: asyncio.Event) ->
             partial(change_config, store, keys), partial(change_membership, store, keys)
         )
         server = Server(
-            lambda: coordinator.latest.view, changers, lambda: coordinator.keeper, tls.own
+            lambda: coordinator.latest.view,
+            changers,
+            lambda: coordinator.keeper,
+            tls.own,
+            lambda: access.access,
         )
         metrics: HttpServer | None = None
         stack.push_async_callback(server.stop, _STOP_GRACE_SECONDS)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
 import click
 
+from shoal_coordinator.access.running import access_option
 from shoal_coordinator.coordinator import run_coordinator
 from shoal_coordinator.errors import CoordinatorError
 from shoal_coordinator.logs import log_as_json
@@ -99,10 +101,11 @@ from shoal_coordinator.settings import CoordinatorSettings
     "--metrics-listen", metavar="HOST:PORT", help="Serve Prometheus metrics here; 0: a free port."
 )
 @tls_options
+@access_option
 @click.option(
     "--insecure",
     is_flag=True,
-    help="Allow to listen beyond loopback without TLS and authentication.",
+    help="Allow to listen beyond loopback without TLS, or without --access and certificates.",
 )
 @click.version_option(package_name="shoal-coordinator", prog_name="shoal-coordinator")
 def main(
@@ -121,6 +124,7 @@ def main(
     auto_join: str,
     down_grace: float,
     metrics_listen: str | None,
+    access: Path | None,
     insecure: bool,  # noqa: FBT001
     **tls: Any,
 ) -> None:
@@ -146,6 +150,7 @@ def main(
             auto_join=auto_join == "on",
             plan=_plan(down_grace),
             tls=tls_settings(**tls),
+            access=access,
         )
         asyncio.run(_run(settings))
     except (BadSettings, CoordinatorError) as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.exposure import check_exposure
 from shoal_coordinator.process.tls_settings import TlsSettings
 from shoal_coordinator.registry.etcd import BadEtcdUrl
 from shoal_coordinator.registry.etcd.urls import endpoint_targets
@@ -44,6 +46,8 @@ class CoordinatorSettings:
     auto_join: bool = True
     plan: PlanSettings = field(default_factory=PlanSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    access: Path | None = None
+    """The file that says who may do what; None: everybody everything."""
 
     def __post_init__(self) -> None:
         try:
@@ -64,11 +68,13 @@ class CoordinatorSettings:
         self._check_cluster()
 
     def _check_exposure(self, flag: str, address: HostPort) -> None:
-        if not address.is_loopback and not self.is_insecure:
-            raise BadSettings(
-                f"{flag} {address} can be reached from other machines, without TLS or "
-                "authentication: take a loopback address such as 127.0.0.1, or say --insecure"
-            )
+        check_exposure(
+            flag,
+            address,
+            self.tls,
+            has_access=self.access is not None,
+            is_insecure=self.is_insecure,
+        )
 
     def _check_cluster(self) -> None:
         is_power_of_two = self.partitions > 0 and self.partitions & (self.partitions - 1) == 0

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
+from shoal_coordinator.access.running import access_option, peer_token_option
 from shoal_coordinator.process.addresses import parse_host_port
 from shoal_coordinator.process.configuration import CONTEXT_SETTINGS, config_option
 from shoal_coordinator.process.errors import BadSettings
@@ -90,10 +92,12 @@ from shoal_node.settings import NodeSettings, parse_maxmemory
     "that are on their way.",
 )
 @tls_options
+@access_option
+@peer_token_option
 @click.option(
     "--insecure",
     is_flag=True,
-    help="Allow to listen beyond loopback without TLS and authentication.",
+    help="Allow to listen beyond loopback without TLS, or without --access and certificates.",
 )
 @click.version_option(package_name="shoal-node", prog_name="shoal-node")
 def main(
@@ -111,6 +115,8 @@ def main(
     partition_metrics: int,
     near_grant_ms: int,
     stop_within: float,
+    access: Path | None,
+    peer_token_file: Path | None,
     insecure: bool,  # noqa: FBT001
     **tls: Any,
 ) -> None:
@@ -136,6 +142,8 @@ def main(
             near_grant_ms=near_grant_ms,
             stop_seconds=stop_within,
             tls=tls_settings(**tls),
+            access=access,
+            peer_token=peer_token_file,
         )
         asyncio.run(_run(settings))
     except (BadSettings, NodeError) as error:

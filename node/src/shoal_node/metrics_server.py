@@ -1,7 +1,8 @@
 """The node's small HTTP server: ``/metrics`` for Prometheus, ``/introspection`` for people.
 
 ``/introspection`` tells keys. So it is answered to callers on this machine alone,
-wherever the server listens; others are refused.
+wherever the server listens; others are refused. Where there is an access file, they have to
+show a token of somebody who may inspect.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client.registry import Collector
 
+from shoal_coordinator.access.policy import Operation
+from shoal_coordinator.access.rights import Access
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.http_server import HttpServer
 from shoal_coordinator.process.live_tls import LiveTls
@@ -29,8 +32,12 @@ def serve_metrics(
     collector: Collector,
     snapshot: Callable[[], Snapshot],
     tls: LiveTls | None = None,
+    access: Callable[[], Access | None] = lambda: None,
 ) -> HttpServer:
-    """Serve on a thread of its own. Raises OSError when it cannot bind."""
+    """Serve on a thread of its own. Raises OSError when it cannot bind.
+
+    ``access`` tells who may do what now.
+    """
     registry = CollectorRegistry()
     registry.register(collector)
     ProcessCollector(registry=registry)
@@ -41,6 +48,9 @@ def serve_metrics(
         if path == INTROSPECTION:
             if not _is_loopback(environ.get("REMOTE_ADDR", "")):
                 sentence = b"keys are told on the node's own machine alone: ask there\n"
+                return _answer(start_response, HTTPStatus.FORBIDDEN, "text/plain", sentence)
+            if not _may_inspect(environ.get("HTTP_AUTHORIZATION"), access()):
+                sentence = b"keys are told to those alone who may inspect: show a token of one\n"
                 return _answer(start_response, HTTPStatus.FORBIDDEN, "text/plain", sentence)
             body = as_json(snapshot())
             return _answer(start_response, HTTPStatus.OK, "application/json", body)
@@ -59,6 +69,13 @@ def _answer(
     headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
     start_response(f"{status.value} {status.phrase}", headers)
     return [body]
+
+
+def _may_inspect(authorization: str | None, access: Access | None) -> bool:
+    if access is None:
+        return True
+    rights = access.rights(authorization, ())
+    return rights is not None and rights.may(Operation.INSPECT)
 
 
 def _is_loopback(address: str) -> bool:

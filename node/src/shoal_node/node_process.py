@@ -22,6 +22,7 @@ from typing import Any
 
 import structlog
 
+from shoal_coordinator.access.running import RunningAccess, running_access
 from shoal_coordinator.process.addresses import HostPort, parse_host_port
 from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.process.http_server import HttpServer
@@ -68,25 +69,27 @@ async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
     keys = Keys(settings.cluster)
     async with contextlib.AsyncExitStack() as stack:
         tls = await stack.enter_async_context(running_tls(settings.tls, settings.etcd))
+        access = await stack.enter_async_context(
+            running_access(settings.access, settings.peer_token)
+        )
         store = await stack.enter_async_context(_opened(settings, tls))
         config = await _unless_stopped(_configured(store, keys, settings), stop)
         if config is None:
             return
         timing = timing_for(config.lease_ttl_seconds)
-        listening = _listen(settings, config, tls.own)
+        listening = _listen(settings, config, tls.own, access)
         stack.callback(listening.data_plane.stop, _GRACE_MS)
+        access.told.append(partial(_allow, listening.data_plane))
         tls.told.append(partial(_show, listening.data_plane, settings.tls.clients))
         log_as_json(listening.node)
-        probe = DataPathProbe(
-            probe_target(listening.bound), timing.probe_timeout_seconds, tls.own
-        )
+        probe = DataPathProbe(probe_target(listening.bound), timing.probe_timeout_seconds, tls.own)
         stack.callback(probe.close)
         fence = Fence(listening.data_plane.set_lease_deadline, boottime_ns)
         counts = AgentCounts()
         metrics = stack.enter_context(
-            _metrics(settings, listening, fence, counts, config.partition_count, tls.own)
+            _metrics(settings, listening, fence, counts, config.partition_count, tls.own, access)
         )
-        peers = GrpcPeers(tls.own)
+        peers = GrpcPeers(tls.own, lambda: access.token)
         stack.push_async_callback(peers.close)
         membership = _membership_ports(store, keys, probe, timing)
         agent = Agent(
@@ -140,7 +143,9 @@ class Listening:
     """Where others reach it."""
 
 
-def _listen(settings: NodeSettings, config: ClusterConfig, tls: LiveTls | None) -> Listening:
+def _listen(
+    settings: NodeSettings, config: ClusterConfig, tls: LiveTls | None, access: RunningAccess
+) -> Listening:
     node = settings.id or default_id(socket.gethostname(), settings.listen.port)
     data_plane = _made(
         DataPlaneSettings(
@@ -156,6 +161,7 @@ def _listen(settings: NodeSettings, config: ClusterConfig, tls: LiveTls | None) 
             tls=None if tls is None else _data_plane_tls(tls.contents(), tls.clients),
         )
     )
+    _allow(data_plane, access)
     try:
         bound = data_plane.start()
     except OSError as error:
@@ -174,6 +180,13 @@ def _made(settings: DataPlaneSettings) -> DataPlane:
         return DataPlane(settings)
     except ValueError as error:
         raise BadSettings(str(error)) from error
+
+
+def _allow(data_plane: DataPlane, access: RunningAccess) -> None:
+    """Have callers judged, and this node known to others, as it stands now."""
+    if access.policy is not None:
+        data_plane.set_access(*access.policy.table())
+    data_plane.set_peer_token(access.token)
 
 
 def _data_plane_tls(contents: TlsContents, clients: TlsClients) -> DataPlaneTls:
@@ -283,6 +296,7 @@ def _metrics(
     counts: AgentCounts,
     partition_count: int,
     tls: LiveTls | None,
+    access: RunningAccess,
 ) -> Iterator[HttpServer]:
     of_partitions = partition_count <= settings.partition_metrics_max
     collector = NodeCollector(
@@ -294,7 +308,11 @@ def _metrics(
     )
     try:
         server = serve_metrics(
-            settings.metrics_listen, collector, listening.data_plane.snapshot, tls
+            settings.metrics_listen,
+            collector,
+            listening.data_plane.snapshot,
+            tls,
+            lambda: access.access,
         )
     except OSError as error:
         raise CannotListen(

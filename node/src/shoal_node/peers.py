@@ -8,13 +8,14 @@ decided by compare-and-swap.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import grpc
 
 from shoal.v1 import replication_pb2 as pb
 from shoal.v1.replication_pb2_grpc import ReplicationStub
+from shoal_coordinator.access.bearer import metadata_of
 from shoal_coordinator.process.live_tls import LiveTls, open_channel
 from shoal_coordinator.process.tls import TlsContents
 from shoal_coordinator.registry.records import CopyId, PartitionId
@@ -48,7 +49,11 @@ class Peers(Protocol):
 class GrpcPeers:
     """Keeps a channel to each peer that was asked, up to a bound."""
 
-    def __init__(self, tls: LiveTls | None = None) -> None:
+    def __init__(
+        self, tls: LiveTls | None = None, token: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """``token`` is what peers are shown now."""
+        self._token = token
         self._tls = tls
         self._channels: dict[str, tuple[TlsContents | None, grpc.aio.Channel]] = {}
 
@@ -60,7 +65,10 @@ class GrpcPeers:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 answer = await stub.Positions(
-                    request, timeout=_DEADLINE_SECONDS, wait_for_ready=True
+                    request,
+                    timeout=_DEADLINE_SECONDS,
+                    wait_for_ready=True,
+                    metadata=metadata_of(self._token()),
                 )
         except (grpc.aio.AioRpcError, TimeoutError) as error:
             raise PeerSilent(f"{address} did not tell its positions") from error

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.exposure import check_exposure
 from shoal_coordinator.process.tls_settings import TlsSettings
 from shoal_coordinator.registry.etcd import BadEtcdUrl
 from shoal_coordinator.registry.etcd.urls import endpoint_targets
@@ -67,6 +69,10 @@ class NodeSettings:
     stop_seconds: float = 5.0
     """For how long a node that stops tries to hand over what it has."""
     tls: TlsSettings = field(default_factory=TlsSettings)
+    access: Path | None = None
+    """The file that says who may do what; None: everybody everything."""
+    peer_token: Path | None = None
+    """The file of the token that other nodes are shown."""
 
     def __post_init__(self) -> None:
         try:
@@ -134,11 +140,13 @@ class NodeSettings:
             )
 
     def _check_exposure(self, flag: str, address: HostPort) -> None:
-        if not address.is_loopback and not self.is_insecure:
-            raise BadSettings(
-                f"{flag} {address} can be reached from other machines, without TLS or "
-                "authentication: take a loopback address such as 127.0.0.1, or say --insecure"
-            )
+        check_exposure(
+            flag,
+            address,
+            self.tls,
+            has_access=self.access is not None,
+            is_insecure=self.is_insecure,
+        )
 
 
 def parse_size(text: str) -> int:

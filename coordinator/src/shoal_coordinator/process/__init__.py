@@ -2,6 +2,7 @@
 
 ``configuration``  flags over SHOAL_* over a TOML file over defaults
 ``addresses``      HOST:PORT, as settings give it
+``exposure``       where a listener may be
 ``reloaded``       content of files that may change while it runs
 ``tls``            its certificates, and whom it trusts: files and what they say
 ``tls_settings``   the flags for them

@@ -58,6 +58,30 @@ async def refuse_leaderless(context: Context, why: str) -> NoReturn:
     )
 
 
+async def refuse_nobody(context: Context) -> NoReturn:
+    """The caller shows nothing that the access file has."""
+    await _refuse(
+        context,
+        code_pb2.UNAUTHENTICATED,
+        "UNAUTHENTICATED",
+        "NOT_APPLIED",
+        "this coordinator's access file has nobody who shows that: show a token or a certificate "
+        "that it has",
+    )
+
+
+async def refuse_forbidden(context: Context) -> NoReturn:
+    """The caller is known, and is no administrator."""
+    await _refuse(
+        context,
+        code_pb2.PERMISSION_DENIED,
+        "PERMISSION_DENIED",
+        "NOT_APPLIED",
+        "no role of this caller allows it to admin the cluster: ask whoever keeps the access file "
+        "for a role that does",
+    )
+
+
 async def _refuse(
     context: Context, code: code_pb2.Code, reason: str, outcome: str, sentence: str
 ) -> NoReturn:

@@ -12,12 +12,14 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from shoal.v1 import admin_pb2, admin_pb2_grpc
+from shoal_coordinator.access.rights import Access
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.rebalance.keeper import Keeper
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.admin import AdminService, Changers
+from shoal_coordinator.service.admission import Admission
 from shoal_coordinator.service.described import serve_reflection
 
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["Admin"].full_name
@@ -42,10 +44,15 @@ class Server:
         changers: Changers,
         keeper: Callable[[], Keeper | None] = lambda: None,
         tls: LiveTls | None = None,
+        access: Callable[[], Access | None] = lambda: None,
     ) -> None:
-        """As for ``AdminService``."""
+        """As for ``AdminService``; ``access`` tells who may do what now."""
         self._tls = tls
-        self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_AT_ONCE_MAX)
+        self._server = grpc.aio.server(
+            options=_OPTIONS,
+            maximum_concurrent_rpcs=_CALLS_AT_ONCE_MAX,
+            interceptors=(Admission(access),),
+        )
         self._health = health.aio.HealthServicer()
         service = AdminService(view, changers, keeper, tls)
         admin_pb2_grpc.add_AdminServicer_to_server(service, self._server)
