@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from shoal._errors import NotServed as NotServed
     from shoal._errors import Outcome as Outcome
     from shoal._errors import OutcomeUnknown as OutcomeUnknown
+    from shoal._errors import PermissionDenied as PermissionDenied
     from shoal._errors import ResourceExhausted as ResourceExhausted
     from shoal._errors import ServerError as ServerError
     from shoal._errors import ShoalError as ShoalError
+    from shoal._errors import Unauthenticated as Unauthenticated
     from shoal._errors import Unavailable as Unavailable
     from shoal._errors import UnreadableValue as UnreadableValue
     from shoal._errors import WrongEventLoop as WrongEventLoop
@@ -78,9 +80,11 @@ _HOMES = {
         "NotServed",
         "Outcome",
         "OutcomeUnknown",
+        "PermissionDenied",
         "ResourceExhausted",
         "ServerError",
         "ShoalError",
+        "Unauthenticated",
         "Unavailable",
         "UnreadableValue",
         "WrongEventLoop",
@@ -137,6 +141,7 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "Partition",
+    "PermissionDenied",
     "ReadMode",
     "Region",
     "ResourceExhausted",
@@ -147,6 +152,7 @@ __all__ = [
     "ShoalError",
     "Tls",
     "Topology",
+    "Unauthenticated",
     "Unavailable",
     "UnreadableValue",
     "Value",

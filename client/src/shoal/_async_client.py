@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -69,6 +70,8 @@ class Client:
         zone: str = "",
         read_from: ReadMode | str | None = None,
         tls: Tls | None = None,
+        token: str | None = None,
+        token_file: str | PathLike[str] | None = None,
     ) -> None:
         """Set up a client; see ``shoal.Client``. Needs no event loop yet."""
         settings = checked_settings(
@@ -82,6 +85,8 @@ class Client:
             zone=zone,
             read_from=read_from,
             tls=tls,
+            token=token,
+            token_file=token_file,
         )
         self._driver: AioPort = AioDriver(settings)
         self._core = self._driver.core

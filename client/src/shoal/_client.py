@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -78,6 +79,8 @@ class Client:
         zone: str = "",
         read_from: ReadMode | str | None = None,
         tls: Tls | None = None,
+        token: str | None = None,
+        token_file: str | PathLike[str] | None = None,
     ) -> None:
         """Set up a client. Connects at its first call.
 
@@ -89,7 +92,8 @@ class Client:
         as the cluster grants it (see ``shoal.NearCache``). ``zone`` says where the client
         is, in the names that the nodes were given; ``read_from`` holds for each read that
         names no ``read`` itself (see ``shoal.ReadMode``). ``tls`` is how to speak TLS (see
-        ``shoal.Tls``); without it connections are plain. Raises ConfigurationError.
+        ``shoal.Tls``); without it connections are plain. ``token`` says who the client is,
+        or ``token_file``, which is read again when it changes. Raises ConfigurationError.
         """
         settings = checked_settings(
             seeds,
@@ -102,6 +106,8 @@ class Client:
             zone=zone,
             read_from=read_from,
             tls=tls,
+            token=token,
+            token_file=token_file,
         )
         self._driver: BlockingPort = BlockingDriver(settings)
         self._core = self._driver.core
@@ -113,6 +119,7 @@ class Client:
 
         ``shoals://`` speaks TLS. The query takes the names of the constructor's settings, for
         TLS ``tls_ca``, ``tls_cert``, ``tls_key``, ``tls_server_name``; ``overrides`` win over it.
+        A token does not stand in it: ``token_file`` may.
         Raises ConfigurationError.
         """
         settings = settings_from_url(url, overrides)

@@ -3,6 +3,8 @@
     ShoalError
     ├── InvalidRequest        the request itself is wrong; also a ValueError
     ├── NotServed             the cluster does not serve what was asked for (yet)
+    ├── Unauthenticated       the cluster does not know who asks: no token, or a wrong one
+    ├── PermissionDenied      it does, and they may not do that, or not with this key
     ├── Unavailable           nobody could serve it; nothing was applied: safe to repeat
     ├── ResourceExhausted     a bound was reached: memory, requests, message size
     ├── DeadlineExceeded      the call's time ran out; also a TimeoutError
@@ -79,6 +81,24 @@ class NotServed(ShoalError):
     """The cluster does not serve this method or field (yet)."""
 
     default_reason = "NOT_SERVED"
+
+
+class Unauthenticated(ShoalError):
+    """The cluster does not know who asks: give the client its token, or its certificate.
+
+    It had no effect.
+    """
+
+    default_reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(ShoalError):
+    """The caller may not do that, or not with this key or tag. It had no effect.
+
+    A batch may have had an effect on its other keys: see ``outcome``.
+    """
+
+    default_reason = "PERMISSION_DENIED"
 
 
 class Unavailable(ShoalError):

@@ -155,6 +155,6 @@ def test_the_tree():
         if isinstance(getattr(shoal, name), type)
         and issubclass(getattr(shoal, name), BaseException)
     ]
-    assert len(errors) == 15
+    assert len(errors) == 17
     assert all(issubclass(error, shoal.ShoalError) for error in errors)
     assert all(error("m").reason.isupper() for error in errors)

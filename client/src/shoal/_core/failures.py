@@ -41,9 +41,11 @@ from shoal._errors import (
     NotServed,
     Outcome,
     OutcomeUnknown,
+    PermissionDenied,
     ResourceExhausted,
     ServerError,
     ShoalError,
+    Unauthenticated,
     Unavailable,
 )
 from shoal.v1 import cache_pb2
@@ -88,6 +90,14 @@ class Code(IntEnum):
     UNAUTHENTICATED = 16
 
 
+_REFUSED: Final = frozenset(
+    {
+        Code.INVALID_ARGUMENT,
+        Code.UNIMPLEMENTED,
+        Code.PERMISSION_DENIED,
+        Code.UNAUTHENTICATED,
+    }
+)
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
@@ -174,6 +184,10 @@ def _error_class(failure: Failure, outcome: Outcome) -> type[ShoalError]:
             return InvalidRequest
         case Code.UNIMPLEMENTED:
             return NotServed
+        case Code.UNAUTHENTICATED:
+            return Unauthenticated
+        case Code.PERMISSION_DENIED:
+            return PermissionDenied
     if outcome is Outcome.MAYBE_APPLIED:
         return OutcomeUnknown
     match failure.code:
@@ -195,7 +209,7 @@ def _outcome(code: Code, metadata: Mapping[str, str]) -> Outcome:
     told = metadata.get("outcome")
     if told == Outcome.NOT_APPLIED:
         return Outcome.NOT_APPLIED
-    if told is None and code in (Code.INVALID_ARGUMENT, Code.UNIMPLEMENTED):
+    if told is None and code in _REFUSED:
         return Outcome.NOT_APPLIED
     return Outcome.MAYBE_APPLIED
 

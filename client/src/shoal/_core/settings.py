@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Final
 
 from shoal._core.durations import Duration, duration_ms, format_duration
 from shoal._core.near import NearCache
 from shoal._core.tls import Tls
+from shoal._core.token import Token, checked_token
 from shoal._errors import ConfigurationError, InvalidRequest
 from shoal._values import Ack, ReadMode
 
@@ -59,6 +61,8 @@ class Settings:
     """Of every read that names no mode itself; None: the primary."""
     tls: Tls | None = None
     """None: connections are plain."""
+    token: Token | None = None
+    """None: the client says who it is by its certificate, if at all."""
 
     def keywords(self) -> dict[str, Any]:
         """Return the keyword arguments that ``checked_settings`` makes these from."""
@@ -78,6 +82,8 @@ class Settings:
             named["read_from"] = str(self.read_from)
         if self.tls is not None:
             named["tls"] = self.tls
+        if self.token is not None:
+            named |= {"token": self.token.text, "token_file": self.token.file}
         return named
 
 
@@ -93,6 +99,8 @@ def checked_settings(
     zone: str = "",
     read_from: ReadMode | str | None = None,
     tls: Tls | None = None,
+    token: str | None = None,
+    token_file: str | PathLike[str] | None = None,
 ) -> Settings:
     """Return settings, or raise ConfigurationError with a sentence that says what to change."""
     if isinstance(seeds, str):
@@ -130,6 +138,7 @@ def checked_settings(
         zone=zone,
         read_from=_read_from(read_from, zone),
         tls=tls,
+        token=checked_token(token, token_file),
     )
 
 

@@ -34,6 +34,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "ack": str,
     "zone": str,
     "read_from": str,
+    "token_file": str,
     "near": lambda text: NearCache(max_bytes=int(text)),
 }
 
@@ -53,13 +54,18 @@ def settings_from_url(url: str, overrides: Mapping[str, Any]) -> Settings:
     if parts.path not in ("", "/") or parts.fragment:
         raise ConfigurationError(f"{url!r} must end after the seeds and the ?settings")
     named = _query(parts.query)
+    if "token" in named:
+        raise ConfigurationError(
+            "a token does not belong into a URL, which is shown and logged: give token=, or name "
+            "its file as ?token_file="
+        )
     of_tls = {field: named.pop(name) for name, field in _TLS_FIELDS.items() if name in named}
     if parts.scheme == TLS_SCHEME:
         named["tls"] = Tls(**of_tls)
     elif of_tls:
         raise ConfigurationError("tls_ca and the like are for TLS: begin the URL with 'shoals://'")
     named |= overrides
-    unknown = sorted(set(named) - set(_READERS) - {"tls"})
+    unknown = sorted(set(named) - set(_READERS) - {"tls", "token"})
     if unknown:
         known = sorted({*_READERS, *_TLS_FIELDS})
         raise ConfigurationError(
@@ -72,11 +78,15 @@ def settings_from_url(url: str, overrides: Mapping[str, Any]) -> Settings:
 def url_of(settings: Settings) -> str:
     """Write settings as the URL that ``settings_from_url`` reads.
 
-    Of a near cache it holds the bound alone, not what is held without a grant.
+    Of a near cache it holds the bound alone, not what is held without a grant; of a token
+    the name of its file, and no token.
     """
     named = settings.keywords()
     if settings.near is not None:
         named["near"] = settings.near.max_bytes
+    named.pop("token", None)
+    if named.get("token_file") is None:
+        named.pop("token_file", None)
     tls = named.pop("tls", None)
     if tls is not None:
         fields = {name: getattr(tls, field) for name, field in _TLS_FIELDS.items()}

@@ -14,6 +14,7 @@ import grpc
 
 from shoal._core.effects import METHODS
 from shoal._core.settings import Settings
+from shoal._drivers.bearing import Bearer, bearing
 from shoal._drivers.channels import RENEW_AFTER_SECONDS, RETIRE_AFTER_SECONDS, channel_options
 from shoal._drivers.identity import Identity, Shown
 from shoal._errors import ClientClosed
@@ -26,6 +27,7 @@ class BlockingPool:
     def __init__(self, settings: Settings) -> None:
         self._options = channel_options(settings)
         self._identity = None if settings.tls is None else Identity(settings.tls)
+        self._bearer = None if settings.token is None else Bearer(settings.token)
         self._opened_with: dict[str, Shown] = {}
         self._methods: dict[str, dict[str, Any]] = {}
         self._channels: dict[str, grpc.Channel] = {}
@@ -85,7 +87,7 @@ class BlockingPool:
                 methods["WatchTopology"] = stub.WatchTopology
                 methods["WatchInvalidations"] = stub.WatchInvalidations
                 self._channels[address] = channel
-                self._methods[address] = methods
+                methods = self._methods[address] = bearing(methods, self._bearer)
             return methods
 
     def _channel(self, address: str) -> grpc.Channel:
