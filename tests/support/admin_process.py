@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Self
 
+from shoal_coordinator.access.rights import Access
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.registry.apply import view_of
@@ -33,8 +34,11 @@ from shoal_coordinator.service.server import Server
 class AdminInThread:
     """Begins with what a view holds. ``address`` is where it serves while it is entered."""
 
-    def __init__(self, seen: ClusterView, tls: LiveTls | None = None) -> None:
+    def __init__(
+        self, seen: ClusterView, tls: LiveTls | None = None, access: Access | None = None
+    ) -> None:
         self.address = ""
+        self._access = access
         self._tls = tls
         self._keys = Keys(seen.cluster)
         self._seen = seen
@@ -73,7 +77,9 @@ class AdminInThread:
             self._and_read(partial(change_config, self._store, keys)),
             self._and_read(partial(change_membership, self._store, keys)),
         )
-        self._server = Server(lambda: self._view, changers, tls=self._tls)
+        self._server = Server(
+            lambda: self._view, changers, tls=self._tls, access=lambda: self._access
+        )
         await self._read()
         self.address = str(await self._server.start(HostPort("127.0.0.1", 0)))
 

@@ -8,7 +8,7 @@ import shoal
 from shoal._core.settings import checked_settings
 from shoal._core.urls import settings_from_url, url_of
 
-SECRET = "s3cr3t-s3cr3t"  # noqa: S105
+SECRET = "s3cr3t-s3cr3t"
 
 
 def test_a_token_is_told_to_nobody_by_accident():

@@ -11,6 +11,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+import grpc
+
 from shoal._core.token import Token, is_token
 from shoal._errors import ConfigurationError
 
@@ -60,6 +62,23 @@ class Bearing:
     def future(self, request: Any, timeout: float | None = None) -> Any:
         """As the method's own."""
         return self._method.future(request, timeout=timeout, metadata=self._bearer.metadata())
+
+
+class Shown(grpc.UnaryUnaryClientInterceptor):
+    """Has every unary call of a channel show this."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+
+    def intercept_unary_unary(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        """See grpc."""
+        details = grpc.ClientCallDetails()
+        for name in ("method", "timeout", "credentials", "wait_for_ready", "compression"):
+            setattr(details, name, getattr(client_call_details, name, None))
+        details.metadata = (*(client_call_details.metadata or ()), *self._metadata)
+        return continuation(details, request)
 
 
 def bearing(methods: dict[str, Any], bearer: Bearer | None) -> dict[str, Any]:

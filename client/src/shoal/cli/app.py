@@ -31,6 +31,9 @@ COMMANDS = {
     "config": LazyCommand(
         "shoal.cli.commands.config:config", "Show or change the cluster's configuration."
     ),
+    "access": LazyCommand(
+        "shoal.cli.commands.access:access", "Make tokens for those who may do something."
+    ),
     "hotkeys": LazyCommand(
         "shoal.cli.commands.hotkeys:hotkeys", "Show the keys that are used most."
     ),

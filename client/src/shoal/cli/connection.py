@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from shoal.cli.failure import ClusterUnreachable, CommandFailed
-from shoal.cli.trust import tls_given, tls_options
+from shoal.cli.trust import tls_given, tls_options, token_file_given
 
 if TYPE_CHECKING:
     from shoal import Client, ShoalError
@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def url_option(command: Command) -> Command:
-    """``--url`` and ``--tls-*``, which every command that talks to a cluster has."""
+    """``--url``, ``--tls-*``, ``--token-file``: for every command that talks to a cluster."""
     return click.option(
         "-u",
         "--url",
@@ -38,8 +38,9 @@ def connected(url: str) -> Iterator[Client]:
     from shoal import Client, ConfigurationError, ShoalError
 
     try:
-        tls = tls_given()
-        with Client.from_url(url, **({} if tls is None else {"tls": tls})) as client:
+        given = {"tls": tls_given(), "token_file": token_file_given()}
+        told = {name: value for name, value in given.items() if value is not None}
+        with Client.from_url(url, **told) as client:
             yield client
     except ConfigurationError as error:
         raise click.BadParameter(str(error), param_hint="--url") from error

@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def coordinator_option(command: Command) -> Command:
-    """``--coordinator``, any of which answers, and ``--tls-*``."""
+    """``--coordinator``, any of which answers, ``--tls-*`` and ``--token-file``."""
     return click.option(
         "-c",
         "--coordinator",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered
 from shoal.cli.failure import CommandFailed
-from shoal.cli.trust import http_context
+from shoal.cli.trust import http_context, token_metadata
 
 if TYPE_CHECKING:
     import ssl
@@ -31,26 +31,32 @@ def introspections(coordinator: str) -> dict[str, Introspection]:
     with administered(coordinator) as admin:
         request = admin_pb2.GetClusterStatusRequest()
         status = admin.GetClusterStatus(request, timeout=TIMEOUT_SECONDS)
-    context = http_context()
+    context, shown = http_context(), dict(token_metadata())
     return {
-        node.registration.id: _asked(node.registration.id, node.registration.metrics_url, context)
+        node.registration.id: _asked(
+            node.registration.id, node.registration.metrics_url, context, shown
+        )
         for node in status.nodes
         if node.HasField("registration")
     }
 
 
-def _asked(node: str, metrics_url: str, context: ssl.SSLContext | None) -> Introspection:
+def _asked(
+    node: str, metrics_url: str, context: ssl.SSLContext | None, shown: dict[str, str]
+) -> Introspection:
     url = metrics_url.removesuffix("/metrics") + "/introspection"
     try:
-        with urllib.request.urlopen(  # noqa: S310  a node's own
-            url, timeout=TIMEOUT_SECONDS, context=context
+        request = urllib.request.Request(url, headers=shown)  # noqa: S310  a node's own
+        with urllib.request.urlopen(  # noqa: S310  likewise
+            request, timeout=TIMEOUT_SECONDS, context=context
         ) as answer:
             told: Introspection = json.load(answer)
             return told
     except (OSError, urllib.error.URLError, ValueError) as error:
         raise CommandFailed(
             f"node {node} does not tell of itself at {url}: {error}\n"
-            "It does so on its own machine alone: run this command there."
+            "It does so on its own machine alone: run this command there; where there is an access "
+            "file, with the --token-file of somebody who may inspect."
         ) from error
 
 

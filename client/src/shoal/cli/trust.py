@@ -1,4 +1,5 @@
-"""``--tls-*``: whom a command trusts, and what it shows. Without them connections are plain.
+"""``--tls-*`` and ``--token-file``: whom a command trusts, and what it shows. Without the first
+connections are plain.
 
 The flags are kept beside the command's own arguments, and read where it connects.
 """
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from shoal import Tls
 
 _KEPT: Final = "shoal.cli.trust"
+_TOKEN_FILE: Final = "token_file"  # noqa: S105  a field
 _FLAGS: Final = (
     ("--tls-ca", "authority", "Speak TLS; who signs the certificates of those that are asked."),
     ("--tls-cert", "certificate", "Speak TLS, and show this certificate."),
     ("--tls-key", "key", "Its key."),
+    ("--token-file", "token_file", "Show the token that stands in this file."),
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -44,8 +47,7 @@ def tls_options(command: Command) -> Command:
 
 def tls_given() -> Tls | None:
     """What this command was told. Raises click.UsageError where it does not go together."""
-    context = click.get_current_context(silent=True)
-    given = {} if context is None else context.meta.get(_KEPT, {})
+    given = {name: value for name, value in _given().items() if name != _TOKEN_FILE}
     if not given:
         return None
     from shoal import ConfigurationError, Tls
@@ -56,8 +58,40 @@ def tls_given() -> Tls | None:
         raise click.UsageError("--tls-cert and --tls-key go together") from error
 
 
+def token_file_given() -> str | None:
+    """Where the token of this command stands, if it was told one."""
+    return _given().get(_TOKEN_FILE)
+
+
+def token_metadata() -> tuple[tuple[str, str], ...]:
+    """What every call of this command shows. Raises click.UsageError."""
+    file = token_file_given()
+    if file is None:
+        return ()
+    from shoal import ConfigurationError
+    from shoal._core.token import Token
+    from shoal._drivers.bearing import Bearer
+
+    try:
+        return Bearer(Token(file=file)).metadata()
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def open_channel(address: str) -> grpc.Channel:
-    """A channel to a coordinator. Raises click.UsageError."""
+    """A channel to a coordinator, whose calls show the token. Raises click.UsageError."""
+    channel = _open(address)
+    metadata = token_metadata()
+    if not metadata:
+        return channel
+    import grpc
+
+    from shoal._drivers.bearing import Shown
+
+    return grpc.intercept_channel(channel, Shown(metadata))
+
+
+def _open(address: str) -> grpc.Channel:
     import grpc
 
     tls = tls_given()
@@ -87,6 +121,12 @@ def http_context() -> ssl.SSLContext | None:
     except OSError as error:
         raise click.UsageError(f"the files of --tls-* cannot be used: {error}") from error
     return context
+
+
+def _given() -> dict[str, str]:
+    context = click.get_current_context(silent=True)
+    kept: dict[str, str] = {} if context is None else context.meta.get(_KEPT, {})
+    return kept
 
 
 def _kept_as(field: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
