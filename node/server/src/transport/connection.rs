@@ -218,3 +218,89 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driven<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf, duplex};
+    use tokio::time::Instant;
+
+    use super::serve;
+    use crate::access::Caller;
+    use crate::clock::SystemClock;
+    use crate::node::Node;
+    use crate::settings::Settings;
+    use crate::transport::standard::Standard;
+
+    /// Keeps what is written until it is flushed, as TLS does where its socket is full.
+    struct Keeping {
+        socket: DuplexStream,
+        kept: Vec<u8>,
+    }
+
+    impl AsyncRead for Keeping {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.socket).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for Keeping {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.kept.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            let Keeping { socket, kept } = &mut *self;
+            while !kept.is_empty() {
+                let sent = ready!(Pin::new(&mut *socket).poll_write(cx, kept))?;
+                kept.drain(..sent);
+            }
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            ready!(self.as_mut().poll_flush(cx))?;
+            Pin::new(&mut self.socket).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_keeps_is_flushed_however_little_it_takes_at_once() {
+        let node = Arc::new(Node::new(Settings::small(), None, Arc::new(SystemClock)));
+        let standard = Standard::new(&node).await.routes;
+        let stopping = node.stopping.subscribe();
+        // It takes less than the first frame at once.
+        let (mut peer, socket) = duplex(16);
+        let socket = Keeping {
+            socket,
+            kept: Vec::new(),
+        };
+        let began = Instant::now();
+        let caller = Caller::default();
+        tokio::spawn(serve(socket, caller, began, node, standard, stopping));
+        let told = async {
+            let mut head = [0; 9];
+            peer.read_exact(&mut head).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut settings = vec![0; length as usize];
+            peer.read_exact(&mut settings).await.unwrap();
+            settings.len()
+        };
+        let told = tokio::time::timeout(Duration::from_secs(5), told).await;
+        assert!(told.is_ok_and(|bytes| bytes > 16), "its settings");
+    }
+}
