@@ -100,6 +100,12 @@ async def test_over_tls_a_peer_is_verified_and_called_anew_with_other_certificat
         own.replace(fresh.issue(*LOOPBACK))
         write_at_once(own.authority, fresh.certificate)
         assert len(await peers.copies(address, [PartitionId(3)])) == 2
+        await server.stop(None)
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        add_ReplicationServicer_to_server(Peer(), server)
+        server.add_secure_port(address, tls.server_credentials())
+        await server.start()
+        assert len(await peers.copies(address, [PartitionId(3)])) == 2
     finally:
         await peers.close()
         await others.close()

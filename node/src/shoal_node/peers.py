@@ -47,7 +47,10 @@ class Peers(Protocol):
 
 
 class GrpcPeers:
-    """Keeps a channel to each peer that was asked, up to a bound."""
+    """Keeps a channel to each peer that was asked, up to a bound.
+
+    One that is connected is not given up for other certificates.
+    """
 
     def __init__(
         self, tls: LiveTls | None = None, token: Callable[[], str | None] = lambda: None
@@ -82,7 +85,7 @@ class GrpcPeers:
     async def _channel(self, address: str) -> grpc.aio.Channel:
         contents = None if self._tls is None else self._tls.contents()
         known = self._channels.get(address)
-        if known is not None and known[0] == contents:
+        if known is not None and (known[0] == contents or _is_connected(known[1])):
             return known[1]
         channel = open_channel(address, self._tls, _OPTIONS)
         self._channels[address] = contents, channel
@@ -92,6 +95,10 @@ class GrpcPeers:
             _, oldest = self._channels.pop(next(iter(self._channels)))
             await oldest.close(_DEADLINE_SECONDS)
         return channel
+
+
+def _is_connected(channel: grpc.aio.Channel) -> bool:
+    return channel.get_state() is grpc.ChannelConnectivity.READY
 
 
 def _peer_copy(told: pb.PartitionPosition) -> PeerCopy:

@@ -84,6 +84,8 @@ async def test_everything_goes_over_tls_and_on_when_all_certificates_are_replace
         assert len((await store.read("a/")).items) == 2
         await put(store, "a/2", b"2")
         assert await next_keys(watch) == ["a/2"]
+        with pytest.raises(StoreUnavailable):
+            await asyncio.to_thread(keeper.keep_alive, lease.id, 2.0)
         assert await asyncio.to_thread(keeper.keep_alive, lease.id, 2.0) == 60
     finally:
         await watch.aclose()
@@ -91,27 +93,31 @@ async def test_everything_goes_over_tls_and_on_when_all_certificates_are_replace
         await store.close()
 
 
-async def test_a_watch_stays_on_its_connection_while_others_take_a_new_one(
+async def test_a_connection_that_stands_is_not_given_up_for_other_certificates(
     etcd: EtcdProcess,
     own: WrittenTls,
-    authority: Authority,
     quick: EtcdSettings,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = [read(own)]
     store = open_store(etcd.url, quick, lambda: given[-1])
+    lease = await store.grant_lease(60)
+    keeper = store.lease_keeper()
     watch = store.watch("a/", await put(store, "a/0", b"0"))
     try:
+        assert await asyncio.to_thread(keeper.keep_alive, lease.id, 2.0) == 60
         await put(store, "a/1", b"1")
         await next_keys(watch)
-        for number in range(2, 5):
-            own.replace(authority.issue("shoal"))
-            given.append(read(own))
-            await put(store, f"a/{number}", b"")
-            assert await next_keys(watch) == [f"a/{number}"]
+        # etcd knows nothing of this authority.
+        own.replace(Authority().issue("shoal"))
+        given.append(read(own))
+        await put(store, "a/2", b"2")
+        assert await next_keys(watch) == ["a/2"]
+        assert await asyncio.to_thread(keeper.keep_alive, lease.id, 2.0) == 60
         assert "etcd_watch_reopened" not in capsys.readouterr().out
     finally:
         await watch.aclose()
+        keeper.close()
         await store.close()
 
 

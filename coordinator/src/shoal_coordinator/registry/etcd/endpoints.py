@@ -3,8 +3,10 @@
 One is in use until it fails; then it is the next one's turn, round and round. A
 failure that is reported late, of an endpoint no longer in use, changes nothing.
 
-A channel keeps the credentials that it was opened with. Where there are others by now, the
-next call opens a new one; what runs on the old one ends there, and it is closed after that.
+A channel keeps the credentials that it was opened with, for as long as it is connected: others
+may turn out to be of no use, and what works is not given up for them. Once it is not connected
+the next call opens a new one; what still runs on the old one ends there, and it is closed after
+that.
 """
 
 from __future__ import annotations
@@ -76,6 +78,10 @@ class Endpoint:
             if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
                 raise self._unreachable()
 
+    @property
+    def is_connected(self) -> bool:
+        return self._channel.get_state() is grpc.ChannelConnectivity.READY
+
     def _state(self) -> grpc.ChannelConnectivity:
         return self._channel.get_state(try_to_connect=True)
 
@@ -129,7 +135,7 @@ class Endpoints:
             raise StoreRefused("the store is closed")
         target, credentials = self._rotation.current, self._credentials()
         opened = self._opened.get(target)
-        if opened is not None and opened.credentials == credentials:
+        if opened is not None and (opened.credentials == credentials or opened.is_connected):
             return opened
         if opened is not None:
             self._retired.add(opened)

@@ -69,8 +69,8 @@ class Leases:
 
 
 class EtcdLeaseKeeper:
-    """See ``LeaseKeeper``. Has connections of its own, one an endpoint, made anew where there
-    are other credentials.
+    """See ``LeaseKeeper``. Has connections of its own, one an endpoint; one that fails is made
+    anew where there are other credentials by now.
 
     Each renewal is a stream of one request, so that none waits behind an answer
     that never comes.
@@ -101,6 +101,7 @@ class EtcdLeaseKeeper:
             raise StoreUnavailable("etcd ended the keepalive without an answer") from None
         except grpc.RpcError as error:
             self._rotation.failed(target)
+            self._renew(target)
             raise call_error(error.code(), error.details() or "") from error
         except ValueError as error:  # what grpc says of a channel closed meanwhile
             raise StoreUnavailable("the lease keeper is closed") from error
@@ -119,13 +120,16 @@ class EtcdLeaseKeeper:
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("the lease keeper is closed")
-            credentials = self._credentials()
+            if target not in self._channels:
+                credentials = self._credentials()
+                opened = open_blocking_channel(target, credentials)
+                self._channels[target] = credentials, opened
+            return self._channels[target][1]
+
+    def _renew(self, target: str) -> None:
+        with self._lock:
             known = self._channels.get(target)
-            if known is not None and known[0] == credentials:
-                return known[1]
-            if known is not None:
+            if known is not None and known[0] != self._credentials():
                 # One renewal runs at a time, so nothing runs on it.
+                del self._channels[target]
                 known[1].close()
-            opened = open_blocking_channel(target, credentials)
-            self._channels[target] = credentials, opened
-            return opened
