@@ -108,13 +108,17 @@ async def test_who_is_not_trusted_is_not_answered(
             assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_the_leader_is_asked_over_tls(served: tuple[HostPort, LiveTls]) -> None:
+async def test_the_leader_is_asked_over_tls(
+    served: tuple[HostPort, LiveTls], own: WrittenTls, authority: Authority
+) -> None:
     address, tls = served
+    # One certificate for all, whatever their addresses are.
+    own.replace(authority.issue("coordinator.shoal", "localhost"))
     leader = ElectedLeader(CoordinatorLeader("one", str(address)), Revision(1))
     second = Server(lambda: replace(SEEN, leader=leader), CHANGERS, tls=tls)
     bound = await second.start(LOCAL)
     try:
-        async with open_channel(str(bound), tls) as channel:
+        async with open_channel(f"localhost:{bound.port}", tls) as channel:
             stub = admin_pb2_grpc.AdminStub(channel)
             with pytest.raises(grpc.aio.AioRpcError, match="no coordinator leads now"):
                 await stub.CheckCluster(admin_pb2.CheckClusterRequest(), timeout=5)

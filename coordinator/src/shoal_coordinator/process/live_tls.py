@@ -5,6 +5,7 @@ Who has none passes None in place of ``LiveTls``, and everything is plain.
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,27 @@ def open_channel(
     if tls is None:
         return grpc.aio.insecure_channel(address, options=options)
     return grpc.aio.secure_channel(address, channel_credentials(tls.contents()), options=options)
+
+
+def open_channel_to_twin(address: str, tls: LiveTls | None) -> grpc.aio.Channel:
+    """A channel to another process of the same program.
+
+    One that is reached by an address of digits is verified by the host that one's own
+    certificate is for: replicas whose addresses come and go share a certificate.
+    """
+    if tls is None or not _is_digits(address) or _is_digits(f"{tls.contents().host}:0"):
+        return open_channel(address, tls)
+    contents = tls.contents()
+    options = [("grpc.ssl_target_name_override", contents.host)]
+    return grpc.aio.secure_channel(address, channel_credentials(contents), options=options)
+
+
+def _is_digits(address: str) -> bool:
+    try:
+        ipaddress.ip_address(address.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _configuration(contents: TlsContents) -> grpc.ServerCertificateConfiguration:

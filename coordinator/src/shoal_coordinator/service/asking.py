@@ -9,7 +9,7 @@ import grpc
 
 from shoal.v1 import admin_pb2_grpc
 from shoal_coordinator.access.bearer import AUTHORIZATION
-from shoal_coordinator.process.live_tls import LiveTls, open_channel
+from shoal_coordinator.process.live_tls import LiveTls, open_channel_to_twin
 from shoal_coordinator.registry.view import ClusterView
 from shoal_coordinator.service.refusing import Context, refuse_leaderless
 
@@ -41,7 +41,7 @@ async def ask_leader(
         await refuse_leaderless(context, "no coordinator leads now")
     address = view.leader.leader.address
     try:
-        async with open_channel(address, tls) as channel:
+        async with open_channel_to_twin(address, tls) as channel:
             stub = admin_pb2_grpc.AdminStub(channel)
             token = tuple((key, str(value)) for key, value in metadata if key == AUTHORIZATION)
             return await ask(stub, _TIMEOUT_SECONDS, (_ASKED_BY, *token))
