@@ -31,7 +31,9 @@ def server() -> Iterator[HttpServer]:
     collector = NodeCollector(
         lambda: SNAPSHOT, lambda: lease, AgentCounts(), lambda: 1, of_partitions=True
     )
-    served = serve_metrics(HostPort("127.0.0.1", 0), collector, lambda: SNAPSHOT)
+    served = serve_metrics(
+        HostPort("127.0.0.1", 0), collector, lambda: SNAPSHOT, lambda is_ready: not is_ready
+    )
     yield served
     with contextlib.suppress(OSError):
         served.close()
@@ -45,6 +47,12 @@ def read(server: HttpServer, path: str) -> str:
 def test_metrics_are_served(server: HttpServer) -> None:
     names = {family.name for family in text_string_to_metric_families(read(server, "/metrics"))}
     assert "shoal_hits" in names
+
+
+def test_probes_are_told_by_the_status(server: HttpServer) -> None:
+    assert read(server, "/live") == "OK\n"
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        read(server, "/ready")
 
 
 def test_introspection_is_served_on_this_machine(server: HttpServer) -> None:

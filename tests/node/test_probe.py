@@ -47,7 +47,20 @@ def test_one_that_says_it_does_not_serve_is_not(
     probe = DataPathProbe(address, timeout_seconds=5)
     servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     assert not probe.is_well()
+    assert not probe.says(is_ready=False)
     probe.close()
+
+
+def test_whether_the_cache_can_be_used_is_asked_for_by_its_name(
+    address: str, servicer: health.HealthServicer
+) -> None:
+    probe = DataPathProbe(address, timeout_seconds=5)
+    assert probe.says(is_ready=False)
+    assert not probe.says(is_ready=True)
+    servicer.set("shoal.v1.Cache", health_pb2.HealthCheckResponse.SERVING)
+    assert probe.says(is_ready=True)
+    probe.close()
+    assert not probe.says(is_ready=True)
 
 
 def test_one_that_is_stuck_is_not_well_and_the_probe_does_not_hang() -> None:

@@ -1,4 +1,5 @@
-"""The node's small HTTP server: ``/metrics`` for Prometheus, ``/introspection`` for people.
+"""The node's small HTTP server: ``/metrics`` for Prometheus, ``/introspection`` for people,
+``/live`` and ``/ready`` for probes that know no gRPC, or none over TLS.
 
 ``/introspection`` tells keys. So it is answered to callers on this machine alone,
 wherever the server listens; others are refused. Where there is an access file, they have to
@@ -18,19 +19,22 @@ from prometheus_client.registry import Collector
 from shoal_coordinator.access.policy import Operation
 from shoal_coordinator.access.rights import Access
 from shoal_coordinator.process.addresses import HostPort
-from shoal_coordinator.process.http_server import HttpServer
+from shoal_coordinator.process.http_server import LIVE, READY, HttpServer, answer_whether
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_node.introspection import as_json
 from shoal_node.snapshot import Snapshot
 
 METRICS = "/metrics"
 INTROSPECTION = "/introspection"
+Health = Callable[[bool], bool]
+"""Whether the node is alive; given True, whether its cache can be used as well."""
 
 
 def serve_metrics(
     listen: HostPort,
     collector: Collector,
     snapshot: Callable[[], Snapshot],
+    health: Health,
     tls: LiveTls | None = None,
     access: Callable[[], Access | None] = lambda: None,
 ) -> HttpServer:
@@ -54,10 +58,12 @@ def serve_metrics(
                 return _answer(start_response, HTTPStatus.FORBIDDEN, "text/plain", sentence)
             body = as_json(snapshot())
             return _answer(start_response, HTTPStatus.OK, "application/json", body)
+        if path in (LIVE, READY):
+            return answer_whether(start_response, holds=health(path == READY))
         if path in (METRICS, "/"):
             answer: Iterable[bytes] = metrics(environ, start_response)
             return answer
-        sentence = f"there are {METRICS} and {INTROSPECTION}\n".encode()
+        sentence = f"there are {METRICS}, {INTROSPECTION}, {LIVE} and {READY}\n".encode()
         return _answer(start_response, HTTPStatus.NOT_FOUND, "text/plain", sentence)
 
     return HttpServer(listen, app, tls)

@@ -87,7 +87,9 @@ async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
         fence = Fence(listening.data_plane.set_lease_deadline, boottime_ns)
         counts = AgentCounts()
         metrics = stack.enter_context(
-            _metrics(settings, listening, fence, counts, config.partition_count, tls.own, access)
+            _metrics(
+                settings, listening, fence, counts, config.partition_count, probe, tls.own, access
+            )
         )
         peers = GrpcPeers(tls.own, lambda: access.token)
         stack.push_async_callback(peers.close)
@@ -295,6 +297,7 @@ def _metrics(
     fence: Fence,
     counts: AgentCounts,
     partition_count: int,
+    probe: DataPathProbe,
     tls: LiveTls | None,
     access: RunningAccess,
 ) -> Iterator[HttpServer]:
@@ -311,6 +314,7 @@ def _metrics(
             settings.metrics_listen,
             collector,
             listening.data_plane.snapshot,
+            lambda is_ready: probe.says(is_ready=is_ready),
             tls,
             lambda: access.access,
         )

@@ -10,7 +10,8 @@ alone, so that it works whoever signs certificates. It keeps the certificate tha
 with, for as long as its connection lasts; one that expires meanwhile is no reason to lose the
 lease.
 
-The answer is read by hand (field 1, SERVING = 1), so that no stub is needed.
+Question and answer are written by hand (field 1: a service's name; SERVING = 1), so that no
+stub is needed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import grpc
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.process.tls import TlsContents
 
+_CACHE: Final = b"\x0a\x0eshoal.v1.Cache"
 _SERVING: Final = b"\x08\x01"
 _OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
@@ -41,8 +43,16 @@ class DataPathProbe:
         self._tls = tls
         self._open()
 
+    def says(self, *, is_ready: bool) -> bool:
+        """Whether the listener says that it is alive, or that its cache can be used. Any thread."""
+        try:
+            answer = self._check(_CACHE if is_ready else b"", timeout=self._timeout_seconds)
+        except (grpc.RpcError, ValueError):  # the latter: closed just now, to be opened anew
+            return False
+        return answer == _SERVING
+
     def is_well(self) -> bool:
-        """Whether the listener answered in time that it serves."""
+        """Whether the listener answered in time that it serves. One thread at a time."""
         try:
             answer = self._check(b"", timeout=self._timeout_seconds, wait_for_ready=True)
         except grpc.RpcError:

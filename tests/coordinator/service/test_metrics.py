@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 
 import pytest
@@ -32,6 +33,7 @@ def test_metrics_tell_what_the_view_says() -> None:
     server = serve_metrics(metrics, LOOPBACK)
     try:
         lines = text_of(server).splitlines()
+        urllib.request.urlopen(server.url("/ready"), timeout=5).close()
         with pytest.raises(CannotListen):
             serve_metrics(metrics, server.address)
     finally:
@@ -54,5 +56,8 @@ def test_before_the_first_view_there_is_nothing_to_tell() -> None:
     server = serve_metrics(Metrics(lambda: None, lambda: False), LOOPBACK)
     try:
         assert "shoal_coordinator_ready 0.0" in text_of(server).splitlines()
+        urllib.request.urlopen(server.url("/live"), timeout=5).close()
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(server.url("/ready"), timeout=5)
     finally:
         server.close()

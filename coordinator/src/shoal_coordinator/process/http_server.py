@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from collections.abc import Iterable
+from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
-from wsgiref.types import WSGIApplication
+from wsgiref.types import StartResponse, WSGIApplication
 
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.live_tls import LiveTls
@@ -42,6 +44,19 @@ class HttpServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+LIVE: Final = "/live"
+READY: Final = "/ready"
+
+
+def answer_whether(start_response: StartResponse, *, holds: bool) -> Iterable[bytes]:
+    """For probes: 200 or 503."""
+    status = HTTPStatus.OK if holds else HTTPStatus.SERVICE_UNAVAILABLE
+    body = f"{status.phrase}\n".encode()
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [body]
 
 
 class _Server(ThreadingMixIn, WSGIServer):

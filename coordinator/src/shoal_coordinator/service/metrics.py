@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import prometheus_client
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,7 +13,7 @@ from prometheus_client.registry import Collector
 from shoal_coordinator.alarms.alarm import Alarm
 from shoal_coordinator.errors import CannotListen
 from shoal_coordinator.process.addresses import HostPort
-from shoal_coordinator.process.http_server import HttpServer
+from shoal_coordinator.process.http_server import LIVE, READY, HttpServer, answer_whether
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.registry.records import MemberState
 from shoal_coordinator.registry.view import ClusterView
@@ -35,6 +36,11 @@ class Metrics(Collector):
         self._is_leader = is_leader
         self._alarms = alarms
         self._actions: Counter[str] = Counter()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a view of the registry is there."""
+        return self._view() is not None
 
     def carried_out(self, kind: str, number: int) -> None:
         self._actions[kind] += number
@@ -74,12 +80,21 @@ class Metrics(Collector):
 
 
 def serve_metrics(metrics: Metrics, listen: HostPort, tls: LiveTls | None = None) -> HttpServer:
-    """Serve text at ``/metrics``. Raises CannotListen."""
+    """Serve text at ``/metrics``, and whether it is alive and ready. Raises CannotListen."""
     registry = prometheus_client.CollectorRegistry(auto_describe=False)
     registry.register(metrics)
     prometheus_client.ProcessCollector(registry=registry)
+    text = prometheus_client.make_wsgi_app(registry)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO")
+        if path in (LIVE, READY):
+            return answer_whether(start_response, holds=path == LIVE or metrics.is_ready)
+        told: Iterable[bytes] = text(environ, start_response)
+        return told
+
     try:
-        return HttpServer(listen, prometheus_client.make_wsgi_app(registry), tls)
+        return HttpServer(listen, app, tls)
     except OSError as error:
         raise CannotListen(
             f"--metrics-listen {listen} cannot be bound ({error.strerror}); take another"
