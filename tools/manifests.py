@@ -124,6 +124,8 @@ def _dangling(everything: Sequence[Resource]) -> Iterator[str]:
         for config_map in _config_maps(pod):
             if config_map not in of_kind["ConfigMap"]:
                 yield f"{_name(resource)} reads the ConfigMap {config_map}, which is not there"
+        for volume in _mounted(resource, pod):
+            yield f"{_name(resource)} mounts the volume {volume}, which is not there"
         if resource["kind"] == "StatefulSet":
             service = resource["spec"]["serviceName"]
             if service not in of_kind["Service"]:
@@ -132,6 +134,15 @@ def _dangling(everything: Sequence[Resource]) -> Iterator[str]:
         selector = _selector(resource)
         if selector and not any(selector.items() <= labels for labels in labelled):
             yield f"{_name(resource)} selects {selector}, which no pod has"
+
+
+def _mounted(resource: Resource, pod: dict[str, Any]) -> list[str]:
+    """Volumes that containers mount and that nobody has made."""
+    claims = (resource.get("spec") or {}).get("volumeClaimTemplates", [])
+    there = {volume["name"] for volume in pod["spec"].get("volumes", [])}
+    there |= {claim["metadata"]["name"] for claim in claims}
+    mounts = [it for container in _containers(pod) for it in container.get("volumeMounts", [])]
+    return [mount["name"] for mount in mounts if mount["name"] not in there]
 
 
 def _config_maps(pod: dict[str, Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -22,6 +23,7 @@ from tools.manifests import (
 
 from shoal_coordinator.main import main as coordinator
 from shoal_coordinator.process.configuration import names
+from shoal_coordinator.process.http_server import LIVE, READY
 from shoal_node.main import main as node
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -95,6 +97,11 @@ def of_nobody(everything: list[Resource]) -> None:
     one(everything, "Service", "shoal")["spec"]["selector"] = {"app.kubernetes.io/name": "nodes"}
 
 
+def without_a_volume(everything: list[Resource]) -> None:
+    claims = one(everything, "StatefulSet", "etcd")["spec"]["volumeClaimTemplates"]
+    claims[0]["metadata"]["name"] = "date"
+
+
 @pytest.mark.parametrize(
     ("harm", "sentence"),
     [
@@ -106,6 +113,7 @@ def of_nobody(everything: list[Resource]) -> None:
         (root, "Deployment/coordinator may run as root"),
         (capable, "StatefulSet/etcd, container etcd keeps capabilities"),
         (without_settings, "reads the ConfigMap shoal-settings-.* which is not there"),
+        (without_a_volume, "StatefulSet/etcd mounts the volume data, which is not there"),
         (of_nobody, "Service/shoal selects .* which no pod has"),
     ],
 )
@@ -130,6 +138,25 @@ def test_programs_know_the_flags_they_are_given(
     assert isinstance(arguments, list)
     given = {it.removeprefix("--").partition("=")[0] for it in arguments}
     assert given <= set(names(program))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind_of", "name", "program"),
+    [("StatefulSet", "node", node), ("Deployment", "coordinator", coordinator)],
+)
+def test_with_tls_programs_are_told_where_it_is_mounted_and_asked_over_https(
+    kind_of: str, name: str, program: object
+) -> None:
+    everything = resources(rendered(OVERLAYS / "tls"))
+    told: Any = container(everything, kind_of, name)
+    (settings,) = (it["data"] for it in everything if it["kind"] == "ConfigMap")
+    (mount,) = told["volumeMounts"]
+    known = names(program)  # type: ignore[arg-type]
+    for flag in ("tls-cert", "tls-key", "tls-ca"):
+        assert settings[f"SHOAL_{known[flag].upper()}"].startswith(f"{mount['mountPath']}/")
+    probes = [told[it] for it in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert all(it["httpGet"]["scheme"] == "HTTPS" and "grpc" not in it for it in probes)
+    assert {it["httpGet"]["path"] for it in probes} == {LIVE, READY}
 
 
 def test_a_node_is_given_the_time_that_it_takes_to_stop(kind: list[Resource]) -> None:
