@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import pytest
 
 from certificates import LOOPBACK, Authority, WrittenTls, serial_served
 from shoal_coordinator.process.addresses import HostPort
-from shoal_coordinator.process.http_server import HttpServer
+from shoal_coordinator.process.http_server import _CONNECTIONS_MAX, HttpServer
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.process.tls import TlsClients, TlsFiles, client_context
 
@@ -76,6 +78,23 @@ def test_who_has_to_show_a_certificate_and_does_not_gets_no_answer(own: WrittenT
         with pytest.raises((OSError, urllib.error.URLError)):
             asked(server, ssl.create_default_context(cafile=own.authority))
         assert asked(server, client_context(files_of(own).read())) == b"hello"
+
+
+def test_more_connections_than_are_answered_at_once_are_closed_and_others_answered_after() -> None:
+    with served(None) as server:
+        address = ("127.0.0.1", server.address.port)
+        silent = [socket.create_connection(address, timeout=5) for _ in range(_CONNECTIONS_MAX)]
+        with socket.create_connection(address, timeout=5) as refused:
+            assert refused.recv(1) == b""
+        for connection in silent:
+            connection.close()
+        deadline = time.monotonic() + 5
+        while True:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                assert asked(server, None) == b"hello"
+                return
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def test_one_that_never_ends_its_handshake_holds_nobody_up(

@@ -1,6 +1,7 @@
 """A small HTTP server on threads of its own, over TLS where the process has certificates.
 
-A connection is one request, on its own thread, in bounded time; so is its handshake.
+A connection is one request, on its own thread; how many there are at once is bounded, and how
+long each may be silent, in its handshake as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import ssl
 from collections.abc import Iterable
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
-from threading import Thread
+from threading import BoundedSemaphore, Thread
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIApplication
@@ -20,6 +21,8 @@ from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.live_tls import LiveTls
 
 _SOCKET_TIMEOUT_SECONDS: Final = 10.0
+_CONNECTIONS_MAX: Final = 64
+"""At once; more are closed."""
 
 
 class HttpServer:
@@ -61,7 +64,26 @@ def answer_whether(start_response: StartResponse, *, holds: bool) -> Iterable[by
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = _CONNECTIONS_MAX
     tls: LiveTls | None = None
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._turns = BoundedSemaphore(_CONNECTIONS_MAX)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin a thread for a connection, or end it where there are too many."""
+        if self._turns.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer one connection, and give its turn back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._turns.release()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Answer one connection, on its own thread."""

@@ -31,6 +31,8 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
     ("grpc.max_concurrent_streams", 100),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Until TLS and HTTP/2 are agreed upon; two minutes by default.
+    ("grpc.server_handshake_timeout_ms", 10_000),
 )
 _CALLS_AT_ONCE_MAX = 256
 
