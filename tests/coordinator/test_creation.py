@@ -10,8 +10,10 @@ from cluster_views import CONFIG
 from shoal_coordinator.creation import create_or_join, differences
 from shoal_coordinator.errors import EtcdAbsent
 from shoal_coordinator.process.addresses import HostPort
+from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.memory import MemoryStore
+from shoal_coordinator.registry.operations import read_config
 from shoal_coordinator.registry.records import Eviction, Unclean
 from shoal_coordinator.settings import CoordinatorSettings
 
@@ -50,6 +52,18 @@ async def test_a_cluster_is_as_careful_as_it_was_created() -> None:
     careful = replace(SETTINGS, min_in_sync=2, unclean=Unclean.REFUSE)
     config = await create_or_join(MemoryStore(), KEYS, careful, "one")
     assert (config.min_in_sync, config.unclean) == (2, Unclean.REFUSE)
+
+
+async def test_only_the_cluster_that_is_meant_is_joined_and_none_is_created_in_its_place() -> None:
+    store = MemoryStore()
+    meant = replace(SETTINGS, cluster_id="made-by-one")
+    with pytest.raises(BadSettings, match="leave --cluster-id out to create one"):
+        await create_or_join(store, KEYS, meant, "made-by-two")
+    assert await read_config(store, KEYS) is None
+    await create_or_join(store, KEYS, SETTINGS, "made-by-one")
+    assert (await create_or_join(store, KEYS, meant, "two")).cluster_id == "made-by-one"
+    with pytest.raises(BadSettings, match="has the id made-by-one, and --cluster-id is another"):
+        await create_or_join(store, KEYS, replace(SETTINGS, cluster_id="another"), "two")
 
 
 def test_each_flag_without_effect_is_told() -> None:

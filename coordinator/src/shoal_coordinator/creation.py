@@ -5,8 +5,10 @@ from __future__ import annotations
 import structlog
 
 from shoal_coordinator.errors import EtcdAbsent
+from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.fitting import PROTOCOL, check_fit
 from shoal_coordinator.registry.keys import Keys
-from shoal_coordinator.registry.operations import create_config
+from shoal_coordinator.registry.operations import create_config, read_config
 from shoal_coordinator.registry.port import OutcomeUnknown, Store, StoreUnavailable
 from shoal_coordinator.registry.records import ClusterConfig
 from shoal_coordinator.settings import CoordinatorSettings
@@ -17,7 +19,8 @@ _log = structlog.get_logger(__name__)
 async def create_or_join(
     store: Store, keys: Keys, settings: CoordinatorSettings, cluster_id: str
 ) -> ClusterConfig:
-    """Return the configuration that stands. Raises EtcdAbsent, StoreWentBack.
+    """Return the configuration that stands. Raises EtcdAbsent, StoreWentBack, and BadSettings
+    where it is not one that this program fits.
 
     ``cluster_id``: random, for a cluster that is made now.
     """
@@ -31,13 +34,20 @@ async def create_or_join(
         min_in_sync=settings.min_in_sync,
         unclean=settings.unclean,
         auto_join=settings.auto_join,
+        protocol=PROTOCOL,
     )
     try:
+        if settings.cluster_id is not None and await read_config(store, keys) is None:
+            raise BadSettings(
+                f"there is no cluster {keys.cluster} in this etcd, and --cluster-id says that "
+                "there is: correct --etcd or --cluster, or leave --cluster-id out to create one"
+            )
         stands = await create_config(store, keys, asked)
     except (StoreUnavailable, OutcomeUnknown) as error:
         raise EtcdAbsent(
             f"no etcd answers at {settings.etcd} ({error}): start one, or correct --etcd"
         ) from error
+    check_fit(stands, keys.cluster, settings.cluster_id)
     if stands.cluster_id == cluster_id:
         _log.info(
             f"cluster {keys.cluster} is created: {stands.partition_count} partitions, "

@@ -23,6 +23,7 @@ from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.process.addresses import parse_host_port
 from shoal_coordinator.process.configuration import CONTEXT_SETTINGS, config_option
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.fitting import cluster_id_option
 from shoal_coordinator.process.stopping import stop_on_signals
 from shoal_coordinator.process.tls_settings import tls_options, tls_settings
 from shoal_coordinator.registry.records import Eviction, Unclean
@@ -39,6 +40,7 @@ from shoal_coordinator.settings import CoordinatorSettings
     help="Where others reach this coordinator, if not at --listen.",
 )
 @click.option("--cluster", default="default", help="The cluster to coordinate.")
+@cluster_id_option
 @click.option("--id", "coordinator_id", help="A name for logs; random if left out.")
 @click.option(
     "--partitions",
@@ -113,6 +115,7 @@ def main(
     listen: str,
     advertise: str | None,
     cluster: str,
+    cluster_id: str | None,
     coordinator_id: str | None,
     partitions: int,
     replicas: int,
@@ -138,6 +141,7 @@ def main(
             advertise=None if advertise is None else parse_host_port(advertise),
             metrics_listen=None if metrics_listen is None else parse_host_port(metrics_listen),
             cluster=cluster,
+            cluster_id=cluster_id,
             id=name,
             partitions=partitions,
             replicas=replicas,

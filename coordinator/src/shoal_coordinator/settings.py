@@ -46,6 +46,8 @@ class CoordinatorSettings:
     auto_join: bool = True
     plan: PlanSettings = field(default_factory=PlanSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    cluster_id: str | None = None
+    """The cluster's that is meant; None: whichever stands, or is created."""
     access: Path | None = None
     """The file that says who may do what; None: everybody everything."""
 

@@ -19,6 +19,7 @@ from shoal_coordinator.access.running import access_option, peer_token_option
 from shoal_coordinator.process.addresses import parse_host_port
 from shoal_coordinator.process.configuration import CONTEXT_SETTINGS, config_option
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.fitting import cluster_id_option
 from shoal_coordinator.process.stopping import stop_on_signals
 from shoal_coordinator.process.tls_settings import tls_options, tls_settings
 from shoal_node.errors import NodeError
@@ -38,6 +39,7 @@ from shoal_node.settings import NodeSettings, parse_maxmemory
     help="Where others reach this node, if not at --listen.",
 )
 @click.option("--cluster", default="default", help="The cluster to join.")
+@cluster_id_option
 @click.option("--id", "node_id", help="A stable name; host name and port if left out.")
 @click.option("--zone", default="", help="What may fail together: copies are spread over zones.")
 @click.option(
@@ -105,6 +107,7 @@ def main(
     listen: str,
     advertise: str | None,
     cluster: str,
+    cluster_id: str | None,
     node_id: str | None,
     zone: str,
     weight: int,
@@ -130,6 +133,7 @@ def main(
             advertise=None if advertise is None else parse_host_port(advertise),
             metrics_listen=parse_host_port(metrics_listen),
             cluster=cluster,
+            cluster_id=cluster_id,
             id=node_id,
             zone=zone,
             weight=weight,

@@ -25,6 +25,7 @@ import structlog
 from shoal_coordinator.access.running import RunningAccess, running_access
 from shoal_coordinator.process.addresses import HostPort, parse_host_port
 from shoal_coordinator.process.errors import BadSettings
+from shoal_coordinator.process.fitting import check_fit
 from shoal_coordinator.process.http_server import HttpServer
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.process.running_tls import RunningTls, running_tls
@@ -76,6 +77,7 @@ async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
         config = await _unless_stopped(_configured(store, keys, settings), stop)
         if config is None:
             return
+        check_fit(config, settings.cluster, settings.cluster_id)
         timing = timing_for(config.lease_ttl_seconds)
         listening = _listen(settings, config, tls.own, access)
         stack.callback(listening.data_plane.stop, _GRACE_MS)

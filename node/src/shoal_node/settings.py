@@ -69,6 +69,8 @@ class NodeSettings:
     stop_seconds: float = 5.0
     """For how long a node that stops tries to hand over what it has."""
     tls: TlsSettings = field(default_factory=TlsSettings)
+    cluster_id: str | None = None
+    """The cluster's that is meant; None: whichever stands."""
     access: Path | None = None
     """The file that says who may do what; None: everybody everything."""
     peer_token: Path | None = None

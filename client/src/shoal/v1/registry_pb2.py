@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17shoal/v1/registry.proto\x12\x08shoal.v1\"\xe9\x02\n\rClusterConfig\x12\x17\n\x0fpartition_count\x18\x01 \x01(\r\x12\x15\n\rreplica_count\x18\x02 \x01(\r\x12\x19\n\x11lease_ttl_seconds\x18\x03 \x01(\r\x12\x17\n\x0f\x62ootstrap_nodes\x18\x04 \x01(\r\x12\x12\n\ncluster_id\x18\x05 \x01(\t\x12*\n\x08\x65viction\x18\x06 \x01(\x0e\x32\x18.shoal.v1.EvictionPolicy\x12\x13\n\x0bmin_in_sync\x18\x07 \x01(\r\x12(\n\x07unclean\x18\x08 \x01(\x0e\x32\x17.shoal.v1.UncleanPolicy\x12!\n\x19snapshot_bytes_per_second\x18\t \x01(\x04\x12,\n\trebalance\x18\n \x01(\x0b\x32\x19.shoal.v1.RebalancePolicy\x12\x16\n\tauto_join\x18\x0b \x01(\x08H\x00\x88\x01\x01\x42\x0c\n\n_auto_join\"\x97\x02\n\x0fRebalancePolicy\x12%\n\x04mode\x18\x01 \x01(\x0e\x32\x17.shoal.v1.RebalanceMode\x12\x11\n\tmoves_max\x18\x02 \x01(\r\x12\x1a\n\x12moves_per_node_max\x18\x03 \x01(\r\x12\x1f\n\x17moves_per_zone_pair_max\x18\x04 \x01(\r\x12\x13\n\x0brepairs_max\x18\x05 \x01(\r\x12\x1a\n\x12window_from_minute\x18\x06 \x01(\r\x12\x16\n\x0ewindow_minutes\x18\x07 \x01(\r\x12\x11\n\tbelow_max\x18\x08 \x01(\r\x12\x1a\n\x12\x61\x62ort_on_lost_node\x18\t \x01(\x08\x12\x15\n\rcancelled_for\x18\n \x01(\t\"l\n\x04Move\x12\x11\n\tpartition\x18\x01 \x01(\r\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.shoal.v1.MoveKind\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x0f\n\x07took_ms\x18\x05 \x01(\r\"\xca\x02\n\x0fRebalanceReport\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x15\n\rbegan_unix_ms\x18\x02 \x01(\x04\x12\x15\n\rended_unix_ms\x18\x03 \x01(\x04\x12+\n\x07outcome\x18\x04 \x01(\x0e\x32\x1a.shoal.v1.RebalanceOutcome\x12\x0e\n\x06\x63opies\x18\x05 \x01(\r\x12\x0f\n\x07repairs\x18\x06 \x01(\r\x12\x12\n\nhand_overs\x18\x07 \x01(\r\x12\x1d\n\x05moves\x18\x08 \x03(\x0b\x32\x0e.shoal.v1.Move\x12\x16\n\x0esnapshot_bytes\x18\t \x01(\x04\x12$\n\x05nodes\x18\n \x03(\x0b\x32\x15.shoal.v1.NodeTraffic\x12)\n\tworst_p99\x18\x0b \x01(\x0b\x32\x16.shoal.v1.WorstLatency\x12\x0f\n\x07leaders\x18\x0c \x01(\r\"\x88\x01\n\x0bNodeTraffic\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x17\n\x0f\x63opies_received\x18\x02 \x01(\r\x12\x1b\n\x13hand_overs_received\x18\x03 \x01(\r\x12\x18\n\x10hand_overs_given\x18\x04 \x01(\r\x12\x1b\n\x13snapshot_bytes_sent\x18\x05 \x01(\x04\"@\n\x0cWorstLatency\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x12\n\nat_most_ns\x18\x03 \x01(\x04\"\x99\x01\n\x10NodeRegistration\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\r\x12\x13\n\x0bincarnation\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x13\n\x0bmetrics_url\x18\x07 \x01(\t\x12\x0f\n\x07leaving\x18\x08 \x01(\x08\"o\n\x06Member\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.shoal.v1.MemberState\x12\x0e\n\x06weight\x18\x03 \x01(\r\x12\x0c\n\x04zone\x18\x04 \x01(\t\x12\x15\n\rweight_is_set\x18\x05 \x01(\x08\"%\n\x04\x43opy\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x63opy_id\x18\x02 \x01(\t\"\xcc\x01\n\x0fPartitionRecord\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x1f\n\x07primary\x18\x03 \x01(\x0b\x32\x0e.shoal.v1.Copy\x12\x1b\n\x13primary_incarnation\x18\x04 \x01(\t\x12\x10\n\x08replicas\x18\x05 \x03(\t\x12\x1f\n\x07in_sync\x18\x06 \x03(\x0b\x32\x0e.shoal.v1.Copy\x12\x12\n\npreference\x18\x07 \x03(\t\x12\x12\n\nhandoff_to\x18\x08 \x01(\t\"0\n\x11\x43oordinatorLeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t*\x99\x01\n\x0e\x45victionPolicy\x12\x1f\n\x1b\x45VICTION_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VICTION_POLICY_S3FIFO\x10\x01\x12\x17\n\x13\x45VICTION_POLICY_LRU\x10\x02\x12\x17\n\x13\x45VICTION_POLICY_LFU\x10\x03\x12\x18\n\x14\x45VICTION_POLICY_NONE\x10\x04*}\n\rUncleanPolicy\x12\x1e\n\x1aUNCLEAN_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14UNCLEAN_POLICY_CLEAR\x10\x01\x12\x17\n\x13UNCLEAN_POLICY_KEEP\x10\x02\x12\x19\n\x15UNCLEAN_POLICY_REFUSE\x10\x03*\x84\x01\n\rRebalanceMode\x12\x1e\n\x1aREBALANCE_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REBALANCE_MODE_RUNNING\x10\x01\x12\x19\n\x15REBALANCE_MODE_PAUSED\x10\x02\x12\x1c\n\x18REBALANCE_MODE_CANCELLED\x10\x03*h\n\x08MoveKind\x12\x19\n\x15MOVE_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eMOVE_KIND_COPY\x10\x01\x12\x14\n\x10MOVE_KIND_REPAIR\x10\x02\x12\x17\n\x13MOVE_KIND_HAND_OVER\x10\x03*\x91\x01\n\x10RebalanceOutcome\x12!\n\x1dREBALANCE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19REBALANCE_OUTCOME_RUNNING\x10\x01\x12\x1a\n\x16REBALANCE_OUTCOME_DONE\x10\x02\x12\x1f\n\x1bREBALANCE_OUTCOME_CANCELLED\x10\x03*\x90\x01\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MEMBER_STATE_JOINING\x10\x01\x12\x17\n\x13MEMBER_STATE_ACTIVE\x10\x02\x12\x19\n\x15MEMBER_STATE_DRAINING\x10\x03\x12\x15\n\x11MEMBER_STATE_LEFT\x10\x04\x42\x30\n\x0c\x64\x65v.shoal.v1P\x01Z\x1eshoal.dev/gen/shoal/v1;shoalv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17shoal/v1/registry.proto\x12\x08shoal.v1\"\xfb\x02\n\rClusterConfig\x12\x17\n\x0fpartition_count\x18\x01 \x01(\r\x12\x15\n\rreplica_count\x18\x02 \x01(\r\x12\x19\n\x11lease_ttl_seconds\x18\x03 \x01(\r\x12\x17\n\x0f\x62ootstrap_nodes\x18\x04 \x01(\r\x12\x12\n\ncluster_id\x18\x05 \x01(\t\x12*\n\x08\x65viction\x18\x06 \x01(\x0e\x32\x18.shoal.v1.EvictionPolicy\x12\x13\n\x0bmin_in_sync\x18\x07 \x01(\r\x12(\n\x07unclean\x18\x08 \x01(\x0e\x32\x17.shoal.v1.UncleanPolicy\x12!\n\x19snapshot_bytes_per_second\x18\t \x01(\x04\x12,\n\trebalance\x18\n \x01(\x0b\x32\x19.shoal.v1.RebalancePolicy\x12\x16\n\tauto_join\x18\x0b \x01(\x08H\x00\x88\x01\x01\x12\x10\n\x08protocol\x18\x0c \x01(\rB\x0c\n\n_auto_join\"\x97\x02\n\x0fRebalancePolicy\x12%\n\x04mode\x18\x01 \x01(\x0e\x32\x17.shoal.v1.RebalanceMode\x12\x11\n\tmoves_max\x18\x02 \x01(\r\x12\x1a\n\x12moves_per_node_max\x18\x03 \x01(\r\x12\x1f\n\x17moves_per_zone_pair_max\x18\x04 \x01(\r\x12\x13\n\x0brepairs_max\x18\x05 \x01(\r\x12\x1a\n\x12window_from_minute\x18\x06 \x01(\r\x12\x16\n\x0ewindow_minutes\x18\x07 \x01(\r\x12\x11\n\tbelow_max\x18\x08 \x01(\r\x12\x1a\n\x12\x61\x62ort_on_lost_node\x18\t \x01(\x08\x12\x15\n\rcancelled_for\x18\n \x01(\t\"l\n\x04Move\x12\x11\n\tpartition\x18\x01 \x01(\r\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.shoal.v1.MoveKind\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x0f\n\x07took_ms\x18\x05 \x01(\r\"\xca\x02\n\x0fRebalanceReport\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x15\n\rbegan_unix_ms\x18\x02 \x01(\x04\x12\x15\n\rended_unix_ms\x18\x03 \x01(\x04\x12+\n\x07outcome\x18\x04 \x01(\x0e\x32\x1a.shoal.v1.RebalanceOutcome\x12\x0e\n\x06\x63opies\x18\x05 \x01(\r\x12\x0f\n\x07repairs\x18\x06 \x01(\r\x12\x12\n\nhand_overs\x18\x07 \x01(\r\x12\x1d\n\x05moves\x18\x08 \x03(\x0b\x32\x0e.shoal.v1.Move\x12\x16\n\x0esnapshot_bytes\x18\t \x01(\x04\x12$\n\x05nodes\x18\n \x03(\x0b\x32\x15.shoal.v1.NodeTraffic\x12)\n\tworst_p99\x18\x0b \x01(\x0b\x32\x16.shoal.v1.WorstLatency\x12\x0f\n\x07leaders\x18\x0c \x01(\r\"\x88\x01\n\x0bNodeTraffic\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x17\n\x0f\x63opies_received\x18\x02 \x01(\r\x12\x1b\n\x13hand_overs_received\x18\x03 \x01(\r\x12\x18\n\x10hand_overs_given\x18\x04 \x01(\r\x12\x1b\n\x13snapshot_bytes_sent\x18\x05 \x01(\x04\"@\n\x0cWorstLatency\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x12\n\nat_most_ns\x18\x03 \x01(\x04\"\x99\x01\n\x10NodeRegistration\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\r\x12\x13\n\x0bincarnation\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x13\n\x0bmetrics_url\x18\x07 \x01(\t\x12\x0f\n\x07leaving\x18\x08 \x01(\x08\"o\n\x06Member\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.shoal.v1.MemberState\x12\x0e\n\x06weight\x18\x03 \x01(\r\x12\x0c\n\x04zone\x18\x04 \x01(\t\x12\x15\n\rweight_is_set\x18\x05 \x01(\x08\"%\n\x04\x43opy\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x63opy_id\x18\x02 \x01(\t\"\xcc\x01\n\x0fPartitionRecord\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x1f\n\x07primary\x18\x03 \x01(\x0b\x32\x0e.shoal.v1.Copy\x12\x1b\n\x13primary_incarnation\x18\x04 \x01(\t\x12\x10\n\x08replicas\x18\x05 \x03(\t\x12\x1f\n\x07in_sync\x18\x06 \x03(\x0b\x32\x0e.shoal.v1.Copy\x12\x12\n\npreference\x18\x07 \x03(\t\x12\x12\n\nhandoff_to\x18\x08 \x01(\t\"0\n\x11\x43oordinatorLeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t*\x99\x01\n\x0e\x45victionPolicy\x12\x1f\n\x1b\x45VICTION_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VICTION_POLICY_S3FIFO\x10\x01\x12\x17\n\x13\x45VICTION_POLICY_LRU\x10\x02\x12\x17\n\x13\x45VICTION_POLICY_LFU\x10\x03\x12\x18\n\x14\x45VICTION_POLICY_NONE\x10\x04*}\n\rUncleanPolicy\x12\x1e\n\x1aUNCLEAN_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14UNCLEAN_POLICY_CLEAR\x10\x01\x12\x17\n\x13UNCLEAN_POLICY_KEEP\x10\x02\x12\x19\n\x15UNCLEAN_POLICY_REFUSE\x10\x03*\x84\x01\n\rRebalanceMode\x12\x1e\n\x1aREBALANCE_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REBALANCE_MODE_RUNNING\x10\x01\x12\x19\n\x15REBALANCE_MODE_PAUSED\x10\x02\x12\x1c\n\x18REBALANCE_MODE_CANCELLED\x10\x03*h\n\x08MoveKind\x12\x19\n\x15MOVE_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eMOVE_KIND_COPY\x10\x01\x12\x14\n\x10MOVE_KIND_REPAIR\x10\x02\x12\x17\n\x13MOVE_KIND_HAND_OVER\x10\x03*\x91\x01\n\x10RebalanceOutcome\x12!\n\x1dREBALANCE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19REBALANCE_OUTCOME_RUNNING\x10\x01\x12\x1a\n\x16REBALANCE_OUTCOME_DONE\x10\x02\x12\x1f\n\x1bREBALANCE_OUTCOME_CANCELLED\x10\x03*\x90\x01\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MEMBER_STATE_JOINING\x10\x01\x12\x17\n\x13MEMBER_STATE_ACTIVE\x10\x02\x12\x19\n\x15MEMBER_STATE_DRAINING\x10\x03\x12\x15\n\x11MEMBER_STATE_LEFT\x10\x04\x42\x30\n\x0c\x64\x65v.shoal.v1P\x01Z\x1eshoal.dev/gen/shoal/v1;shoalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,38 +32,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shoal.v1.registry_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014dev.shoal.v1P\001Z\036shoal.dev/gen/shoal/v1;shoalv1'
-  _globals['_EVICTIONPOLICY']._serialized_start=1897
-  _globals['_EVICTIONPOLICY']._serialized_end=2050
-  _globals['_UNCLEANPOLICY']._serialized_start=2052
-  _globals['_UNCLEANPOLICY']._serialized_end=2177
-  _globals['_REBALANCEMODE']._serialized_start=2180
-  _globals['_REBALANCEMODE']._serialized_end=2312
-  _globals['_MOVEKIND']._serialized_start=2314
-  _globals['_MOVEKIND']._serialized_end=2418
-  _globals['_REBALANCEOUTCOME']._serialized_start=2421
-  _globals['_REBALANCEOUTCOME']._serialized_end=2566
-  _globals['_MEMBERSTATE']._serialized_start=2569
-  _globals['_MEMBERSTATE']._serialized_end=2713
+  _globals['_EVICTIONPOLICY']._serialized_start=1915
+  _globals['_EVICTIONPOLICY']._serialized_end=2068
+  _globals['_UNCLEANPOLICY']._serialized_start=2070
+  _globals['_UNCLEANPOLICY']._serialized_end=2195
+  _globals['_REBALANCEMODE']._serialized_start=2198
+  _globals['_REBALANCEMODE']._serialized_end=2330
+  _globals['_MOVEKIND']._serialized_start=2332
+  _globals['_MOVEKIND']._serialized_end=2436
+  _globals['_REBALANCEOUTCOME']._serialized_start=2439
+  _globals['_REBALANCEOUTCOME']._serialized_end=2584
+  _globals['_MEMBERSTATE']._serialized_start=2587
+  _globals['_MEMBERSTATE']._serialized_end=2731
   _globals['_CLUSTERCONFIG']._serialized_start=38
-  _globals['_CLUSTERCONFIG']._serialized_end=399
-  _globals['_REBALANCEPOLICY']._serialized_start=402
-  _globals['_REBALANCEPOLICY']._serialized_end=681
-  _globals['_MOVE']._serialized_start=683
-  _globals['_MOVE']._serialized_end=791
-  _globals['_REBALANCEREPORT']._serialized_start=794
-  _globals['_REBALANCEREPORT']._serialized_end=1124
-  _globals['_NODETRAFFIC']._serialized_start=1127
-  _globals['_NODETRAFFIC']._serialized_end=1263
-  _globals['_WORSTLATENCY']._serialized_start=1265
-  _globals['_WORSTLATENCY']._serialized_end=1329
-  _globals['_NODEREGISTRATION']._serialized_start=1332
-  _globals['_NODEREGISTRATION']._serialized_end=1485
-  _globals['_MEMBER']._serialized_start=1487
-  _globals['_MEMBER']._serialized_end=1598
-  _globals['_COPY']._serialized_start=1600
-  _globals['_COPY']._serialized_end=1637
-  _globals['_PARTITIONRECORD']._serialized_start=1640
-  _globals['_PARTITIONRECORD']._serialized_end=1844
-  _globals['_COORDINATORLEADER']._serialized_start=1846
-  _globals['_COORDINATORLEADER']._serialized_end=1894
+  _globals['_CLUSTERCONFIG']._serialized_end=417
+  _globals['_REBALANCEPOLICY']._serialized_start=420
+  _globals['_REBALANCEPOLICY']._serialized_end=699
+  _globals['_MOVE']._serialized_start=701
+  _globals['_MOVE']._serialized_end=809
+  _globals['_REBALANCEREPORT']._serialized_start=812
+  _globals['_REBALANCEREPORT']._serialized_end=1142
+  _globals['_NODETRAFFIC']._serialized_start=1145
+  _globals['_NODETRAFFIC']._serialized_end=1281
+  _globals['_WORSTLATENCY']._serialized_start=1283
+  _globals['_WORSTLATENCY']._serialized_end=1347
+  _globals['_NODEREGISTRATION']._serialized_start=1350
+  _globals['_NODEREGISTRATION']._serialized_end=1503
+  _globals['_MEMBER']._serialized_start=1505
+  _globals['_MEMBER']._serialized_end=1616
+  _globals['_COPY']._serialized_start=1618
+  _globals['_COPY']._serialized_end=1655
+  _globals['_PARTITIONRECORD']._serialized_start=1658
+  _globals['_PARTITIONRECORD']._serialized_end=1862
+  _globals['_COORDINATORLEADER']._serialized_start=1864
+  _globals['_COORDINATORLEADER']._serialized_end=1912
 # @@protoc_insertion_point(module_scope)

@@ -200,6 +200,7 @@ class ClusterConfig(_message.Message):
     SNAPSHOT_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
     REBALANCE_FIELD_NUMBER: _builtins.int
     AUTO_JOIN_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
     partition_count: _builtins.int
     replica_count: _builtins.int
     """Copies besides the primary."""
@@ -226,6 +227,10 @@ class ClusterConfig(_message.Message):
     """Whether a node that registers the first time takes its share at once; otherwise it waits
     until it is added. Left out: it does.
     """
+    protocol: _builtins.int
+    """What every node and coordinator speaks at least, in etcd and to each other. 0: of a
+    cluster that was created before there was a choice; 1 holds.
+    """
     @_builtins.property
     def rebalance(self) -> Global___RebalancePolicy: ...
     def __init__(
@@ -242,10 +247,11 @@ class ClusterConfig(_message.Message):
         snapshot_bytes_per_second: _builtins.int = ...,
         rebalance: Global___RebalancePolicy | None = ...,
         auto_join: _builtins.bool | None = ...,
+        protocol: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join", "auto_join", b"auto_join", "rebalance", b"rebalance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join", "auto_join", b"auto_join", "bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "rebalance", b"rebalance", "replica_count", b"replica_count", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join", "auto_join", b"auto_join", "bootstrap_nodes", b"bootstrap_nodes", "cluster_id", b"cluster_id", "eviction", b"eviction", "lease_ttl_seconds", b"lease_ttl_seconds", "min_in_sync", b"min_in_sync", "partition_count", b"partition_count", "protocol", b"protocol", "rebalance", b"rebalance", "replica_count", b"replica_count", "snapshot_bytes_per_second", b"snapshot_bytes_per_second", "unclean", b"unclean"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__auto_join: _TypeAlias = _typing.Literal["auto_join"]  # noqa: Y015
     _WhichOneofArgType__auto_join: _TypeAlias = _typing.Literal["_auto_join", b"_auto_join"]  # noqa: Y015

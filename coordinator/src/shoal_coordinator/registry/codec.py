@@ -126,6 +126,7 @@ def config_to_pb(config: ClusterConfig) -> pb.ClusterConfig:
         rebalance=_rebalance_to_pb(config.rebalance),
         # Left out where nodes join by themselves, as in clusters of before.
         auto_join=None if config.auto_join else False,
+        protocol=config.protocol,
     )
 
 
@@ -195,6 +196,7 @@ def decode_config(key: str, value: bytes) -> ClusterConfig:
         snapshot_bytes_per_second=message.snapshot_bytes_per_second,
         rebalance=_rebalance_from_pb(key, message.rebalance),
         auto_join=message.auto_join if message.HasField("auto_join") else True,
+        protocol=message.protocol or 1,
     )
 
 

@@ -129,6 +129,8 @@ class ClusterConfig:
     auto_join: bool = True
     """A node that registers the first time takes its share at once; otherwise it waits to be
     added."""
+    protocol: int = 1
+    """What every node and coordinator speaks at least, in etcd and to each other."""
 
 
 @dataclass(frozen=True, slots=True)

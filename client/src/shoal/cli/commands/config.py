@@ -105,6 +105,7 @@ def _print(config: registry_pb2.ClusterConfig, output: str) -> None:
         "lease_ttl_seconds": config.lease_ttl_seconds,
         "bootstrap_nodes": config.bootstrap_nodes,
         "cluster_id": config.cluster_id,
+        "protocol": config.protocol or 1,
     }
     if output == JSON:
         print_json(fields)
