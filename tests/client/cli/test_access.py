@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from admin_process import AdminInThread
 from cluster_views import CONFIG, live, member, record, view
 from shoal.cli.app import shoal
+from shoal.cli.exit_codes import ExitCode
 from shoal_coordinator.access.bearer import digest_of
 from shoal_coordinator.access.policy import Operation, Policy, Role, Token
 from shoal_coordinator.access.reading import parse_policy
@@ -94,7 +95,7 @@ def test_a_command_shows_the_token_of_its_file(
     run("hotkeys", "-c", coordinator, "--token-file", str(file))
     assert shown == [f"Bearer {TOKEN}"]
     without = run("node", "list", "-c", coordinator)
-    assert without.exit_code == 1
+    assert without.exit_code == ExitCode.FAILED
     assert "access file" in without.output
     file.write_text("two words")
     bad = run("node", "list", "-c", coordinator, "--token-file", str(file))
