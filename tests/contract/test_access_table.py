@@ -386,3 +386,27 @@ def test_a_change_holds_for_streams_that_are_open(served: Served) -> None:
     finally:
         asked.put(None)
         served.plane.set_access(*POLICY.table())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/shoal.v1.Replication/Positions",
+        "/shoal.v1.Replication/Positions?a=/b",
+        "/shoal.v1.Replication/Positions?a",
+        "/shoal.v1.Replication/Positions/",
+        "//shoal.v1.Replication/Positions",
+        "/shoal.v1.Replication//Positions",
+        "/shoal.v1.%52eplication/Positions",
+        "/grpc.health.v1.Health/../shoal.v1.Replication/Positions",
+        "http://h/shoal.v1.Replication/Positions",
+        "/shoal.v1.Cache/Get?a=/b",
+    ],
+)
+def test_no_spelling_of_a_path_leads_around_its_right(served: Served, path: str) -> None:
+    request = replication_pb2.PositionsRequest().SerializeToString()
+    for token in ("token of watch", "no token of anybody"):
+        call = served.node.unary_unary(path, None, None)
+        with pytest.raises(grpc.RpcError) as refused:
+            call(request, timeout=10, metadata=metadata_of(token))
+        assert reason_of(refused.value) in {FORBIDDEN, NOBODY, "UNIMPLEMENTED"}

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from shoal_coordinator.access.bearer import digest_of
+from shoal_coordinator.access.policy import Operation, Policy, Role, Token
+from shoal_coordinator.access.rights import Access
 from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.http_server import HttpServer
 from shoal_node import metrics_server
@@ -94,3 +97,39 @@ def test_after_closing_nobody_listens(server: HttpServer) -> None:
     server.close()
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
+
+
+@pytest.fixture
+def guarded() -> Iterator[HttpServer]:
+    """Of a node with an access file."""
+    roles = (Role("see", frozenset({Operation.INSPECT})), Role("run", frozenset({Operation.ADMIN})))
+    tokens = tuple(Token(role.name, digest_of(role.name), (role.name,)) for role in roles)
+    access = Access(Policy(roles, tokens))
+    lease = LeaseTimes(deadline_ns=0, renewed_ns=0)
+    collector = NodeCollector(
+        lambda: SNAPSHOT, lambda: lease, AgentCounts(), lambda: 1, of_partitions=True
+    )
+    served = serve_metrics(
+        HostPort("127.0.0.1", 0),
+        collector,
+        lambda: SNAPSHOT,
+        lambda is_ready: not is_ready,
+        access=lambda: access,
+    )
+    yield served
+    served.close()
+
+
+def test_introspection_is_told_to_whoever_may_inspect(guarded: HttpServer) -> None:
+    def asked(path: str, token: str | None) -> int:
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        request = urllib.request.Request(guarded.url(path), headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return int(error.code)
+
+    told = {token: asked("/introspection", token) for token in (None, "see", "run", "wrong")}
+    assert told == {None: 403, "see": 200, "run": 403, "wrong": 403}
+    assert asked("/metrics", None) == 200

@@ -10,7 +10,7 @@ use shoal_protos::replication::v1::replication_server;
 use shoal_replication::Source;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::access::Caller;
+use crate::access::{Asker, Caller, Right};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::replication::following::Following;
@@ -30,12 +30,22 @@ impl ReplicationService {
         ReplicationService { node }
     }
 
-    /// Where there is TLS, nodes know each other by their certificates; where there is an
-    /// access file its roles say who is a node, and have been asked.
+    /// Where there is an access file its roles say who is a node; else, where there is TLS,
+    /// nodes know each other by their certificates.
     fn check_peer<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        let caller = request.extensions().get::<Caller>();
-        let is_open = self.node.tls.is_none() || self.node.access.is_set();
-        if is_open || caller.is_some_and(|caller| caller.is_verified) {
+        let extensions = request.extensions();
+        if self.node.access.is_set() {
+            let asker = extensions.get::<Arc<Asker>>();
+            let checked = asker.map_or(
+                Err(Failure::NotKnown(
+                    "ask again: this came before the access file",
+                )),
+                |asker| asker.may()?.check_at_all(Right::Peer),
+            );
+            return checked.map_err(|failure| status(&failure));
+        }
+        let caller = extensions.get::<Caller>();
+        if self.node.tls.is_none() || caller.is_some_and(|caller| caller.is_verified) {
             return Ok(());
         }
         Err(Status::unauthenticated(

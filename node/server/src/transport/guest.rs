@@ -38,12 +38,11 @@ pub(super) enum Duty {
 }
 
 impl Duty {
-    /// Of the method at this path. What nobody serves is nobody's either.
-    pub(super) fn of(path: &[u8]) -> Duty {
-        let service = path.rsplitn(2, |byte| *byte == b'/').last();
-        match service.unwrap_or_default() {
-            b"/grpc.health.v1.Health" => Duty::Nothing,
-            b"/shoal.v1.Replication" => Duty::Peer,
+    /// Of the method at this path. Replication looks again at who asks.
+    fn of(path: &str) -> Duty {
+        match path.rsplit_once('/') {
+            Some(("/grpc.health.v1.Health", _)) => Duty::Nothing,
+            Some(("/shoal.v1.Replication", _)) => Duty::Peer,
             _ => Duty::Known,
         }
     }
@@ -152,14 +151,6 @@ pub(super) fn fields(headers: &HeaderMap) -> Vec<shoal_http2::Field<'_>> {
 
 impl Session {
     pub(super) fn begin_guest(&mut self, stream: u32, is_end: bool) {
-        let duty = Duty::of(self.http2.head().path());
-        let asker = self.asker.clone().map(|asker| (asker, duty));
-        if let Some((asker, duty)) = &asker
-            && let Err(failure) = duty.check(asker)
-        {
-            self.node.counters.failure(&failure);
-            return self.fail(stream, status(&failure));
-        }
         let (mut feed, body) = Feed::new(&self.ledger);
         if is_end {
             feed.end();
@@ -168,7 +159,19 @@ impl Session {
             Ok(request) => request,
             Err(status) => return self.fail(stream, status),
         };
+        // By the path that it is routed by, which is not all that the head may spell.
+        let duty = Duty::of(request.uri().path());
+        let asker = self.asker.clone().map(|asker| (asker, duty));
+        if let Some((asker, duty)) = &asker
+            && let Err(failure) = duty.check(asker)
+        {
+            self.node.counters.failure(&failure);
+            return self.fail(stream, status(&failure));
+        }
         request.extensions_mut().insert(self.caller.clone());
+        if let Some((asker, _)) = &asker {
+            request.extensions_mut().insert(asker.clone());
+        }
         let response = self.standard.call(request);
         let response = async move {
             let Ok(response) = response.await;
