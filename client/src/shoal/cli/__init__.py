@@ -13,7 +13,7 @@ import os
 def main() -> None:
     """Run the command line of this process. Ends by SystemExit."""
     # A handshake that fails is told by the command, in a sentence.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from shoal.cli.app import shoal
 
     shoal.main(prog_name="shoal")
