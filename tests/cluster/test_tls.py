@@ -180,6 +180,10 @@ def test_all_are_verified_and_all_certificates_are_replaced_under_load(
     with secured.client(app) as client:
         eventually(lambda: is_confirmed(client, b"w"), what="copies confirm again")
         assert set(client.get_many(KEYS).values()) == {b"w"}
+    eventually(
+        lambda: "TLS handshakes of callers failed" in secured.log("a"),
+        what="a node tells whom it turned away",
+    )
     for name in secured.running:
         assert "PRIVATE KEY" not in secured.log(name)
 

@@ -4,7 +4,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use shoal_server::{
-    BigKeysTold, HotKeysTold, MethodDurations, PartitionStats, SlowRequest, SlowTold, Snapshot,
+    BigKeysTold, HandshakesTold, HotKeysTold, MethodDurations, PartitionStats, SlowRequest,
+    SlowTold, Snapshot,
 };
 
 /// The classes, looked up once a snapshot.
@@ -50,6 +51,11 @@ pub(crate) fn told(py: Python<'_>, snapshot: Snapshot) -> PyResult<Bound<'_, PyA
     fields.set_item("replication", mapping(py, &snapshot.replication)?)?;
     fields.set_item("fills", mapping(py, &snapshot.fills)?)?;
     fields.set_item("near", mapping(py, &snapshot.near)?)?;
+    let tls = PyDict::new(py);
+    for (side, handshakes) in &snapshot.tls {
+        tls.set_item(side, classes.handshakes(py, handshakes)?)?;
+    }
+    fields.set_item("tls", tls)?;
     fields.set_item("eviction", snapshot.eviction)?;
     fields.set_item("switching_partitions", snapshot.switching_partitions)?;
     let operations = PyDict::new(py);
@@ -74,6 +80,12 @@ pub(crate) fn told(py: Python<'_>, snapshot: Snapshot) -> PyResult<Bound<'_, PyA
 impl<'py> Classes<'py> {
     fn make(&self, class: &str, fields: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
         self.module.getattr(class)?.call((), Some(fields))
+    }
+
+    fn handshakes(&self, py: Python<'py>, told: &HandshakesTold) -> PyResult<Bound<'py, PyAny>> {
+        let fields = fields!(py, told, done, failed);
+        fields.set_item("last_failure", &told.last_failure)?;
+        self.make("Handshakes", &fields)
     }
 
     fn durations(&self, py: Python<'py>, method: &MethodDurations) -> PyResult<Bound<'py, PyAny>> {

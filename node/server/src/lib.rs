@@ -75,4 +75,4 @@ pub use settings::{BadSetting, Limits, Settings};
 pub use shoal_engine::{Eviction, PartitionStats, Role};
 pub use shoal_http2::{Limits as Http2Limits, Rate};
 pub use shoal_replication::{FollowerStatus, PartitionStatus, Traffic};
-pub use tls::{BadTls, TlsFiles};
+pub use tls::{BadTls, HandshakesTold, TlsFiles};

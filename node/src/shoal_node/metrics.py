@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 
 from shoal_node.agent_counts import AgentCounts
 from shoal_node.fence import LeaseTimes
-from shoal_node.snapshot import Durations, PartitionUse, Snapshot
+from shoal_node.snapshot import Durations, Handshakes, PartitionUse, Snapshot
 
 _NANOSECONDS = 1_000_000_000
 POLICIES = ("s3fifo", "lru", "lfu", "none")
@@ -51,6 +51,7 @@ class NodeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         snapshot = self._snapshot()
         yield from _counters(snapshot)
+        yield from _handshakes(snapshot)
         yield from _gauges(snapshot, self._counts.followed_partitions)
         yield from _of_agent(self._counts)
         yield _durations(snapshot.durations)
@@ -118,6 +119,19 @@ def _counters(snapshot: Snapshot) -> Iterator[Metric]:
         ("shoal_invalidation_watchers_lost", "Watchers that were too slow.", "watchers_lost"),
     ):
         yield CounterMetricFamily(name, documentation, snapshot.near.get(key, 0))
+
+
+def _handshakes(snapshot: Snapshot) -> Iterator[Metric]:
+    handshakes = CounterMetricFamily(
+        "shoal_tls_handshakes",
+        "TLS handshakes, accepted from callers and made with other nodes.",
+        labels=["side", "outcome"],
+    )
+    for side in ("accepted", "made"):
+        told = snapshot.tls.get(side, Handshakes(0, 0, ""))
+        handshakes.add_metric([side, "done"], told.done)
+        handshakes.add_metric([side, "failed"], told.failed)
+    yield handshakes
 
 
 def _gauges(snapshot: Snapshot, followed_partitions: int) -> Iterator[Metric]:

@@ -48,6 +48,7 @@ from shoal_node.agent_counts import AgentCounts
 from shoal_node.data_plane import DataPlaneSettings, DataPlaneTls
 from shoal_node.errors import CannotListen, ClusterChanged, NoRegistry
 from shoal_node.fence import Fence
+from shoal_node.handshakes import tell_failures
 from shoal_node.identity import default_id, listener_mark, new_incarnation
 from shoal_node.logs import log_as_json
 from shoal_node.membership import MembershipPorts
@@ -104,7 +105,20 @@ async def run_node(settings: NodeSettings, stop: asyncio.Event) -> None:
         )
         _log.info(f"listening on {listening.bound}", cluster=settings.cluster)
         _spare_the_collector()
+        if tls.own is not None:
+            snapshot = partial(listening.data_plane.snapshot, partitions=False)
+            await stack.enter_async_context(_background(tell_failures(lambda: snapshot().tls)))
         await _serve(agent, stop, settings.stop_seconds)
+
+
+@contextlib.asynccontextmanager
+async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    running = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def _spare_the_collector() -> None:

@@ -35,6 +35,16 @@ class Durations:
 
 
 @dataclass(frozen=True, slots=True)
+class Handshakes:
+    """TLS handshakes of one side."""
+
+    done: int
+    failed: int
+    last_failure: str
+    """With whom, and why; empty where none failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionUse:
     """One partition that is open here. Its counters begin when it is opened."""
 
@@ -162,6 +172,8 @@ class Snapshot:
     watchers, each one's counted, and ``watchers_lost``, whose streams ended because they were
     too slow.
     """
+    tls: Mapping[str, Handshakes] = field(default_factory=dict)
+    """``accepted`` from callers, ``made`` with other nodes; nothing where TLS is not spoken."""
     hits: int = 0
     misses: int = 0
     evicted: int = 0

@@ -13,6 +13,7 @@ use crate::clock::engine_now;
 use crate::data_plane::Stats;
 use crate::node::Node;
 use crate::service::Method;
+use crate::tls::HandshakesTold;
 
 /// Keys told of the hottest, and of the biggest.
 const KEYS_TOLD: usize = 32;
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub fills: Vec<(&'static str, u64)>,
     /// Near caches: what there is, and what was counted.
     pub near: Vec<(&'static str, u64)>,
+    /// Handshakes of TLS with callers and with other nodes; none where it is not spoken.
+    pub tls: Vec<(&'static str, HandshakesTold)>,
     /// Partitions served here.
     pub partitions: Vec<PartitionStats>,
     /// The slow log.
@@ -118,6 +121,7 @@ impl Snapshot {
             replication: node.replication.told(node),
             fills: fills(node),
             near: node.near.told(),
+            tls: node.tls.iter().flat_map(|tls| tls.told()).collect(),
             partitions: engine.partitions,
             slow: slow_requests(node),
             hot: hot_keys(node),

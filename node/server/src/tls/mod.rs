@@ -11,12 +11,14 @@
 //! ```text
 //! files   certificate, key and authority, from PEM to what rustls takes
 //! names   whom a certificate names
+//! handshakes   how they went
 //! ```
 //!
 //! Non-goals: lists of revoked certificates (let them be short-lived), and files: whoever
 //! hands the bytes over reads and watches them.
 
 mod files;
+mod handshakes;
 mod names;
 
 use std::io;
@@ -25,17 +27,26 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::access::Caller;
+use crate::tls::handshakes::Handshakes;
 
 pub use files::{BadTls, TlsFiles};
+pub use handshakes::HandshakesTold;
 
 /// HTTP/2, as gRPC asks for.
 const PROTOCOL: &[u8] = b"h2";
 
 /// See the module.
-pub(crate) struct Tls(ArcSwap<Ends>);
+pub(crate) struct Tls {
+    ends: ArcSwap<Ends>,
+    /// With callers.
+    accepted: Handshakes,
+    /// With other nodes.
+    made: Handshakes,
+}
 
 /// What a connection is made with.
 struct Ends {
@@ -45,22 +56,39 @@ struct Ends {
 
 impl Tls {
     pub(crate) fn new(files: &TlsFiles) -> Result<Tls, BadTls> {
-        Ok(Tls(ArcSwap::from_pointee(files.ends()?)))
+        Ok(Tls {
+            ends: ArcSwap::from_pointee(files.ends()?),
+            accepted: Handshakes::default(),
+            made: Handshakes::default(),
+        })
     }
 
     /// From the next connection on. After an error nothing has changed.
     pub(crate) fn replace(&self, files: &TlsFiles) -> Result<(), BadTls> {
-        self.0.store(Arc::new(files.ends()?));
+        self.ends.store(Arc::new(files.ends()?));
         Ok(())
     }
 
-    /// Let a client begin TLS. Its time is to be bounded by who calls.
+    /// Handshakes with callers, and with other nodes.
+    pub(crate) fn told(&self) -> [(&'static str, HandshakesTold); 2] {
+        [
+            ("accepted", self.accepted.told()),
+            ("made", self.made.told()),
+        ]
+    }
+
+    /// Let a client begin TLS, until then.
     pub(crate) async fn accept(
         &self,
         socket: TcpStream,
+        until: Instant,
     ) -> io::Result<(server::TlsStream<TcpStream>, Caller)> {
-        let acceptor = TlsAcceptor::from(self.0.load().server.clone());
-        let stream = acceptor.accept(socket).await?;
+        let peer = socket.peer_addr().map(|it| it.ip().to_string());
+        let acceptor = TlsAcceptor::from(self.ends.load().server.clone());
+        let accepted = timeout_at(until, acceptor.accept(socket)).await;
+        let accepted = accepted.unwrap_or_else(|late| Err(late.into()));
+        self.accepted.note(&peer.unwrap_or_default(), &accepted);
+        let stream = accepted?;
         let shown = stream.get_ref().1.peer_certificates();
         let caller = match shown.and_then(<[_]>::first) {
             Some(certificate) => Caller {
@@ -72,7 +100,8 @@ impl Tls {
         Ok((stream, caller))
     }
 
-    /// Begin TLS with a server that must be the host of this address, HOST:PORT.
+    /// Begin TLS with a server that must be the host of this address, HOST:PORT. Its time is to
+    /// be bounded by who calls.
     pub(crate) async fn connect(
         &self,
         address: &str,
@@ -81,7 +110,9 @@ impl Tls {
         let no_host = || io::Error::new(io::ErrorKind::InvalidInput, "it names no host");
         let host = names::host(address).ok_or_else(no_host)?;
         let name = ServerName::try_from(host.to_owned()).map_err(|_| no_host())?;
-        let connector = TlsConnector::from(self.0.load().client.clone());
-        connector.connect(name, socket).await
+        let connector = TlsConnector::from(self.ends.load().client.clone());
+        let connected = connector.connect(name, socket).await;
+        self.made.note(address, &connected);
+        connected
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tonic::service::Routes;
 
 use crate::access::Caller;
@@ -123,10 +123,10 @@ async fn serve_tls(
     let until = began + node.limits.handshake_timeout;
     let accepted = tokio::select! {
         () = stopped(&mut stopping) => return,
-        accepted = timeout_at(until, tls.accept(socket)) => accepted,
+        accepted = tls.accept(socket, until) => accepted,
     };
     // Whoever fails at it is told why by TLS itself.
-    if let Ok(Ok((stream, caller))) = accepted {
+    if let Ok((stream, caller)) = accepted {
         connection::serve(stream, caller, began, node, routes, stopping).await;
     }
 }

@@ -143,6 +143,12 @@ async fn who_is_let_in() {
         !any.answers(&stranger.client(None)).await,
         "nor is it trusted"
     );
+    let told = || any.plane.snapshot().tls.swap_remove(0).1;
+    eventually("they are counted", || {
+        (told().done, told().failed) == (2, 2)
+    })
+    .await;
+    assert!(told().last_failure.starts_with(HOST), "with whom, and why");
     assert_eq!(any.as_peer(&known).await, Ok(()));
     assert_eq!(any.as_peer(&anonymous).await, Err(Code::Unauthenticated));
 
