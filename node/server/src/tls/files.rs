@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use super::{Ends, PROTOCOL};
+use super::{Ends, PROTOCOL, usable};
 
 /// The contents of the files, all of them PEM.
 #[derive(Clone)]
@@ -59,6 +59,9 @@ impl TlsFiles {
         let chain = certificates("the certificate", &self.certificate)?;
         let key = self.key()?;
         let roots = Arc::new(self.roots()?);
+        if let Some(fault) = usable::fault(&chain, &roots, UnixTime::now()) {
+            return Err(BadTls::new(fault));
+        }
         Ok(Ends {
             server: Arc::new(self.server(&provider, &roots, chain.clone(), key.clone_key())?),
             client: Arc::new(client(&provider, &roots, chain, key)?),

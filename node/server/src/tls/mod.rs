@@ -9,8 +9,9 @@
 //! are few and long.
 //!
 //! ```text
-//! files   certificate, key and authority, from PEM to what rustls takes
-//! names   whom a certificate names
+//! files        certificate, key and authority, from PEM to what rustls takes
+//!   usable     whether the certificate is one for a node
+//! names        whom a certificate names
 //! handshakes   how they went
 //! ```
 //!
@@ -20,6 +21,7 @@
 mod files;
 mod handshakes;
 mod names;
+mod usable;
 
 use std::io;
 use std::sync::Arc;
