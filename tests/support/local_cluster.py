@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,8 @@ class LocalCluster:
     replicas: int = 0
     lease_ttl_seconds: int = 2
     arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Beside that of the test."""
     up: subprocess.Popen[str] = field(init=False)
     line: dict[str, object] = field(init=False)
     started: list[subprocess.Popen[bytes]] = field(init=False, default_factory=list)
@@ -54,6 +57,7 @@ class LocalCluster:
             stdout=subprocess.PIPE,
             stderr=self.stderr,
             text=True,
+            env={**os.environ, **self.environment},
         )
         assert self.up.stdout is not None
         printed = self.up.stdout.readline()

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from shoal import Tls
+from shoal._core.urls import settings_from_url
+from shoal.cli.up.hints import hints
 from shoal.cli.up.plan import (
     UNCLEAN,
     BadOptions,
@@ -171,6 +174,22 @@ def test_options_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(BadOptions, match=sentence):
         UpOptions(**options)
+
+
+def test_with_tls_programs_are_told_where_certificates_are_and_callers_whom_to_trust() -> None:
+    cluster = planned(UpOptions(is_tls=True))
+    own = cluster.certificates
+    assert own is not None
+    for it in (*cluster.coordinators, *cluster.nodes):
+        assert flag(it.spec.argv, "--tls-key") == str(own.key)
+        assert it.metrics_url.startswith("https://")
+    assert "--tls-key" not in cluster.etcd.spec.argv
+    settings = settings_from_url(cluster.url, {})
+    assert settings.tls == Tls(own.authority)
+    pids = {spec.name: number for number, spec in enumerate(cluster.specs)}
+    assert json.loads(cluster.ready_line(pids))["tls"] == {"ca": str(own.authority)}
+    assert str(own.authority) in hints(cluster, "shoal", "python")
+    assert "-plaintext" not in hints(cluster, "shoal", "python")
 
 
 def test_programs_run_in_the_environment_of_this_python() -> None:

@@ -222,3 +222,23 @@ def test_the_line_names_processes_that_scripts_may_signal(cluster: LocalCluster)
     assert "shoal_node" in commands[cluster.node_processes[0].pid]
     assert "shoal_coordinator" in commands[cluster.coordinators[0][1]]
     assert json.dumps(cluster.etcd_url)[1:-1] in commands[cluster.etcd_pid]
+
+
+def test_with_tls_what_is_printed_reaches_the_cluster(tmp_path: Path) -> None:
+    arguments = ("--tls", f"--data-dir={tmp_path / 'own'}")
+    stale = {"SHOAL_TLS_CA": str(tmp_path / "of another cluster")}
+    with LocalCluster(nodes=1, partitions=1, arguments=arguments, environment=stale) as cluster:
+        told = cluster.line["tls"]
+        assert isinstance(told, dict)
+        environment = {
+            **os.environ,
+            "SHOAL_URL": f"shoals://{cluster.node_processes[0].address}",
+            "SHOAL_COORDINATOR": cluster.coordinators[0][0],
+            "SHOAL_TLS_CA": told["ca"],
+        }
+        for command in (["set", "k", "v"], ["top", "--count", "1", "--every", "0.2"]):
+            done = subprocess.run(
+                [SHOAL, *command], env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+        assert " up " in done.stdout

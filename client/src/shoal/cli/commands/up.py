@@ -90,6 +90,12 @@ start; the reason is on stderr.
     help="Keep etcd's data and the logs here; the next run resumes the same cluster.",
 )
 @click.option(
+    "--tls",
+    "is_tls",
+    is_flag=True,
+    help="Speak TLS, with certificates made for this cluster by openssl.",
+)
+@click.option(
     "--timeout",
     "timeout_seconds",
     type=click.FloatRange(min=1),
@@ -113,6 +119,7 @@ def up(
     min_in_sync: int,
     unclean: str,
     data_dir: Path | None,
+    is_tls: bool,  # noqa: FBT001
     timeout_seconds: float,
     is_json: bool,  # noqa: FBT001
 ) -> None:
@@ -127,6 +134,7 @@ def up(
             min_in_sync=min_in_sync,
             unclean=unclean,
             data_dir=data_dir,
+            is_tls=is_tls,
         )
     except BadOptions as error:
         raise click.UsageError(str(error)) from error

@@ -70,8 +70,11 @@ class Launcher:
     def bring_up(self) -> ClusterPlan:
         """Return the plan that runs, once every node serves and every partition is served.
 
-        Raises StartFailed, Interrupted, SupervisorFailed.
+        Raises UpFailed and Interrupted.
         """
+        certificates = self._plan().certificates
+        if certificates is not None:
+            certificates.make()
         self._start_etcd()
         cluster = self._plan()
         for spec in cluster.specs:

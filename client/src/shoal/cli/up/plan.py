@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from urllib.parse import urlencode
 
+from shoal.cli.up.certificates import Certificates
 from shoal.cli.up.ports import HOST
 
 COORDINATOR_COUNT = 2
@@ -39,6 +41,8 @@ class UpOptions:
     min_in_sync: int = 1
     unclean: str = "clear"
     data_dir: Path | None = None
+    is_tls: bool = False
+    """All but etcd, which only they talk to."""
 
     def __post_init__(self) -> None:
         if self.replicas >= self.nodes:
@@ -118,6 +122,7 @@ class ClusterPlan:
     etcd: EtcdPlan
     coordinators: tuple[CoordinatorPlan, ...]
     nodes: tuple[NodePlan, ...]
+    certificates: Certificates | None = None
 
     @property
     def specs(self) -> tuple[ProcessSpec, ...]:
@@ -130,12 +135,17 @@ class ClusterPlan:
     @property
     def url(self) -> str:
         """What ``shoal.Client.from_url`` takes."""
-        return "shoal://" + ",".join(node.address for node in self.nodes)
+        seeds = ",".join(node.address for node in self.nodes)
+        if self.certificates is None:
+            return f"shoal://{seeds}"
+        return f"shoals://{seeds}?{urlencode({'tls_ca': self.certificates.authority})}"
 
     def ready_line(self, pids: Mapping[str, int]) -> str:
         """The one line of ``--json``: where everything is, by process."""
+        own = self.certificates
         return json.dumps(
-            {
+            ({} if own is None else {"tls": {"ca": str(own.authority)}})
+            | {
                 "etcd": {"url": self.etcd.url, "pid": pids[self.etcd.spec.name]},
                 "coordinators": [
                     {
@@ -194,15 +204,18 @@ def process_names(options: UpOptions) -> list[str]:
 def plan(options: UpOptions, ports: Ports, programs: Programs, directory: Path) -> ClusterPlan:
     """All processes of the cluster. The same input gives the same plan."""
     etcd = _etcd(options, ports, programs, directory)
+    certificates = Certificates.beside(directory) if options.is_tls else None
+    shared = ("--etcd", etcd.url, *(() if certificates is None else certificates.flags))
     return ClusterPlan(
         etcd=etcd,
         coordinators=tuple(
-            _coordinator(name, options, ports, programs, etcd.url) for name in coordinator_names()
+            _coordinator(name, options, ports, programs, shared) for name in coordinator_names()
         ),
         nodes=tuple(
-            _node(index, name, options, ports, programs, etcd.url)
+            _node(index, name, options, ports, programs, shared)
             for index, name in enumerate(node_names(options))
         ),
+        certificates=certificates,
     )
 
 
@@ -227,13 +240,13 @@ def _etcd(options: UpOptions, ports: Ports, programs: Programs, directory: Path)
 
 
 def _coordinator(
-    name: str, options: UpOptions, ports: Ports, programs: Programs, etcd_url: str
+    name: str, options: UpOptions, ports: Ports, programs: Programs, shared: tuple[str, ...]
 ) -> CoordinatorPlan:
     port, metrics_port = ports.by_process[name]
     address, metrics_address = f"{HOST}:{port}", f"{HOST}:{metrics_port}"
     argv = (
         *programs.coordinator,
-        *("--etcd", etcd_url),
+        *shared,
         *("--listen", address),
         *("--metrics-listen", metrics_address),
         *("--id", name),
@@ -246,20 +259,25 @@ def _coordinator(
     )
     return CoordinatorPlan(
         address=address,
-        metrics_url=f"http://{metrics_address}/metrics",
+        metrics_url=_metrics_url(options, metrics_address),
         spec=ProcessSpec(name, StopRank.COORDINATOR, argv),
     )
 
 
 def _node(
-    index: int, name: str, options: UpOptions, ports: Ports, programs: Programs, etcd_url: str
+    index: int,
+    name: str,
+    options: UpOptions,
+    ports: Ports,
+    programs: Programs,
+    shared: tuple[str, ...],
 ) -> NodePlan:
     port, metrics_port = ports.by_process[name]
     address, metrics_address = f"{HOST}:{port}", f"{HOST}:{metrics_port}"
     zone = f"zone-{ZONE_NAMES[index % options.zones]}"
     argv = (
         *programs.node,
-        *("--etcd", etcd_url),
+        *shared,
         *("--listen", address),
         *("--id", name),
         *("--zone", zone),
@@ -270,6 +288,10 @@ def _node(
         id=name,
         zone=zone,
         address=address,
-        metrics_url=f"http://{metrics_address}/metrics",
+        metrics_url=_metrics_url(options, metrics_address),
         spec=ProcessSpec(name, StopRank.NODE, argv),
     )
+
+
+def _metrics_url(options: UpOptions, address: str) -> str:
+    return f"{'https' if options.is_tls else 'http'}://{address}/metrics"

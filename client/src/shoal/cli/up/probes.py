@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import urllib.request
+from pathlib import Path
 
 import grpc
 
@@ -63,8 +64,13 @@ def etcd_is_healthy(url: str, timeout_seconds: float) -> bool:
 class NodeProbe:
     """A connection to one node, kept."""
 
-    def __init__(self, address: str) -> None:
-        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    def __init__(self, address: str, authority: Path | None = None) -> None:
+        """``authority``: who signed the node's certificate; None: it is plain."""
+        if authority is None:
+            self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        else:
+            trusting = grpc.ssl_channel_credentials(authority.read_bytes())
+            self._channel = grpc.secure_channel(address, trusting, options=_CHANNEL_OPTIONS)
         self._health = self._channel.unary_unary(
             HEALTH_METHOD,
             request_serializer=lambda request: request,

@@ -126,6 +126,7 @@ class Supervisor:
                     stderr=log,
                     process_group=0,
                     preexec_fn=self._prepare_child,  # noqa: PLW1509 (one thread)
+                    env=_environment(),
                 )
         except (OSError, subprocess.SubprocessError) as error:
             self._report(NotStarted(spec.name, str(error)))
@@ -199,6 +200,11 @@ def _death_signal_setter() -> Callable[[], None] | None:
             os._exit(1)
 
     return die_with_parent
+
+
+def _environment() -> dict[str, str]:
+    """Without what commands of the same shell are told of another cluster's certificates."""
+    return {name: it for name, it in os.environ.items() if not name.startswith("SHOAL_TLS_")}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -6,18 +6,21 @@ are asked at the same time, so that one that does not answer costs one timeout.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Self
+from urllib.request import OpenerDirector
 
 from shoal.cli.figures import Rates, Reading, figures, rates
 from shoal.cli.ownership import Ownership
 from shoal.cli.up.picture import NodeSight, Picture, picture
 from shoal.cli.up.plan import ClusterPlan, NodePlan
-from shoal.cli.up.probes import NodeProbe, http_text
+from shoal.cli.up.probes import NodeProbe, http_text, opener
 from shoal.cli.up.readiness import Observation
 from shoal.cli.up.supervised import ProcessState, Running
 
@@ -31,7 +34,11 @@ class Watcher:
 
     def __init__(self, plan: ClusterPlan) -> None:
         self._plan = plan
-        self._probes = {node.id: NodeProbe(node.address) for node in plan.nodes}
+        own = plan.certificates
+        authority = None if own is None else own.authority
+        self._probes = {node.id: NodeProbe(node.address, authority) for node in plan.nodes}
+        trusting = None if authority is None else ssl.create_default_context(cafile=authority)
+        self._by = opener(trusting)
         self._readings: dict[str, tuple[int, deque[Reading]]] = {}
         self._threads = ThreadPoolExecutor(max_workers=min(16, len(plan.nodes)))
 
@@ -60,7 +67,7 @@ class Watcher:
     def look(self, states: Mapping[str, ProcessState]) -> Picture:
         """What is shown."""
         nodes = [node for node in self._plan.nodes if isinstance(states[node.id], Running)]
-        readings = list(self._threads.map(_read, nodes))
+        readings = list(self._threads.map(partial(_read, self._by), nodes))
         sights = {
             node.id: self._sight(node.id, states[node.id], reading)
             for node, reading in zip(nodes, readings, strict=True)
@@ -89,8 +96,8 @@ class Watcher:
         return NodeSight(reading, rates(readings[0], reading))
 
 
-def _read(node: NodePlan) -> Reading | None:
-    text = http_text(node.metrics_url, ANSWER_SECONDS_MAX)
+def _read(by: OpenerDirector, node: NodePlan) -> Reading | None:
+    text = http_text(node.metrics_url, ANSWER_SECONDS_MAX, by)
     now_seconds = time.monotonic()
     found = None if text is None else figures(text)
     return None if found is None else Reading(now_seconds, found)
