@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from certificates import LOOPBACK, Authority, WrittenTls, write_at_once
 from shoal_coordinator.process.errors import BadSettings
-from shoal_coordinator.process.reloaded import Reloaded
+from shoal_coordinator.process.reloaded import Reloaded, remembering
 from shoal_coordinator.process.tls import (
     EtcdTlsFiles,
     TlsClients,
@@ -103,6 +103,7 @@ def test_a_host_of_the_certificate_is_known(
 def test_of_etcd_each_part_may_be_left_out(written: WrittenTls) -> None:
     whole = EtcdTlsFiles(written.authority, written.certificate, written.key)
     assert whole.read().key == written.key.read_bytes()
+    assert whole.read(whole.read()) == whole.read()
     assert EtcdTlsFiles(written.authority).read().certificate is None
     assert EtcdTlsFiles().read().authority is None
     with pytest.raises(BadSettings, match=r"--etcd-ca .* cannot be read"):
@@ -118,9 +119,11 @@ def test_no_key_is_shown_where_contents_are_printed(written: WrittenTls) -> None
 def test_other_content_is_taken_and_what_cannot_be_used_is_not(
     written: WrittenTls, authority: Authority
 ) -> None:
-    kept = Reloaded("certificates", files_of(written).read)
+    kept = Reloaded("certificates", remembering(files_of(written).read))
     first = kept.content
     assert not kept.check()
+    assert files_of(written).read(first) is first
+    assert files_of(written).read(replace(first, key=b"another")).key == first.key
     fresh = authority.issue(*LOOPBACK)
     write_at_once(written.certificate, fresh.certificate)
     assert not kept.check(), "the key is still the old one"

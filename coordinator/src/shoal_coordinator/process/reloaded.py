@@ -22,6 +22,18 @@ EVERY_SECONDS: Final = 1.0
 C = TypeVar("C")
 
 
+def remembering(read: Callable[[C | None], C]) -> Callable[[], C]:
+    """``read``, given what it returned last: it need not check that again."""
+    known: C | None = None
+
+    def read_again() -> C:
+        nonlocal known
+        known = read(known)
+        return known
+
+    return read_again
+
+
 class Reloaded(Generic[C]):
     """The latest usable content of some files. ``content`` may be asked from any thread."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -51,10 +51,14 @@ class TlsFiles:
     key: Path
     authority: Path | None = None
 
-    def read(self) -> TlsContents:
-        """Read and check all of them. Raises BadSettings."""
+    def read(self, known: TlsContents | None = None) -> TlsContents:
+        """Read and check all of them, or return ``known`` where that is it. Raises BadSettings."""
         certificate, key = _read(self.certificate, "--tls-cert"), _read(self.key, "--tls-key")
         authority = None if self.authority is None else _read(self.authority, "--tls-ca")
+        if known is not None and known == replace(
+            known, certificate=certificate, key=key, authority=authority
+        ):
+            return known
         _check_identity(certificate, key, self.certificate, self.key)
         if authority is not None and self.authority is not None:
             _check_authority(authority, self.authority)
@@ -71,16 +75,22 @@ class EtcdTlsFiles:
     certificate: Path | None = None
     key: Path | None = None
 
-    def read(self) -> EtcdCredentials:
-        """Read and check all of them. Raises BadSettings."""
-        authority = None if self.authority is None else _read(self.authority, "--etcd-ca")
-        if authority is not None and self.authority is not None:
-            _check_authority(authority, self.authority)
-        if self.certificate is None or self.key is None:
-            return EtcdCredentials(authority)
-        certificate, key = _read(self.certificate, "--etcd-cert"), _read(self.key, "--etcd-key")
-        _check_identity(certificate, key, self.certificate, self.key)
-        return EtcdCredentials(authority, certificate, key)
+    def read(self, known: EtcdCredentials | None = None) -> EtcdCredentials:
+        """Read and check all of them, or return ``known`` where that is it. Raises BadSettings."""
+        found = EtcdCredentials(
+            None if self.authority is None else _read(self.authority, "--etcd-ca"),
+            None if self.certificate is None else _read(self.certificate, "--etcd-cert"),
+            None if self.key is None else _read(self.key, "--etcd-key"),
+        )
+        if found == known:
+            return known
+        if found.authority is not None and self.authority is not None:
+            _check_authority(found.authority, self.authority)
+        if found.certificate is not None and found.key is not None:
+            assert self.certificate is not None
+            assert self.key is not None
+            _check_identity(found.certificate, found.key, self.certificate, self.key)
+        return found
 
 
 def server_context(contents: TlsContents, clients: TlsClients) -> ssl.SSLContext:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from shoal_coordinator.process.errors import BadSettings
-from shoal_coordinator.process.reloaded import Reloaded
+from shoal_coordinator.process.reloaded import Reloaded, remembering
 from shoal_coordinator.process.tls import (
     EtcdTlsFiles,
     TlsClients,
@@ -41,13 +41,13 @@ class TlsSettings:
 
     def own_contents(self) -> Reloaded[TlsContents] | None:
         """Read for the first time. Raises BadSettings."""
-        return None if self.own is None else Reloaded("certificates", self.own.read)
+        return None if self.own is None else Reloaded("certificates", remembering(self.own.read))
 
     def etcd_contents(self, urls: str) -> Reloaded[EtcdCredentials] | None:
         """None where etcd is reached without TLS. Raises BadSettings."""
         if not asks_for_tls(urls):
             return None
-        return Reloaded("certificates for etcd", self.etcd.read)
+        return Reloaded("certificates for etcd", remembering(self.etcd.read))
 
 
 def tls_settings(
