@@ -56,7 +56,7 @@ GOLDEN = [
         codec.encode_config(CONFIG),
         '{"partition_count":256,"replica_count":1,"lease_ttl_seconds":3,'
         '"bootstrap_nodes":3,"cluster_id":"5f0c","eviction":"EVICTION_POLICY_S3FIFO",'
-        '"min_in_sync":1,"unclean":"UNCLEAN_POLICY_CLEAR"}',
+        '"min_in_sync":1,"unclean":"UNCLEAN_POLICY_CLEAR","protocol":1}',
     ),
     (
         codec.encode_registration(REGISTRATION),
