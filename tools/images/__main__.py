@@ -36,6 +36,8 @@ def build(target: str, bases: dict[str, str]) -> str:
             *("--timestamp", "0"),
             *("--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro"),
             *(f"--build-arg={name}={base}" for name, base in bases.items()),
+            # Which stage WHEELS names, buildah finds out too late to see that it is used.
+            *(() if "WHEELS" in bases else ("--skip-unused-stages=false",)),
             f"--build-arg=PIP_CERT={AUTHORITIES}",
             *("--target", target, "--tag", name, str(REPOSITORY)),
         ],
