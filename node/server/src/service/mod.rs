@@ -190,7 +190,12 @@ impl CacheService {
     ///
     /// # Errors
     /// Where the watch cannot begin.
-    pub(crate) fn watch(
+    pub fn watch(&self, method: Method, request: &Bytes) -> Result<Responses, Failure> {
+        self.watch_for(None, method, request)
+    }
+
+    /// As `watch`, for this caller: None may do everything.
+    pub(crate) fn watch_for(
         &self,
         asker: Option<Arc<Asker>>,
         method: Method,

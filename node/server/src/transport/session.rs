@@ -255,7 +255,7 @@ impl Session {
     ) {
         let asker = self.node.access.renewed(asker);
         if method.shape() == Shape::Watch {
-            return match self.cache.watch(asker, method, &message) {
+            return match self.cache.watch_for(asker, method, &message) {
                 Ok(responses) => {
                     self.http2.send_head(stream, HEAD, false);
                     let awaited = self.pending.watched(stream, responses);
