@@ -153,6 +153,7 @@ STANDARD = [
         )
         for version in ("v1", "v1alpha")
     ),
+    Asks("/shoal.v1.Cache/Such", lambda _: health_pb2.HealthCheckRequest(), cache_pb2.GetResponse),
     Asks("/shoal.v1.None/Such", lambda _: health_pb2.HealthCheckRequest(), cache_pb2.GetResponse),
 ]
 COORDINATOR = [

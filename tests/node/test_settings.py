@@ -128,6 +128,14 @@ def test_a_node_with_tls_knows_who_signs_the_others() -> None:
         replace(GOOD, tls=TlsSettings(etcd=EtcdTlsFiles(Path("ca.pem"))))
 
 
+def test_a_node_that_asks_others_who_they_are_says_who_it_is() -> None:
+    with pytest.raises(BadSettings, match=r"--access needs --peer-token-file FILE, or --tls-cert"):
+        replace(GOOD, access=Path("access.toml"))
+    replace(GOOD, access=Path("access.toml"), peer_token=Path("token"))
+    tls = TlsSettings(TlsFiles(Path("c"), Path("k"), Path("a")))
+    replace(GOOD, access=Path("access.toml"), tls=tls)
+
+
 def test_maxmemory_and_a_tenth_fit_the_machine() -> None:
     limit_bytes = GOOD.maxmemory_bytes * 12 // 10
     assert replace(GOOD, memory_limit_bytes=limit_bytes).memory_limit_bytes == limit_bytes

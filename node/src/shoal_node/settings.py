@@ -86,6 +86,7 @@ class NodeSettings:
             raise BadSettings(str(error)) from error
         self.tls.check_etcd(self.etcd)
         self._check_tls()
+        self._check_access()
         self._check_exposure("--listen", self.listen)
         self._check_exposure("--metrics-listen", self.metrics_listen)
         if not 0 <= self.weight <= _WEIGHT_MAX:
@@ -108,6 +109,13 @@ class NodeSettings:
             raise BadSettings(
                 "--tls-cert needs --tls-ca FILE: nodes show each other certificates, so say who "
                 "signs them"
+            )
+
+    def _check_access(self) -> None:
+        if self.access is not None and self.tls.own is None and self.peer_token is None:
+            raise BadSettings(
+                "--access needs --peer-token-file FILE, or --tls-cert: other nodes have to know "
+                "this one, so give it a token whose role has peer, or a certificate"
             )
 
     def _check_times(self) -> None:

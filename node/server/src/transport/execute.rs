@@ -35,16 +35,13 @@ impl Session {
         if self.is_stopping {
             return self.fail(stream, status(&Failure::Stopping));
         }
-        let execute = self.new_execute(timeout, is_end);
-        if let Some(Err(failure)) = execute.asker.as_deref().map(Asker::may) {
-            return self.forbid(stream, Method::Execute, failure);
-        }
         let open = self.http2.open_streams();
         if self.executing.len() > 2 * open + 16 {
             let http2 = &mut self.http2;
             self.executing.retain(|other| http2.state(*other).is_some());
         }
         self.executing.push(stream);
+        let execute = self.new_execute(timeout, is_end);
         self.set(stream, Call::Execute(Box::new(execute)));
         if is_end {
             self.execute(stream, Bytes::new(), true);

@@ -14,6 +14,16 @@ pub(super) struct Route {
     pub(super) timeout: Option<Duration>,
 }
 
+impl To {
+    /// Whether it is asked of the cache, be it something that the cache does not have.
+    pub(super) fn is_the_caches(self) -> bool {
+        match self {
+            To::Cache(_) | To::Execute | To::NoSuchMethod | To::Compressed => true,
+            To::Standard | To::NotPost | To::NotGrpc => false,
+        }
+    }
+}
+
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum To {

@@ -173,12 +173,16 @@ impl Session {
             self.asker = self.node.access.asker(authorization, &self.caller);
         }
         let Route { to, timeout } = self.route.1;
+        // Of what nobody knows who asks for it nothing is kept.
+        if let Some(asker) = &self.asker
+            && to.is_the_caches()
+            && let Err(failure) = asker.may()
+        {
+            self.node.counters.failure(&failure);
+            return self.fail(stream, status(&failure));
+        }
         match to {
             To::Cache(method) => {
-                // Nothing is kept of what nobody knows.
-                if let Some(Err(failure)) = self.asker.as_ref().map(|asker| asker.may()) {
-                    return self.forbid(stream, method, failure);
-                }
                 if is_end {
                     return self.refuse(stream, method, Broken::NotOne);
                 }
