@@ -358,10 +358,12 @@ def test_a_change_holds_for_streams_that_are_open(served: Served) -> None:
     metadata = metadata_of("token of everything")
     asked: queue.SimpleQueue[cache_pb2.ExecuteRequest | None] = queue.SimpleQueue()
     batch = cache_pb2.ExecuteRequest(operations=[NESTED["set"][0](INSIDE)])
-    executing = stub.Execute(iter(asked.get, None), metadata=metadata)
+    executing = stub.Execute(iter(asked.get, None), timeout=20, metadata=metadata)
     watches = [
-        stub.WatchTopology(cache_pb2.WatchTopologyRequest(), metadata=metadata),
-        stub.WatchInvalidations(cache_pb2.WatchInvalidationsRequest(), metadata=metadata),
+        stub.WatchTopology(cache_pb2.WatchTopologyRequest(), timeout=20, metadata=metadata),
+        stub.WatchInvalidations(
+            cache_pb2.WatchInvalidationsRequest(), timeout=20, metadata=metadata
+        ),
     ]
     for watch in watches:
         next(watch)
