@@ -159,6 +159,23 @@ def test_with_tls_programs_are_told_where_it_is_mounted_and_asked_over_https(
     assert {it["httpGet"]["path"] for it in probes} == {LIVE, READY}
 
 
+@pytest.mark.parametrize(
+    ("kind_of", "name", "program"),
+    [("StatefulSet", "node", node), ("Deployment", "coordinator", coordinator)],
+)
+def test_with_an_access_file_programs_are_told_where_it_is_and_nothing_is_insecure(
+    kind_of: str, name: str, program: object
+) -> None:
+    everything = resources(rendered(OVERLAYS / "access"))
+    told: Any = container(everything, kind_of, name)
+    (settings,) = (it["data"] for it in everything if it["kind"] == "ConfigMap")
+    (mount,) = (it for it in told["volumeMounts"] if it["name"] == "access")
+    known = names(program)  # type: ignore[arg-type]
+    assert settings[f"SHOAL_{known['access'].upper()}"].startswith(f"{mount['mountPath']}/")
+    without: Any = container(resources(rendered(OVERLAYS / "tls")), kind_of, name)
+    assert [it for it in without["args"] if it not in told["args"]] == ["--insecure"]
+
+
 def test_a_node_is_given_the_time_that_it_takes_to_stop(kind: list[Resource]) -> None:
     told = container(kind, "StatefulSet", "node")
     arguments, lifecycle = told["args"], told["lifecycle"]
