@@ -33,6 +33,7 @@ pub(crate) use caller::Caller;
 #[cfg(test)]
 pub(crate) use rights::Rights;
 pub(crate) use rights::{May, Right};
+pub(crate) use table::is_same;
 pub use table::{AccessTable, BadAccess, Digest};
 
 /// The table that stands, if any.

@@ -88,8 +88,24 @@ impl AccessTable {
     }
 }
 
-/// Compared in the same time wherever they differ.
-fn is_same(one: &Digest, other: &Digest) -> bool {
+/// Compared in the same time wherever they differ, if they are as long.
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     let differs = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
-    std::hint::black_box(differs) == 0
+    one.len() == other.len() && std::hint::black_box(differs) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same;
+
+    #[test]
+    fn what_differs_anywhere_is_not_the_same() {
+        assert!(is_same(b"", b"") && is_same(b"abc", b"abc"));
+        for other in [&b"abd"[..], b"xbc", b"ab", b"abcd", b""] {
+            assert!(
+                !is_same(b"abc", other) && !is_same(other, b"abc"),
+                "{other:?}"
+            );
+        }
+    }
 }

@@ -19,7 +19,7 @@ use shoal_http2::{Connection, Event, Field, StaticField};
 use tonic::Status;
 use tonic::service::Routes;
 
-use crate::access::{Asker, Caller, May};
+use crate::access::{Asker, Caller, May, is_same};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::service::{CacheService, Method, Shape, Unanswered};
@@ -52,6 +52,8 @@ pub(super) struct Session {
     route: (u64, Route),
     /// Who asks by that head, where that matters.
     pub(super) asker: Option<Arc<Asker>>,
+    /// What it has shown.
+    shown: Option<Bytes>,
     /// Calls that wait, in the order in which they came.
     pub(super) waiting: VecDeque<u32>,
     /// Bodies that come in pieces, and since when; some may be there by now.
@@ -82,6 +84,7 @@ impl Session {
             message_bytes_max: limits.message_bytes_max + (1 << 20),
             route: (0, nobody),
             asker: None,
+            shown: None,
             waiting: VecDeque::new(),
             coming: VecDeque::new(),
             now_ms: 0,
@@ -168,9 +171,8 @@ impl Session {
         if is_new {
             self.route = (head.id(), Route::of(head));
         }
-        if is_new || !self.node.access.is_current(self.asker.as_deref()) {
-            let authorization = head.get(b"authorization");
-            self.asker = self.node.access.asker(authorization, &self.caller);
+        if self.node.access.is_set() {
+            self.recognize(is_new);
         }
         let Route { to, timeout } = self.route.1;
         // Of what nobody knows who asks for it nothing is kept.
@@ -205,6 +207,26 @@ impl Session {
             To::Compressed => self.fail(stream, uncompressed_only()),
             To::NotPost => self.not_grpc(stream, b"405"),
             To::NotGrpc => self.not_grpc(stream, b"415"),
+        }
+    }
+
+    /// Who asks by the head that has come. Heads differ in their timeouts mostly, so that
+    /// the one before is looked at first.
+    fn recognize(&mut self, is_new: bool) {
+        let access = &self.node.access;
+        let is_current = access.is_current(self.asker.as_deref());
+        if is_current && !is_new {
+            return;
+        }
+        let shown = self.http2.head().get(b"authorization");
+        let is_same = match (&self.shown, shown) {
+            (None, None) => true,
+            (Some(before), Some(shown)) => is_same(before, shown),
+            _ => false,
+        };
+        if !is_current || !is_same {
+            self.asker = access.asker(shown, &self.caller);
+            self.shown = shown.map(Bytes::copy_from_slice);
         }
     }
 
