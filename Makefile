@@ -64,10 +64,10 @@ test-simulation: setup ## seeded simulation of the decisions
 	$(BIN)/pytest -n 2 tests/simulation
 
 test-contract: setup ## a running cluster, seen by a client that knows only protos/
-	$(BIN)/pytest tests/contract
+	$(BIN)/pytest -n 2 --dist loadfile tests/contract
 
-test-cluster: setup ## real processes, real kills
-	$(BIN)/pytest tests/cluster
+test-cluster: setup ## real processes, real kills; two files at a time, since they wait for leases most of it
+	$(BIN)/pytest -n 2 --dist loadfile tests/cluster
 
 test-languages: setup ## the examples in Go, Node, Java, C++, Rust and by grpcurl, built afresh, against a cluster: [LANGUAGES='go java']
 	$(BIN)/python -m tools.languages $(LANGUAGES)
