@@ -91,4 +91,4 @@ async def test_without_etcd_there_is_one_sentence() -> None:
     store = MemoryStore()
     store.set_available(available=False)
     with pytest.raises(EtcdAbsent, match="start one, or correct --etcd"):
-        await create_or_join(store, KEYS, SETTINGS, "id")
+        await create_or_join(store, KEYS, SETTINGS, "id", patience_seconds=0)

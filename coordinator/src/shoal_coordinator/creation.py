@@ -7,6 +7,7 @@ import structlog
 from shoal_coordinator.errors import EtcdAbsent
 from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.process.fitting import PROTOCOL, check_fit
+from shoal_coordinator.process.patience import PATIENCE_SECONDS, patiently
 from shoal_coordinator.registry.keys import Keys
 from shoal_coordinator.registry.operations import create_config, read_config
 from shoal_coordinator.registry.port import OutcomeUnknown, Store, StoreUnavailable
@@ -17,7 +18,11 @@ _log = structlog.get_logger(__name__)
 
 
 async def create_or_join(
-    store: Store, keys: Keys, settings: CoordinatorSettings, cluster_id: str
+    store: Store,
+    keys: Keys,
+    settings: CoordinatorSettings,
+    cluster_id: str,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> ClusterConfig:
     """Return the configuration that stands. Raises EtcdAbsent, StoreWentBack, and BadSettings
     where it is not one that this program fits.
@@ -37,7 +42,8 @@ async def create_or_join(
         protocol=PROTOCOL,
     )
     try:
-        if settings.cluster_id is not None and await read_config(store, keys) is None:
+        known = await patiently(lambda: read_config(store, keys), patience_seconds)
+        if settings.cluster_id is not None and known is None:
             raise BadSettings(
                 f"there is no cluster {keys.cluster} in this etcd, and --cluster-id says that "
                 "there is: correct --etcd or --cluster, or leave --cluster-id out to create one"

@@ -28,6 +28,7 @@ from shoal_coordinator.process.errors import BadSettings
 from shoal_coordinator.process.fitting import check_fit
 from shoal_coordinator.process.http_server import HttpServer
 from shoal_coordinator.process.live_tls import LiveTls
+from shoal_coordinator.process.patience import PATIENCE_SECONDS, patiently
 from shoal_coordinator.process.running_tls import RunningTls, running_tls
 from shoal_coordinator.process.tls import TlsClients, TlsContents
 from shoal_coordinator.registry.codec import RecordCorrupt
@@ -272,7 +273,9 @@ async def _configured(store: EtcdStore, keys: Keys, settings: NodeSettings) -> C
     has_answered = False
     while True:
         try:
-            config = await read_config(store, keys)
+            config = await patiently(
+                lambda: read_config(store, keys), 0 if has_answered else PATIENCE_SECONDS
+            )
         except (StoreUnavailable, StoreRefused) as error:
             if not has_answered:
                 raise NoRegistry(
