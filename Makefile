@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR = $(shell $(PYTHON) -c 'from tools.setup.extension impor
 PYTHON_SOURCES := client/src coordinator/src node/src tests tools bench k8s
 
 .DEFAULT_GOAL := help
-.PHONY: breaking help images setup demo picture up test test-python test-rust test-fuzz test-languages test-manifests fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration dashboard protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
+.PHONY: breaking help images setup demo picture up test test-but-fuzz test-python test-rust test-fuzz test-languages test-manifests fuzz explore miri mutants test-unit test-simulation test-contract test-cluster check format configuration dashboard protos requirements etcd model peers bench bench-client bench-hitratio bench-soak soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,8 +28,12 @@ picture: setup ## the README's picture: the sale with and without the toolkit, a
 up: setup ## a local cluster with a live table; Ctrl-C stops it
 	$(BIN)/shoal up
 
-test: test-rust ## every test; fuzzing takes what the others leave of the machine
-	@$(MAKE) --no-print-directory -j2 --output-sync=line test-fuzz test-python
+test: setup ## every test; fuzzing takes what the others leave of the machine
+	@$(MAKE) --no-print-directory -j2 --output-sync=line test-fuzz test-but-fuzz
+
+test-but-fuzz: setup
+	@$(MAKE) --no-print-directory test-rust
+	@$(MAKE) --no-print-directory test-python
 
 test-python: setup
 	@$(MAKE) --no-print-directory test-unit
