@@ -72,18 +72,18 @@ def title_of(report: Report) -> str:
 def subtitle_of(report: Report) -> str:
     settings, load = report.settings, report.origin_load
     past = (
-        f", and {load.viral_queries_past_the_cache} while its node was dead"
+        f"; {load.viral_queries_past_the_cache} queries while its node was dead"
         if load.viral_queries_past_the_cache
         else ""
     )
     return (
         f"{_TITLES[settings.mode]}: in the sale the viral key was loaded "
         f"{load.viral_reloads_in_sale} times, with {load.mean_herd:.1f} queries each on average, "
-        f"where 1 would do{past}.\n"
-        f"{report.origin}, {settings.products:,} products; {settings.workers} processes of "
+        f"where 1 would do.\n"
+        f"{report.origin}, {settings.products:,} products; {settings.workers} x "
         f"{settings.threads} threads; TTL {settings.ttl_ms / MS_PER_SECOND:g} s; hit ratio "
         f"{report.reads.hit_ratio:.1%}; answers staler than documented: "
-        f"{report.staleness.beyond_window}"
+        f"{report.staleness.beyond_window}{past}"
     )
 
 
