@@ -16,7 +16,6 @@ from shoal._codecs.serializer import Serializer
 from shoal._core import operations
 from shoal._core.durations import Duration
 from shoal._core.near import NearCache, NearStats
-from shoal._core.requests import wire_key
 from shoal._core.settings import (
     DEFAULT_MAX_ATTEMPTS,
     DEFAULT_MAX_MESSAGE_BYTES,
@@ -107,9 +106,10 @@ class Client:
         timeout: Duration | None = None,
     ) -> bytes | MissingType | AbsentType:
         """See ``shoal.Client.get``."""
-        near = self._core.near
+        core = self._core
+        near = core.near
         if near is not None and at_least is None and (read is None or read != _PRIMARY):
-            held = near.get(wire_key(key), self._core.clock())
+            held = near.get(key, core.clock())
             if held is not None:
                 return held.value
         return await self._driver.run(

@@ -225,6 +225,14 @@ class NearMachine(RuleBasedStateMachine):
 TestNear = NearMachine.TestCase
 
 
+def test_text_finds_what_its_bytes_hold_and_no_key_finds_nothing() -> None:
+    near = told_of_changes()
+    admit(near, "k\u00e9".encode(), near_ms=1000, now=0)
+    assert near.get("k\u00e9", 0) is near.get("k\u00e9".encode(), 0) is not None
+    for no_key in ("\ud800", 1, None, bytearray(b"k"), []):
+        assert near.get(no_key, 0) is None
+
+
 @pytest.mark.parametrize("settings", [{"max_bytes": 100}, {"without_grant": 0}])
 def test_bounds_that_cannot_work_are_refused(settings) -> None:
     with pytest.raises(shoal.ConfigurationError):
