@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -185,6 +186,19 @@ def test_get_or_load_is_answered_from_memory(client, cluster) -> None:
     with_memory.delete("k")
     assert with_memory.get_or_load("k", loader, ttl=60) == "row"
     assert len(calls) == 2
+
+
+def test_what_is_held_without_a_fresh_time_is_refreshed_by_the_callers_own(client, cluster) -> None:
+    """Stored by a caller that names no fresh time, held in memory, read by one that names one."""
+    cache = client.cache(jitter=0)
+    assert cache.get_or_load("k", lambda: "old", ttl=10) == "old"
+    hold(client, "k")
+    cluster.advance("8s")
+    assert cache.get_or_load("k", lambda: "new", ttl=10) == "old"
+    assert cache.get_or_load("k", lambda: "new", ttl=10, fresh=1) == "old"
+    end = time.monotonic() + 10
+    while cache.get_or_load("k", lambda: "late", ttl=10, fresh=1) != "new":
+        assert time.monotonic() < end, "it was never refreshed"
 
 
 def test_a_closed_client_answers_nothing_from_memory(client) -> None:
