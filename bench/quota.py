@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ class NoQuota(RuntimeError):
 @contextmanager
 def held(pid: int, share: float) -> Iterator[None]:
     """All threads of a process, to ``share`` of one core. Raises ``NoQuota``."""
-    group, home, limits = _plan(share, os.getpid())
+    group, home, limits = _plan(share, pid)
     try:
         group.mkdir()
     except OSError as error:
@@ -38,7 +37,7 @@ def held(pid: int, share: float) -> Iterator[None]:
         group.rmdir()
 
 
-def _plan(share: float, name: int) -> tuple[Path, Path, dict[str, str]]:
+def _plan(share: float, pid: int) -> tuple[Path, Path, dict[str, str]]:
     """The group to make, the one to go back to, and what to write."""
     quota_us = round(share * PERIOD_US)
     if (_ROOT / "cpu").is_dir():
@@ -49,4 +48,4 @@ def _plan(share: float, name: int) -> tuple[Path, Path, dict[str, str]]:
         limits = {"cpu.max": f"{quota_us} {PERIOD_US}"}
     else:
         raise NoQuota(f"there are no control groups at {_ROOT}")
-    return home / f"shoal-bench-{name}", home, limits
+    return home / f"shoal-bench-{pid}", home, limits

@@ -1,10 +1,17 @@
 """How quiet it is when a fourth node joins three that are busy and full.
 
 Three nodes, two copies of everything, as real processes on loopback. They are filled, then
-loaded as far as they go, to see how far that is; then 70 % of it goes on, paced: a loader at
+loaded as far as they go, to see how far that is; then 70 % of it goes on: a loader at
 every node reads keys of the whole cluster, of which the node forwards most, and one more
 writes some of them again. A fourth node is started and takes its share. A latency counts
 from when its request was due, so that a pause is seen by all who would have come meanwhile.
+
+What saturates them is the highest paced load of both kinds that they keep up with, not what
+loaders reach that ask as soon as they are answered: those share wake-ups and packets, paced
+requests have each their own, and cost several times as much.
+
+A node is held to a part of a core, the fourth as well: elsewhere it would bring a machine of
+its own, here it would take its CPU from the three.
 
 Nothing expires and memory is enough, so each read must hit, with the value of its key: the
 first answer that is wrong, missing or an error ends the run without a figure. The database
@@ -16,6 +23,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +36,7 @@ from bench.loader_process import Load, Running, run
 from bench.machine import cpu_seconds, interference, reading
 from bench.measured import Measured, Slice, quantile_us
 from bench.noise import judge
+from bench.quota import held
 from bench.sample import Sample
 from bench.scenarios.handoff import is_settled
 from bench.scenarios.plan import Plan
@@ -39,8 +48,16 @@ NAME = "join"
 P99_GOAL = Goal(2)
 P999_GOAL = Goal(4)
 NODES = 3
+NODE_SHARE = 0.2
+"""Of a core, for a node's whole process: four leave more than half of two cores for loaders,
+coordinators and etcd."""
 DATA_BYTES = 2 << 30
 LOAD_PART = 0.7
+PILOT_STEP = 0.8
+"""Of the pilot before, until one is kept up with."""
+KEEPS_UP_US = 20_000
+"""Half of all requests are answered in less: where load is more than is served, latencies grow
+with the length of the run, to seconds."""
 WRITES_PART = 0.1
 VALUE_BYTES = 1024
 _MAXMEMORY = "3GiB"
@@ -85,23 +102,23 @@ def measure(plan: Plan) -> list[Finding]:
     with (
         TemporaryDirectory(prefix="shoal-join-") as folder,
         Cluster(shape, Loopback(), Path(folder)) as cluster,
+        ExitStack() as holds,
     ):
         cluster.chronicle.until(is_settled, "everything at rest", _SETTLED_SECONDS_MAX)
         servers = _servers(cluster)
         plan.say(f"join: {keys:,} keys of {VALUE_BYTES} bytes")
         run(servers[0], _fill(keys))
-        most = [
-            it.per_second
-            for it in _looked(servers, [_reads(keys, 0, turn) for turn in range(NODES)])
-        ]
-        loads = [_reads(keys, LOAD_PART * each, turn) for turn, each in enumerate(most)]
-        loads.append(_writes(keys, LOAD_PART * WRITES_PART * sum(most)))
+        for server in servers:
+            holds.enter_context(held(server.pid, NODE_SHARE))
         doors = [*servers, servers[0]]
+        most = _saturating(plan, servers, doors, keys)
+        loads = _paced(keys, most, LOAD_PART)
         first, own_first = reading(), _own_seconds(cluster)
-        plan.say(f"join: {sum(most):,.0f} reads a second saturate it")
         for _ in range(1 if plan.is_quick else _CALM_LOOKS):
             before.add(_looked(doors, loads))
-        cluster.add_node("node-4").start()
+        joining = cluster.add_node("node-4")
+        joining.start()
+        holds.enter_context(held(joining.pid, NODE_SHARE))
         began = time.monotonic()
         settled_seconds = 0.0
         while not settled_seconds:
@@ -116,8 +133,9 @@ def measure(plan: Plan) -> list[Finding]:
         share = len(cluster.primaries("node-4"))
     rows = (before.row("before"), meanwhile.row("while it joins"), after.row("after"))
     notes = (
+        f"each node is held to {NODE_SHARE:.0%} of a core",
         f"{keys:,} keys, {data_bytes / (1 << 30):.2f} GiB of values; "
-        f"{LOAD_PART:.0%} of {sum(most):,.0f} reads a second",
+        f"{LOAD_PART:.0%} of {sum(most):,.0f} reads a second and {WRITES_PART:.0%} as many writes",
         f"node-4 had {share} of 256 partitions, and all copies, {settled_seconds:.0f} s after its "
         f"start, to the {_LOOK_SECONDS:.0f} s of a look",
         f"{meanwhile.operations:,} operations while it joined: no error, no miss, no wrong value",
@@ -151,6 +169,27 @@ def _finding(
         notes=notes,
         needs_quiet=True,
     )
+
+
+def _saturating(
+    plan: Plan, servers: Sequence[Server], doors: Sequence[Server], keys: int
+) -> list[float]:
+    """Reads a second at each node, with their writes, that the cluster just keeps up with."""
+    unpaced = _looked(servers, [_reads(keys, 0, turn) for turn in range(NODES)])
+    most = [it.per_second for it in unpaced]
+    while True:
+        pilot = Period()
+        pilot.add(_looked(doors, _paced(keys, most, 1)))
+        p50_us = quantile_us(pilot.slices, 0.5)
+        plan.say(f"join: {sum(most):,.0f} reads a second: p50 {p50_us:,} us")
+        if p50_us <= KEEPS_UP_US:
+            return most
+        most = [PILOT_STEP * each for each in most]
+
+
+def _paced(keys: int, most: Sequence[float], part: float) -> list[Load]:
+    reads = [_reads(keys, part * each, turn) for turn, each in enumerate(most)]
+    return [*reads, _writes(keys, part * WRITES_PART * sum(most))]
 
 
 def _has_its_share(cluster: Cluster) -> bool:
