@@ -258,6 +258,8 @@ impl Basics {
             fill: Some(Fill {
                 lease_ms: 5_000,
                 wait_ms: 5_000,
+                // Fields to come break nobody who writes so.
+                ..Fill::default()
             }),
             ..self.to_get("viral")
         };
@@ -319,6 +321,7 @@ impl Basics {
                 fill: Some(Fill {
                     lease_ms: 60_000,
                     wait_ms: 0,
+                    ..Fill::default()
                 }),
                 ..GetRequest::default()
             };
