@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -65,6 +67,31 @@ def test_the_help_lists_every_command_and_every_exit_code() -> None:
         assert name in answer.output
         assert lazy.short_help in answer.output
     assert "3    no node of the cluster could be reached" in answer.output
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """All that do something, by what is typed to call them."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS_BY_NAME = dict(commands(shoal))
+SHOW_THEMSELVES = {"up", "demo flash-sale", "demo failover", "access token", "completion"}
+"""What they print is no answer: the first has --json, demos leave a report as JSON."""
+
+
+@pytest.mark.parametrize("name", sorted({*COMMANDS_BY_NAME} - SHOW_THEMSELVES))
+def test_every_command_that_answers_answers_people_and_programs(name: str) -> None:
+    found = [it for it in COMMANDS_BY_NAME[name].params if it.name == "output"]
+    assert [(it.opts, it.type.choices) for it in found if isinstance(it.type, click.Choice)] == [
+        (["-o", "--output"], ("table", "json"))
+    ]
 
 
 def test_version() -> None:

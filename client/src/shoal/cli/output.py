@@ -10,29 +10,24 @@ import base64
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 JSON = "json"
 TABLE = "table"
-TEXT = "text"
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def output_option(default: str) -> Callable[[Command], Command]:
-    """``-o``: the default, or JSON."""
-    return click.option(
-        "-o",
-        "--output",
-        type=click.Choice([default, JSON]),
-        default=default,
-        show_default=True,
-        help="How to print the answer.",
-    )
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice([TABLE, JSON]),
+    default=TABLE,
+    show_default=True,
+    help="How to print the answer: for people, or one object for programs.",
+)
+"""The same words for every command, also where the answer to people is a line or a value."""
 
 
 def print_json(answer: Mapping[str, Any]) -> None:

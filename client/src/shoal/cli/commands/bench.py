@@ -54,7 +54,7 @@ _FILLED_AT_ONCE = 500
 )
 @click.option("--seed", type=int, help="What keys are drawn from; it is told.")
 @url_option
-@output_option(TABLE)
+@output_option
 @click.pass_context
 def bench(
     ctx: click.Context,

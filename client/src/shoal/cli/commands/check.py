@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_option
-from shoal.cli.output import JSON, TEXT, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 
 if TYPE_CHECKING:
     from shoal.v1 import admin_pb2
@@ -37,7 +37,7 @@ alarms are metrics of the coordinator that leads.
 @click.command(help=HELP, short_help="Tell whether something is to be done; for monitoring, too.")
 @click.option("--all", "show_all", is_flag=True, help="Also alarms that are not raised.")
 @coordinator_option
-@output_option(TEXT)
+@output_option
 @click.pass_context
 def check(ctx: click.Context, show_all: bool, coordinator: str, output: str) -> None:  # noqa: FBT001
     from shoal.v1 import admin_pb2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_option
-from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 from shoal.cli.sizes import size_bytes
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def config() -> None:
 
 @config.command(short_help="Show the configuration that stands.")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def get(coordinator: str, output: str) -> None:
     """Show the configuration that stands."""
     from shoal.v1 import admin_pb2
@@ -44,7 +44,7 @@ def get(coordinator: str, output: str) -> None:
 @click.argument("name", type=click.Choice([*CHOICES, "snapshot-rate"]))
 @click.argument("value")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def set_(name: str, value: str, coordinator: str, output: str) -> None:
     """Change NAME to VALUE while the cluster runs. Every node follows within moments.
 

@@ -6,14 +6,14 @@ import click
 
 from shoal.cli.connection import connected, url_option
 from shoal.cli.consistency import ack_option
-from shoal.cli.output import JSON, TEXT, bytes_of_argument, output_option, print_json
+from shoal.cli.output import JSON, bytes_of_argument, output_option, print_json
 
 
 @click.command("del", short_help="Remove keys.")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @ack_option("in-sync")
 @url_option
-@output_option(TEXT)
+@output_option
 def delete(keys: tuple[str, ...], ack: str | None, url: str, output: str) -> None:
     """Remove each KEY, and print how many of them were there.
 

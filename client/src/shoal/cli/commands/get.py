@@ -11,7 +11,6 @@ from shoal.cli.consistency import at_least_option, read_option
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.output import (
     JSON,
-    TEXT,
     bytes_fields,
     bytes_of_argument,
     milliseconds,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 @read_option
 @at_least_option
 @url_option
-@output_option(TEXT)
+@output_option
 @click.pass_context
 def get(
     ctx: click.Context,

@@ -6,13 +6,13 @@ import click
 
 from shoal.cli.coordinator import coordinator_option
 from shoal.cli.introspection import introspections, key_text, print_rows
-from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 
 
 @click.command(short_help="Show the keys that are used most.")
 @click.option("--count", type=click.IntRange(1), default=20, show_default=True, help="How many.")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def hotkeys(count: int, coordinator: str, output: str) -> None:
     """Show the keys that are used most, over all nodes.
 

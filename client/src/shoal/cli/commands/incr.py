@@ -8,7 +8,6 @@ from shoal.cli.connection import connected, url_option
 from shoal.cli.consistency import ack_option
 from shoal.cli.output import (
     JSON,
-    TEXT,
     bytes_fields,
     bytes_of_argument,
     output_option,
@@ -24,7 +23,7 @@ from shoal.cli.ttl import ttl_option
 @ttl_option("Of a key that this creates, such as 10m.")
 @ack_option("in-sync")
 @url_option
-@output_option(TEXT)
+@output_option
 def incr(
     key: str,
     delta: int,

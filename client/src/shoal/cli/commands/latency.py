@@ -6,12 +6,12 @@ import click
 
 from shoal.cli.coordinator import coordinator_option
 from shoal.cli.introspection import duration_text, introspections, print_rows
-from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 
 
 @click.command(short_help="Show how long requests took.")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def latency(coordinator: str, output: str) -> None:
     """Show how long requests took in each node since it started, by method.
 

@@ -10,7 +10,7 @@ from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_opt
 from shoal.cli.draining import wait_until_drained
 from shoal.cli.introspection import print_rows
 from shoal.cli.members import member_fields, node_fields
-from shoal.cli.output import JSON, TABLE, TEXT, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 
 if TYPE_CHECKING:
     from shoal.v1 import registry_pb2
@@ -33,7 +33,7 @@ def node() -> None:
 
 @node.command("list", short_help="Show the nodes and what they have.")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def list_(coordinator: str, output: str) -> None:
     """Show the nodes and what they have.
 
@@ -72,7 +72,7 @@ def list_(coordinator: str, output: str) -> None:
 @node.command(short_help="Let a node take its share that waits, or had left.")
 @click.argument("node_id", metavar="NODE")
 @coordinator_option
-@output_option(TEXT)
+@output_option
 def add(node_id: str, coordinator: str, output: str) -> None:
     """Let NODE take its share: one that waits to be added, or that had left.
 
@@ -99,7 +99,7 @@ def add(node_id: str, coordinator: str, output: str) -> None:
 )
 @click.option("--cancel", is_flag=True, help="Take it back: the node takes its share again.")
 @coordinator_option
-@output_option(TEXT)
+@output_option
 def drain(
     node_id: str,
     wait: bool,  # noqa: FBT001
@@ -135,7 +135,7 @@ def drain(
     "only copies of partitions are given up with it.",
 )
 @coordinator_option
-@output_option(TEXT)
+@output_option
 def remove(node_id: str, force: bool, coordinator: str, output: str) -> None:  # noqa: FBT001
     """Have NODE count as gone for good: nobody waits for what it had.
 
@@ -153,7 +153,7 @@ def remove(node_id: str, force: bool, coordinator: str, output: str) -> None:  #
 @click.argument("node_id", metavar="NODE")
 @click.argument("weight")
 @coordinator_option
-@output_option(TEXT)
+@output_option
 def weight(node_id: str, weight: str, coordinator: str, output: str) -> None:
     """Give NODE a share in proportion to WEIGHT, from 0 to 100000; 100 is usual.
 

@@ -9,7 +9,7 @@ import click
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_option
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.introspection import print_rows
-from shoal.cli.output import JSON, TABLE, TEXT, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 from shoal.cli.rebalancing import (
     minute_of_day,
     minute_text,
@@ -36,7 +36,7 @@ def rebalance() -> None:
 
 @rebalance.command(short_help="Show what moves, what is left, and for how long.")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def status(coordinator: str, output: str) -> None:
     """Show what moves, what is left, and for how long.
 
@@ -64,7 +64,7 @@ def status(coordinator: str, output: str) -> None:
 @rebalance.command(short_help="Show what the last rebalances came to.")
 @click.argument("number", type=int, required=False)
 @coordinator_option
-@output_option(TABLE)
+@output_option
 @click.pass_context
 def report(ctx: click.Context, number: int | None, coordinator: str, output: str) -> None:
     """Show what the last rebalances came to, or everything of the one of that NUMBER.
@@ -104,7 +104,7 @@ def report(ctx: click.Context, number: int | None, coordinator: str, output: str
 
 @rebalance.command(short_help="Begin no move; those under way end.")
 @coordinator_option
-@output_option(TEXT)
+@output_option
 def pause(coordinator: str, output: str) -> None:
     """Begin no move until `shoal rebalance resume`; those under way end."""
     _steer(coordinator, output, "PAUSED", "the rebalance is paused")
@@ -112,7 +112,7 @@ def pause(coordinator: str, output: str) -> None:
 
 @rebalance.command(short_help="Go on after a pause, or after it was cancelled.")
 @coordinator_option
-@output_option(TEXT)
+@output_option
 def resume(coordinator: str, output: str) -> None:
     """Go on after a pause, or after it was cancelled."""
     _steer(coordinator, output, "RUNNING", "partitions move again")
@@ -120,7 +120,7 @@ def resume(coordinator: str, output: str) -> None:
 
 @rebalance.command(short_help="Begin no move, and take back those under way.")
 @coordinator_option
-@output_option(TEXT)
+@output_option
 def cancel(coordinator: str, output: str) -> None:
     """Begin no move, and take back those under way whose copy is not complete.
 
@@ -157,7 +157,7 @@ def cancel(coordinator: str, output: str) -> None:
     "--snapshot-rate", metavar="SIZE", help="Bytes a second that each node sends; none: no bound."
 )
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def policy(
     window: str | None,
     abort_on_lost_node: str | None,

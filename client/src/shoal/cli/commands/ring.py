@@ -11,7 +11,6 @@ from shoal.cli.introspection import print_rows
 from shoal.cli.members import state_text
 from shoal.cli.output import (
     JSON,
-    TABLE,
     bytes_fields,
     bytes_of_argument,
     output_option,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="Any coordinator of the cluster.",
 )
-@output_option(TABLE)
+@output_option
 @click.pass_context
 def ring(ctx: click.Context, coordinator: str | None, output: str) -> None:
     """Show who holds how many partitions, beside what its weight says."""
@@ -109,7 +108,7 @@ def _state(node: admin_pb2.NodeStatus) -> str:
 @ring.command(short_help="Show where a key belongs, who has it, and why.")
 @click.argument("key")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def explain(key: str, coordinator: str, output: str) -> None:
     """Show where KEY belongs and who has it, and why these differ if they do.
 

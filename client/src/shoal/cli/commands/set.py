@@ -12,7 +12,6 @@ from shoal.cli.exit_codes import ExitCode
 from shoal.cli.failure import CommandFailed
 from shoal.cli.output import (
     JSON,
-    TEXT,
     bytes_fields,
     bytes_of_argument,
     output_option,
@@ -33,7 +32,7 @@ VALUE_BYTES_MAX = 64 * 1024 * 1024
 @click.option("--if-present", is_flag=True, help="Only when the key is there.")
 @ack_option("primary; in-sync with a condition")
 @url_option
-@output_option(TEXT)
+@output_option
 @click.pass_context
 def set_(
     ctx: click.Context,

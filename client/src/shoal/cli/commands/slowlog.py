@@ -8,7 +8,7 @@ import click
 
 from shoal.cli.coordinator import coordinator_option
 from shoal.cli.introspection import duration_text, introspections, key_text, print_rows
-from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 
 _MILLISECONDS = 1000
 
@@ -16,7 +16,7 @@ _MILLISECONDS = 1000
 @click.command(short_help="Show the last requests that took long.")
 @click.option("--count", type=click.IntRange(1), default=20, show_default=True, help="How many.")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def slowlog(count: int, coordinator: str, output: str) -> None:
     """Show the last requests that took as long as a node's --slow-request, newest first."""
     nodes = introspections(coordinator)

@@ -9,7 +9,7 @@ import click
 
 from shoal.cli.connection import connected, url_option
 from shoal.cli.exit_codes import ExitCode
-from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 from shoal.cli.ownership import Ownership
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ RANGES_SHOWN_MAX = 8
 
 @click.command(short_help="Show nodes, partitions, and what is not served.")
 @url_option
-@output_option(TABLE)
+@output_option
 @click.pass_context
 def status(ctx: click.Context, url: str, output: str) -> None:
     """Show the live nodes, what each of them serves, and what nobody does.

@@ -14,7 +14,7 @@ import click
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_option
 from shoal.cli.figures import Reading, figures
 from shoal.cli.introspection import rows_table
-from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.output import JSON, output_option, print_json
 from shoal.cli.top import Line, Seen, lines
 from shoal.cli.trust import http_context
 
@@ -42,7 +42,7 @@ _HEADINGS = ("node", "state", "primary", "replica", "ops/s", "hits", "entries", 
 )
 @click.option("--count", type=click.IntRange(1), help="End after so many looks; else at Ctrl-C.")
 @coordinator_option
-@output_option(TABLE)
+@output_option
 def top(every: float, count: int | None, coordinator: str, output: str) -> None:
     """Watch operations, hits, memory and partitions of every node, the busiest first.
 

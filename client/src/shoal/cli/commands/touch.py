@@ -9,7 +9,6 @@ from shoal.cli.consistency import ack_option
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.output import (
     JSON,
-    TEXT,
     bytes_fields,
     bytes_of_argument,
     output_option,
@@ -24,7 +23,7 @@ from shoal.cli.ttl import ttl_option
 @click.option("--forever", is_flag=True, help="The key no longer expires.")
 @ack_option("primary")
 @url_option
-@output_option(TEXT)
+@output_option
 @click.pass_context
 def touch(
     ctx: click.Context,
