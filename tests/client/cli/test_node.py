@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from admin_process import AdminInThread
 from cluster_views import CONFIG, live, member, record, view
 from shoal.cli.app import shoal
-from shoal.cli.draining import is_empty, progress
+from shoal.cli.draining import sight
 from shoal_coordinator.registry.records import MemberState
 
 
@@ -100,11 +100,13 @@ def test_a_drain_is_waited_for(admin: AdminInThread) -> None:
     assert states(admin)["a"] == "draining"
 
 
-def test_progress_counts_what_is_there_and_what_is_wanted_there() -> None:
+def test_a_node_has_what_is_there_and_what_is_wanted_there() -> None:
     told = {"id": "a", "primary_partitions": 0, "in_sync_partitions": 0, "wanted_partitions": 3}
-    assert not is_empty(told)
-    assert progress(told) == "node a still has 3 partitions, 0 of them as their primary"
-    assert is_empty({**told, "wanted_partitions": 0})
+    seen = sight(told)
+    assert not seen.is_over
+    assert seen.sentence == "node a still has 3 partitions, 0 of them as their primary"
+    assert sight({**told, "wanted_partitions": 0}).is_over
+    assert not sight({**told, "wanted_partitions": 0, "primary_partitions": 1}).is_over
 
 
 def test_whether_nodes_join_by_themselves_is_shown_and_changed(admin: AdminInThread) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shoal.cli.app import shoal
-from shoal.cli.rebalancing import minute_of_day, minute_text
+from shoal.cli.rebalancing import minute_of_day, minute_text, sight, status_fields
 from shoal.v1 import admin_pb2, admin_pb2_grpc, registry_pb2
 
 REPORT = registry_pb2.RebalanceReport(
@@ -111,16 +111,43 @@ def test_reports_are_listed_and_shown(served: tuple[Admin, str]) -> None:
     listed = run(served, "report")
     assert listed.exit_code == 0, listed.output
     assert "done" in listed.stdout
-    told = json.loads(run(served, "report", "7").stdout)
+    told = json.loads(run(served, "report", "7", "-o", "json").stdout)
     assert told == json.loads(run(served, "report", "-o", "json").stdout)["reports"][0]
     assert told["seconds"] == 2.5
     assert told["worst_p99"] == {"node": "a", "method": "Get", "at_most_ms": 2.097152}
     assert told["moves"] == [
         {"partition": 4, "kind": "copy", "source": "a", "target": "b", "took_ms": 90}
     ]
+    rows = [line.split() for line in run(served, "report", "7").stdout.splitlines()]
+    for row in (["outcome", "done"], ["worst_p99", "a,", "Get,", "2.097152"], ["moves:"]):
+        assert row in rows
+    assert ["4", "copy", "a", "b", "90"] in rows
     missing = run(served, "report", "8")
     assert missing.exit_code == 1
     assert "no report of a rebalance 8" in missing.stderr
+
+
+def test_it_is_waited_for(served: tuple[Admin, str]) -> None:
+    admin, _ = served
+    late = run(served, "wait", "--timeout", "0.1")
+    assert late.exit_code == 1
+    assert late.stderr.startswith("moving: 5 copies and 2 hand-overs left\n")
+    assert "after 0.1 s; moving: 5 copies and 2 hand-overs left" in late.stderr
+    assert late.stdout == ""
+    admin.told = admin_pb2.GetRebalanceResponse(state=admin_pb2.REBALANCE_STATE_IDLE)
+    over = run(served, "wait")
+    assert (over.exit_code, over.stdout) == (0, "everything is where it is wanted\n")
+    as_json = run(served, "wait", "-o", "json")
+    assert json.loads(as_json.stdout)["state"] == "idle"
+
+
+@pytest.mark.parametrize("state", ["UNSPECIFIED", "WAITING", "PAUSED", "CANCELLED", "MOVING"])
+def test_only_a_cluster_that_is_said_to_be_idle_is_done(state: str) -> None:
+    """Without a leader nobody counts what is left."""
+    told = admin_pb2.GetRebalanceResponse(
+        state=admin_pb2.RebalanceState.Value(f"REBALANCE_STATE_{state}")
+    )
+    assert not sight(status_fields(told)).is_over
 
 
 @pytest.mark.parametrize(

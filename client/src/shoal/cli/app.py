@@ -22,7 +22,7 @@ COMMANDS = {
     ),
     "rebalance": LazyCommand(
         "shoal.cli.commands.rebalance:rebalance",
-        "Show what moves and how far it is; pause, resume, cancel.",
+        "Show what moves and how far it is; wait, pause, resume, cancel.",
     ),
     "check": LazyCommand(
         "shoal.cli.commands.check:check",

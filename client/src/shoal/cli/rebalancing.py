@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from shoal.cli.waiting import Sight
+
 if TYPE_CHECKING:
     from shoal.v1 import admin_pb2, registry_pb2
 
@@ -74,6 +76,19 @@ def status_fields(answer: admin_pb2.GetRebalanceResponse) -> dict[str, Any]:
         ],
         "policy": policy_fields(answer.policy, answer.snapshot_bytes_per_second),
     }
+
+
+def sight(fields: Mapping[str, Any]) -> Sight:
+    """Of what ``status_fields`` returned: over once everything is where it is wanted."""
+    copies, hand_overs = fields["copies_left"], fields["hand_overs_left"]
+    is_over = fields["state"] == "idle" and not (copies or hand_overs)
+    why = f", {fields['why']}" if fields["why"] else ""
+    sentence = (
+        "everything is where it is wanted"
+        if is_over
+        else f"{fields['state']}{why}: {copies} copies and {hand_overs} hand-overs left"
+    )
+    return Sight(sentence, copies + hand_overs, is_over)
 
 
 def status_lines(fields: Mapping[str, Any]) -> Iterator[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +11,7 @@ from shoal.cli.connection import connected, url_option
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.introspection import print_rows
 from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.progress import telling
 from shoal.cli.sizes import size_bytes
 
 if TYPE_CHECKING:
@@ -88,38 +87,20 @@ def bench(
         prefix=_PREFIX,
         seed=random.SystemRandom().randrange(1 << 32) if seed is None else seed,
     )
-    with connected(url) as client, _progress(is_shown=output == TABLE) as step:
+    with connected(url) as client, telling(may_draw=output == TABLE) as tell:
         value = bytes(shape.value_bytes)
         for first in range(0, keys, _FILLED_AT_ONCE):
             numbers = range(first, min(first + _FILLED_AT_ONCE, keys))
             client.set_many({f"{_PREFIX}{number}": value for number in numbers}, ttl=shape.ttl)
-            step("storing keys", (first + len(numbers)) / keys)
+            tell("storing keys", (first + len(numbers)) / keys)
         done = run(
-            client, shape, ShoalError, lambda elapsed: step("calling", elapsed / shape.seconds)
+            client, shape, ShoalError, lambda elapsed: tell("calling", elapsed / shape.seconds)
         )
     if output == JSON:
         print_json(_as_json(shape, done))
     else:
         _print(shape, done)
     ctx.exit(ExitCode.NOT_THERE if done.errors else ExitCode.DONE)
-
-
-@contextmanager
-def _progress(*, is_shown: bool) -> Iterator[Callable[[str, float], None]]:
-    """A bar on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(
-        console=console, transient=True, disable=not (is_shown and console.is_terminal)
-    ) as bar:
-        task = bar.add_task("", total=1.0)
-
-        def step(what: str, part: float) -> None:
-            bar.update(task, description=what, completed=min(part, 1.0))
-
-        yield step
 
 
 def _kinds(done: Did) -> tuple[tuple[str, LatencyHistogram], ...]:
@@ -144,6 +125,10 @@ def _as_json(shape: Shape, done: Did) -> dict[str, Any]:
 
 
 def _print(shape: Shape, done: Did) -> None:
+    from rich.console import Console
+
+    # Of rich, since click colours also where $NO_COLOR asks for none.
+    console = Console(highlight=False, soft_wrap=True)
     rows = (
         (
             name,
@@ -158,4 +143,4 @@ def _print(shape: Shape, done: Did) -> None:
     hit_part = done.hits / done.reads.total if done.reads.total else 0.0
     click.echo(f"{hit_part:.1%} hits; {shape.callers} callers, seed {shape.seed}")
     for reason, count in done.errors.most_common():
-        click.secho(f"{count:,} calls failed: {reason}", fg="red")
+        console.print(f"{count:,} calls failed: {reason}", style="red", markup=False)

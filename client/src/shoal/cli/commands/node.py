@@ -10,7 +10,8 @@ from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_opt
 from shoal.cli.draining import wait_until_drained
 from shoal.cli.introspection import print_rows
 from shoal.cli.members import member_fields, node_fields
-from shoal.cli.output import JSON, output_option, print_json
+from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.progress import say_on_stderr, telling
 
 if TYPE_CHECKING:
     from shoal.v1 import registry_pb2
@@ -122,7 +123,8 @@ def drain(
         request = admin_pb2.DrainNodeRequest(node=node_id, cancel=cancel)
         answer = admin.DrainNode(request, timeout=TIMEOUT_SECONDS)
     if wait:
-        wait_until_drained(coordinator, node_id, timeout_seconds)
+        with telling(say_on_stderr, may_draw=output == TABLE) as tell:
+            wait_until_drained(coordinator, node_id, timeout_seconds, tell)
     _print(answer.member, output, changed=answer.changed)
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shoal.cli.coordinator import TIMEOUT_SECONDS, administered, coordinator_option
 from shoal.cli.exit_codes import ExitCode
+from shoal.cli.failure import CommandRefused
 from shoal.cli.introspection import print_rows
-from shoal.cli.output import JSON, output_option, print_json
+from shoal.cli.output import JSON, TABLE, output_option, print_json
+from shoal.cli.progress import say_on_stderr, telling
 from shoal.cli.rebalancing import (
     minute_of_day,
     minute_text,
     policy_fields,
     report_fields,
+    sight,
     status_fields,
     status_lines,
 )
 from shoal.cli.sizes import size_bytes
+from shoal.cli.waiting import Sight, wait_until_over
 
 if TYPE_CHECKING:
     from shoal.v1 import admin_pb2
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 _MINUTES_A_DAY = 24 * 60
 
 
-@click.group(short_help="Show what moves and how far it is; pause, resume, cancel.")
+@click.group(short_help="Show what moves and how far it is; wait, pause, resume, cancel.")
 def rebalance() -> None:
     """Show what moves and how far it is, and steer it.
 
@@ -77,7 +82,7 @@ def report(ctx: click.Context, number: int | None, coordinator: str, output: str
         if found is None:
             click.echo(f"there is no report of a rebalance {number}", err=True)
             ctx.exit(ExitCode.NOT_THERE)
-        print_json(found)
+        _print_report(found, output)
         return
     if output == JSON:
         print_json({"reports": reports})
@@ -100,6 +105,63 @@ def report(ctx: click.Context, number: int | None, coordinator: str, output: str
         ),
         texts=3,
     )
+
+
+def _print_report(report: Mapping[str, Any], output: str) -> None:
+    if output == JSON:
+        print_json(report)
+        return
+    lists = {name: it for name, it in report.items() if isinstance(it, list)}
+    for name, value in report.items():
+        if name not in lists:
+            text = "unknown" if value is None else value
+            if isinstance(value, dict):
+                text = ", ".join(map(str, value.values()))
+            click.echo(f"{name:<14}  {text}")
+    for name, rows in lists.items():
+        if rows:
+            click.echo(f"\n{name}:")
+            headings = [heading.replace("_", " ") for heading in rows[0]]
+            print_rows(headings, ([*row.values()] for row in rows), texts=1)
+
+
+@rebalance.command(short_help="Wait until everything is where it is wanted.")
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    help="Seconds to wait at most; the exit code is 1 when they are over.",
+)
+@coordinator_option
+@output_option
+def wait(timeout_seconds: float, coordinator: str, output: str) -> None:
+    """Wait until everything is where it is wanted, and show how far it is.
+
+    It also waits for what is paused, or held up by a node that is down: stderr says so. A
+    node that was started this instant is not known yet: `shoal node list` shows it first.
+    """
+
+    fields: dict[str, Any] = {}
+
+    def look() -> Sight:
+        nonlocal fields
+        fields = status_fields(_asked(coordinator))
+        return sight(fields)
+
+    with telling(say_on_stderr, may_draw=output == TABLE) as tell:
+        seen = wait_until_over(look, timeout_seconds, tell)
+    if seen is None or not seen.is_over:
+        last = "" if seen is None else f"; {seen.sentence}"
+        raise CommandRefused(
+            f"not everything is where it is wanted after {timeout_seconds:g} s{last}\n"
+            "`shoal rebalance wait` waits further, `shoal rebalance status` tells what moves"
+        )
+    if output == JSON:
+        print_json(fields)
+        return
+    click.echo("everything is where it is wanted")
 
 
 @rebalance.command(short_help="Begin no move; those under way end.")
