@@ -30,6 +30,10 @@ def supervised() -> Iterator[Supervised]:
         yield running
 
 
+def no_bar(_sentence: str, _part: float) -> None:
+    """Nobody watches."""
+
+
 def launcher(
     supervised: Supervised,
     programs: Programs,
@@ -38,7 +42,7 @@ def launcher(
     timeout_seconds: float = 30,
 ) -> Launcher:
     ports = free_ports(random.Random()) if free is None else free
-    return Launcher(OPTIONS, programs, supervised, ports, timeout_seconds, said.append)
+    return Launcher(OPTIONS, programs, supervised, ports, timeout_seconds, said.append, no_bar)
 
 
 def test_a_process_that_ends_is_named_with_its_last_words(

@@ -6,7 +6,7 @@ import pytest
 
 from shoal.cli.ownership import Ownership, PartitionOwners
 from shoal.cli.up.plan import ClusterPlan
-from shoal.cli.up.readiness import Lost, Observation, Ready, Waiting, assess
+from shoal.cli.up.readiness import Lost, Observation, Ready, Waiting, assess, part_ready
 from shoal.cli.up.supervised import Ended, ProcessState, Running
 
 NODES = frozenset({"node-1", "node-2", "node-3"})
@@ -69,3 +69,19 @@ def test_what_is_missing_is_said(
     verdict = waiting(three_nodes, Observation(running(three_nodes), NODES, ownership))
     assert reason in verdict.reason
     assert suspect in verdict.suspects
+
+
+@pytest.mark.parametrize(
+    ("serving", "ownership", "part"),
+    [
+        (frozenset(), None, 0.0),
+        (NODES, None, 0.5),
+        (NODES, Ownership(0, NODES, {}), 0.5),
+        (NODES, Ownership(4, NODES, {0: PartitionOwners("node-1")}), 0.625),
+        (NODES, OWNED, 1.0),
+    ],
+)
+def test_half_of_being_ready_are_nodes_and_half_partitions(
+    three_nodes: ClusterPlan, serving: frozenset[str], ownership: Ownership | None, part: float
+) -> None:
+    assert part_ready(three_nodes, Observation(running(three_nodes), serving, ownership)) == part

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
-import selectors
 import signal
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +16,7 @@ import pytest
 
 from local_cluster import LocalCluster
 from shoal.cli.up.probes import NodeProbe, http_text
+from terminal import Terminal
 
 pytestmark = [
     pytest.mark.cluster,
@@ -147,37 +143,6 @@ def test_etcd_that_is_named_and_does_not_run_is_refused_in_a_sentence(tmp_path: 
     assert refused.stdout == ""
 
 
-class Terminal:
-    """A terminal of its own, in which a command runs in the foreground."""
-
-    def __init__(self, *command: str | Path) -> None:
-        self.side, other = pty.openpty()
-        self.process = subprocess.Popen(
-            command,
-            stdin=other,
-            stdout=other,
-            stderr=other,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "170", "LINES": "50"},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
-        )
-        os.close(other)
-        self.text = ""
-
-    def read_until(self, pattern: str, within_seconds: float) -> None:
-        deadline = time.monotonic() + within_seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.side, selectors.EVENT_READ)
-            while not re.search(pattern, self.text, re.DOTALL):
-                assert selector.select(deadline - time.monotonic()), self.text
-                self.text += os.read(self.side, 65_536).decode(errors="replace")
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.side)
-
-
 def test_in_a_terminal_there_is_a_table_until_ctrl_c(
     eventually: Eventually, is_gone: Callable[[int], bool]
 ) -> None:
@@ -186,6 +151,7 @@ def test_in_a_terminal_there_is_a_table_until_ctrl_c(
         terminal.read_until(r"lease.*node-1.*serving.*node-2.*serving.*are served", 60)
         assert "export SHOAL_URL=shoal://127.0.0.1:" in terminal.text
         assert "grpcurl -plaintext" in terminal.text
+        assert re.search(r"starting the cluster.*━.*100%", terminal.text, re.DOTALL)
         pids = [int(pid) for pid in re.findall(r"node-\d .*\d s +(\d+)\s", terminal.text)]
         assert len(set(pids)) == 2
         os.write(terminal.side, b"\x03")

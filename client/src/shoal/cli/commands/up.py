@@ -14,6 +14,7 @@ import click
 
 from shoal.cli.exit_codes import ExitCode
 from shoal.cli.failure import CommandFailed
+from shoal.cli.progress import say_on_stderr, telling
 from shoal.cli.up.directory import logs_of
 from shoal.cli.up.plan import UNCLEAN, BadOptions, ClusterPlan, Programs, UpOptions
 from shoal.cli.up.ports import free_ports
@@ -150,9 +151,9 @@ def _run(options: UpOptions, timeout_seconds: float, *, is_json: bool) -> ExitCo
     with Interrupts() as interrupts:
         try:
             etcd = find(os.environ)
-            _say(f"etcd {etcd.version} {etcd.origin}: {etcd.path}")
+            say_on_stderr(f"etcd {etcd.version} {etcd.origin}: {etcd.path}")
             if etcd.warning:
-                _say(f"warning: {etcd.warning}")
+                say_on_stderr(f"warning: {etcd.warning}")
             with Supervised(options.data_dir, interrupts) as supervised:
                 _serve(options, Programs.beside(etcd.path), supervised, timeout_seconds, is_json)
         except Interrupted as interrupted:
@@ -173,14 +174,17 @@ def _serve(
     from shoal.cli.up.interrupts import Interrupted
     from shoal.cli.up.launcher import Launcher
 
-    _say(f"logs in {logs_of(supervised.directory)}")
+    say_on_stderr(f"logs in {logs_of(supervised.directory)}")
     free = free_ports(random.SystemRandom())
-    launcher = Launcher(options, programs, supervised, free, timeout_seconds, _say)
     try:
-        cluster = launcher.bring_up()
+        with telling(may_draw=not is_json) as tell:
+            launcher = Launcher(
+                options, programs, supervised, free, timeout_seconds, say_on_stderr, tell
+            )
+            cluster = launcher.bring_up()
         _show(cluster, supervised, is_json=is_json)
     except Interrupted as interrupted:
-        _say(f"{interrupted}; stopping the cluster")
+        say_on_stderr(f"{interrupted}; stopping the cluster")
         raise
 
 
@@ -195,7 +199,7 @@ def _show(cluster: ClusterPlan, supervised: Supervised, *, is_json: bool) -> NoR
     with Watcher(cluster) as watcher:
         if is_json:
             click.echo(cluster.ready_line(supervised.pids))
-            show_lines(watcher, supervised, _say)
+            show_lines(watcher, supervised, say_on_stderr)
         click.echo(f"\n{hints(cluster, shoal_command(), sys.executable)}\n\nCtrl-C stops it all.\n")
         console = Console()
         if console.is_terminal:
@@ -213,8 +217,3 @@ def shoal_command() -> str:
         if beside.exists()
         else f"{shlex.quote(sys.executable)} -m shoal.cli"
     )
-
-
-def _say(sentence: str) -> None:
-    """Progress and errors; stdout is for what was asked for."""
-    click.echo(sentence, err=True)

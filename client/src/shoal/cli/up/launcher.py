@@ -10,18 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from shoal.cli.progress import Tell
 from shoal.cli.up import probes
 from shoal.cli.up.directory import last_lines, log_of
 from shoal.cli.up.failures import StartFailed
 from shoal.cli.up.plan import ETCD, ClusterPlan, Ports, Programs, UpOptions, plan
 from shoal.cli.up.ports import is_free
-from shoal.cli.up.readiness import Lost, Observation, Ready, Waiting, assess, lost_process
+from shoal.cli.up.readiness import (
+    Lost,
+    Observation,
+    Ready,
+    Waiting,
+    assess,
+    lost_process,
+    part_ready,
+)
 from shoal.cli.up.supervised import Supervised
 from shoal.cli.up.watcher import Watcher
 
 POLL_SECONDS = 0.1
 PORT_ATTEMPTS_MAX = 5
 LOG_LINES = 15
+_STARTING = "starting the cluster"
 
 Say = Callable[[str], None]
 
@@ -45,7 +55,8 @@ class Suspicion:
 class Launcher:
     """Starts the processes of one cluster, drawing new ports where one was lost.
 
-    ``free`` yields free ports; ``say`` takes progress, in sentences.
+    ``free`` yields free ports; ``say`` takes what happens, in sentences, and ``tell`` how far
+    it is.
     """
 
     def __init__(
@@ -56,6 +67,7 @@ class Launcher:
         free: Iterator[int],
         timeout_seconds: float,
         say: Say,
+        tell: Tell,
     ) -> None:
         self._options = options
         self._programs = programs
@@ -63,6 +75,7 @@ class Launcher:
         self._timeout_seconds = timeout_seconds
         self._deadline = monotonic() + timeout_seconds
         self._say = say
+        self._tell = tell
         self._free = free
         self._ports = Ports.draw(options, self._free)
         self._attempts = 1
@@ -89,6 +102,7 @@ class Launcher:
 
     def _start_etcd(self) -> None:
         self._say(f"starting {ETCD}")
+        self._tell(_STARTING, 0.0)
         cluster = self._plan()
         self._supervised.start(cluster.etcd.spec)
         while not probes.etcd_is_healthy(cluster.etcd.url, timeout_seconds=1.0):
@@ -103,6 +117,7 @@ class Launcher:
             told: tuple[str, ...] = ()
             while True:
                 seen = watcher.observe(self._supervised.states)
+                self._tell(_STARTING, part_ready(cluster, seen))
                 match assess(cluster, seen):
                     case Ready():
                         self._say_what_was_kept(seen)

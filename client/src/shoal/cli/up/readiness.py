@@ -69,3 +69,11 @@ def assess(plan: ClusterPlan, seen: Observation) -> Ready | Waiting | Lost:
             (*coordinators, *(node.id for node in plan.nodes)),
         )
     return Ready()
+
+
+def part_ready(plan: ClusterPlan, seen: Observation) -> float:
+    """From 0 to 1: half of it are nodes that serve, half partitions that are served."""
+    served = 0.0
+    if seen.ownership is not None and seen.ownership.partition_count > 0:
+        served = 1.0 - len(seen.ownership.unserved) / seen.ownership.partition_count
+    return (len(seen.serving) / len(plan.nodes) + served) / 2
