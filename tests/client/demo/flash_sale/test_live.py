@@ -43,3 +43,31 @@ def test_the_panel_shows_figures_and_events() -> None:
     panel.close()
     for shown in ("2,431", "91.2%", "214", "sale starts", "12 of 60 s"):
         assert shown in output.getvalue()
+
+
+def test_the_panel_has_a_bar_as_long_as_the_part_that_is_over() -> None:
+    def filled(elapsed_seconds: float) -> int:
+        output = io.StringIO()
+        console = Console(file=output, force_terminal=True, no_color=True, width=100)
+        panel = LivePanel(console, Settings(mode=Mode.NAIVE, seconds=60))
+        panel.second(replace(SECOND, elapsed_seconds=elapsed_seconds))
+        panel.close()
+        return output.getvalue().count("━")
+
+    begun, half, whole = filled(0.0), filled(30.0), filled(61.0)
+    assert begun == 0
+    assert whole > 20
+    assert whole / 2 - 1 <= half <= whole / 2 + 1
+
+
+def test_what_lasts_has_a_bar_until_the_next_step() -> None:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, no_color=True, width=100)
+    panel = LivePanel(console, Settings(mode=Mode.NAIVE))
+    panel.step("Filling ...")
+    panel.step("Filled")
+    panel.close()
+    filling, _, filled = output.getvalue().rpartition("Filled")
+    assert "Filling ... ━━━" in filling
+    assert "━" not in filled
+    assert output.getvalue().endswith("\n")

@@ -53,7 +53,8 @@ def command(*, calm: float, lanes: int, pause: float, lease_ttl: int, out: Path)
     its partitions over. At the end every acknowledged write is read back. Leaves
     failover.json and failover.svg.
     """
-    from shoal.demo.failover.run import run
+    from shoal.cli.progress import telling
+    from shoal.demo.failover.run import SENTENCES, run
     from shoal.demo.failover.settings import Settings, SettingsRefused
     from shoal.demo.failures import DemoFailed
 
@@ -62,7 +63,16 @@ def command(*, calm: float, lanes: int, pause: float, lease_ttl: int, out: Path)
             calm_seconds=calm, lanes=lanes, pause_ms=pause, lease_ttl_seconds=lease_ttl
         )
         out.mkdir(parents=True, exist_ok=True)
-        report = run(settings, click.echo)
+        with telling() as tell:
+            told = 0
+
+            def say(sentence: str) -> None:
+                nonlocal told
+                click.echo(sentence)
+                tell(sentence.strip(" -."), told / SENTENCES)
+                told += 1
+
+            report = run(settings, say)
     except SettingsRefused as refusal:
         raise click.UsageError(str(refusal)) from refusal
     except DemoFailed as failure:

@@ -20,6 +20,8 @@ from shoal.demo.failures import ClusterFailed
 from shoal.demo.interruption import ignore_signals, stopped_by_signals
 
 Say = Callable[[str], None]
+SENTENCES = 8
+"""That are said in a run in which everything goes well: how far it is."""
 _COPIES_SECONDS_MAX = 30.0
 
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 from typing import Protocol
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from shoal.demo.events import Event
 from shoal.demo.flash_sale.ledger import Second
 from shoal.demo.flash_sale.settings import Settings
 
+_GOES_ON = "..."
+_BAR_CHARACTERS = 58
+"""As wide as the figures above it."""
+
 
 class Display(Protocol):
     def step(self, sentence: str) -> None:
-        """Before and after the load: what is being done."""
+        """Before and after the load: what is being done; what lasts ends with three dots."""
         ...
 
     def event(self, event: Event) -> None: ...
@@ -58,30 +64,51 @@ class Lines:
 
 
 class LivePanel:
-    """For people: one panel that is drawn over itself, with the events under the figures."""
+    """For people: one panel that is drawn over itself, with the events under the figures.
+
+    Before and after it a bar moves beside the step that is being done, for nobody knows how long.
+    """
 
     def __init__(self, console: Console, settings: Settings) -> None:
         self._console = console
         self._settings = settings
         self._events: list[str] = []
         self._live: Live | None = None
+        self._step: Progress | None = None
 
     def step(self, sentence: str) -> None:
-        self._console.print(sentence, highlight=False)
+        self._end_step()
+        if not sentence.endswith(_GOES_ON):
+            self._console.print(sentence, highlight=False)
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        self._step = Progress(*columns, console=self._console)
+        self._step.add_task(sentence, total=None)
+        self._step.start()
 
     def event(self, event: Event) -> None:
         self._events.append(event.label)
 
     def second(self, second: Second) -> None:
+        self._end_step()
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
         self._live.update(self._panel(second), refresh=True)
 
     def close(self) -> None:
+        self._end_step()
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _end_step(self) -> None:
+        """Leave its sentence, and the time that it took."""
+        if self._step is not None:
+            for task in self._step.task_ids:
+                self._step.update(task, total=1.0, completed=1.0)
+            self._step.stop()
+            self._step = None
 
     def _panel(self, second: Second) -> Panel:
         grid = Table.grid(padding=(0, 3))
@@ -109,7 +136,9 @@ class LivePanel:
             f"flash sale, {self._settings.mode}: "
             f"{second.elapsed_seconds:.0f} of {self._settings.seconds:.0f} s"
         )
-        return Panel.fit(grid, title=title, subtitle=", ".join(self._events) or None)
+        whole = self._settings.seconds
+        bar = ProgressBar(whole, min(second.elapsed_seconds, whole), width=_BAR_CHARACTERS)
+        return Panel.fit(Group(grid, bar), title=title, subtitle=", ".join(self._events) or None)
 
 
 def display_for(settings: Settings) -> Display:
