@@ -75,17 +75,26 @@ MUTANTS = (
         SERVER,
         "nobody_is_inside_a_frozen_partition",
         "node/server/src/ownership.rs",
-        "let before = place.state.fetch_add(1, Ordering::SeqCst);",
-        "let before = place.state.load(Ordering::SeqCst);\n"
-        "        place.state.fetch_add(1, Ordering::SeqCst);",
+        """        inside.fetch_add(1, Ordering::SeqCst);
+        let state = place.state.load(Ordering::SeqCst);""",
+        """        let state = place.state.load(Ordering::SeqCst);
+        inside.fetch_add(1, Ordering::SeqCst);""",
     ),
     Mutant(
         "freezing does not wait for who is inside",
         SERVER,
         "nobody_is_inside_a_frozen_partition",
         "node/server/src/ownership.rs",
-        "while place.state.load(Ordering::SeqCst) & INSIDE != 0 {",
-        "while place.state.load(Ordering::SeqCst) & INSIDE > 5 {",
+        "while inside.of(partition).load(Ordering::SeqCst) != 0 {",
+        "while inside.of(partition).load(Ordering::SeqCst) > 5 {",
+    ),
+    Mutant(
+        "freezing waits for its own thread's requests alone",
+        SERVER,
+        "nobody_is_inside_a_frozen_partition",
+        "node/server/src/ownership.rs",
+        "for inside in &self.inside {",
+        "for inside in [self.own_inside()] {",
     ),
     Mutant(
         "a guard forgets its epoch",

@@ -53,6 +53,7 @@ mod settings;
 pub mod slot;
 mod switch;
 mod sync;
+mod thread_number;
 mod tls;
 pub mod topology;
 mod transport;

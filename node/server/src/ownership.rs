@@ -1,8 +1,12 @@
 //! Which partitions this node serves as primary, whether they are frozen, and which it
 //! follows.
 //!
-//! One word of state a partition: open, frozen, followed, and how many requests are
-//! between their evaluation and their answer. Requests enter and leave without a lock.
+//! One word of state a partition: open, frozen, followed. Beside it, how many requests are
+//! between their evaluation and their answer, counted by each thread for itself: requests
+//! enter and leave without a lock, and two threads that read one partition write to no line
+//! of memory that both use. Whoever enters counts itself first and looks at the state then;
+//! whoever freezes changes the state first and looks at all counts then. So one of the two
+//! sees the other.
 //!
 //! Invariants:
 //! - After `freeze` has returned, and until `thaw`, nobody is inside.
@@ -19,7 +23,8 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::sync::{AtomicU64, pause};
+use crate::sync::{AtomicU32, AtomicU64, pause};
+use crate::thread_number::{copy_count, thread_number};
 
 const OPEN: u64 = 1 << 63;
 const FROZEN: u64 = 1 << 62;
@@ -27,7 +32,6 @@ const FROZEN: u64 = 1 << 62;
 const FOLLOWED: u64 = 1 << 61;
 /// Frozen, and perhaps handed over by now. Never beside `FOLLOWED`.
 const SEALED: u64 = 1 << 60;
-const INSIDE: u64 = SEALED - 1;
 
 /// What a partition is to this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +69,30 @@ struct Place {
 #[derive(Debug)]
 pub(crate) struct Ownership {
     places: Box<[Place]>,
+    /// Who is inside, by thread. A power of two of them; where there are more threads, some
+    /// share one.
+    inside: Box<[Inside]>,
 }
+
+/// How many requests are inside each partition, as one thread counts them.
+#[derive(Debug)]
+struct Inside {
+    lines: Box<[Line]>,
+}
+
+const COUNTS_PER_LINE: usize = 16;
+
+/// A line of memory, whole: no other thread's counts lie in it.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Line([AtomicU32; COUNTS_PER_LINE]);
 
 /// A request that is inside a partition: it is evaluated and answered, then
 /// dropped. The partition is not frozen meanwhile.
 #[derive(Debug)]
 pub(crate) struct Guard<'a> {
     place: &'a Place,
+    inside: &'a AtomicU32,
     epoch: u64,
     /// Makes the guard `!Send`.
     _stays_on_its_thread: PhantomData<*const ()>,
@@ -83,6 +104,9 @@ impl Ownership {
     pub(crate) fn new(partition_count: u32) -> Ownership {
         Ownership {
             places: (0..partition_count).map(|_| Place::default()).collect(),
+            inside: (0..copy_count())
+                .map(|_| Inside::new(partition_count))
+                .collect(),
         }
     }
 
@@ -90,19 +114,22 @@ impl Ownership {
     #[must_use]
     pub(crate) fn enter(&self, partition: u32) -> Option<Guard<'_>> {
         let place = self.place(partition);
-        let before = place.state.fetch_add(1, Ordering::SeqCst);
+        let inside = self.own_inside().of(partition);
+        inside.fetch_add(1, Ordering::SeqCst);
+        let state = place.state.load(Ordering::SeqCst);
         let guard = Guard {
             place,
+            inside,
             epoch: place.epoch.load(Ordering::SeqCst),
             _stays_on_its_thread: PhantomData,
         };
-        (before & (OPEN | FROZEN) == OPEN).then_some(guard)
+        (state & (OPEN | FROZEN) == OPEN).then_some(guard)
     }
 
     /// What the partition is now.
     #[must_use]
     pub(crate) fn state(&self, partition: u32) -> State {
-        match self.place(partition).state.load(Ordering::SeqCst) & !INSIDE {
+        match self.place(partition).state.load(Ordering::SeqCst) {
             OPEN => State::Open,
             FOLLOWED => State::Followed,
             state if state & OPEN != 0 => State::Frozen,
@@ -161,8 +188,7 @@ impl Ownership {
     /// went; whoever is inside finds out before answering.
     pub(crate) fn follow(&self, partition: u32) {
         let place = self.place(partition);
-        place.state.fetch_and(INSIDE, Ordering::SeqCst);
-        place.state.fetch_or(FOLLOWED, Ordering::SeqCst);
+        place.state.store(FOLLOWED, Ordering::SeqCst);
         place.changed.notify_waiters();
     }
 
@@ -189,8 +215,11 @@ impl Ownership {
                 Err(now) => state = now,
             }
         }
-        while place.state.load(Ordering::SeqCst) & INSIDE != 0 {
-            pause();
+        // One thread after the other: whom it lets in from now on sees the freeze.
+        for inside in &self.inside {
+            while inside.of(partition).load(Ordering::SeqCst) != 0 {
+                pause();
+            }
         }
         Ok(())
     }
@@ -217,13 +246,34 @@ impl Ownership {
     /// whoever is inside finds out before answering. Returns whether it was served.
     pub(crate) fn close(&self, partition: u32) -> bool {
         let place = self.place(partition);
-        let before = place.state.fetch_and(INSIDE, Ordering::SeqCst);
+        let before = place.state.swap(0, Ordering::SeqCst);
         place.changed.notify_waiters();
         before & OPEN != 0
     }
 
     fn place(&self, partition: u32) -> &Place {
         &self.places[partition as usize]
+    }
+
+    /// This thread's.
+    #[inline]
+    fn own_inside(&self) -> &Inside {
+        &self.inside[thread_number() & (self.inside.len() - 1)]
+    }
+}
+
+impl Inside {
+    fn new(partition_count: u32) -> Inside {
+        let lines = (partition_count as usize).div_ceil(COUNTS_PER_LINE);
+        Inside {
+            lines: (0..lines).map(|_| Line::default()).collect(),
+        }
+    }
+
+    #[inline]
+    fn of(&self, partition: u32) -> &AtomicU32 {
+        let partition = partition as usize;
+        &self.lines[partition / COUNTS_PER_LINE].0[partition % COUNTS_PER_LINE]
     }
 }
 
@@ -244,7 +294,7 @@ impl Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.place.state.fetch_sub(1, Ordering::SeqCst);
+        self.inside.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -16,9 +16,9 @@ pub(crate) use explored::{ArcSwap, Mutex, pause};
 pub(crate) use real::{ArcSwap, Mutex, pause};
 
 #[cfg(explored)]
-pub(crate) use shuttle::sync::atomic::{AtomicU64, AtomicUsize};
+pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 #[cfg(not(explored))]
-pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize};
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 
 #[cfg(not(explored))]
 mod real {

@@ -6,14 +6,13 @@
 //!
 //! Memory: 47 KiB a stripe, fixed when the node is made.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::histogram::{Distribution, Histogram};
 use super::kind::{Operation, Outcome};
 use crate::service::Method;
+use crate::thread_number::{copy_count, thread_number};
 
-const STRIPES_MAX: usize = 32;
 const METHODS: usize = Method::ALL.len();
 const OUTCOMES: usize = Outcome::ALL.len();
 const OPERATIONS: usize = Operation::ALL.len() * OUTCOMES;
@@ -44,10 +43,8 @@ impl Stripe {
 
 impl Default for Stripes {
     fn default() -> Stripes {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = threads.next_power_of_two().min(STRIPES_MAX);
         Stripes {
-            stripes: (0..count).map(|_| Stripe::new()).collect(),
+            stripes: (0..copy_count()).map(|_| Stripe::new()).collect(),
         }
     }
 }
@@ -98,20 +95,4 @@ impl Stripes {
         let counts = self.stripes.iter().map(counter);
         counts.map(|count| count.load(Relaxed)).sum()
     }
-}
-
-/// Threads that count are numbered as they come.
-#[inline]
-fn thread_number() -> usize {
-    const NOT_YET: usize = usize::MAX;
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: Cell<usize> = const { Cell::new(NOT_YET) };
-    }
-    NUMBER.with(|number| {
-        if number.get() == NOT_YET {
-            number.set(NEXT.fetch_add(1, Relaxed));
-        }
-        number.get()
-    })
 }
