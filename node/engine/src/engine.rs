@@ -184,10 +184,10 @@ impl Engine {
 
     /// Where the first of the entries lies that the key's may be among, to fetch it ahead
     /// of a read: a hint and nothing else, which may be wrong or null, and stale at once.
-    /// Does not wait for that memory.
+    /// Does not wait for that memory, nor for whoever is in the partition.
     pub fn whereabouts(&self, partition: u32, hash: KeyHash) -> *const u8 {
-        let state = self.place(partition).state.lock();
-        let open = state.open.as_ref();
+        let state = self.place(partition).state.try_lock();
+        let open = state.as_ref().and_then(|state| state.open.as_ref());
         let first = open.and_then(|open| open.index.first(&open.heap, hash.0));
         first.map_or(std::ptr::null(), <[u8]>::as_ptr)
     }
@@ -200,8 +200,8 @@ impl Engine {
         hash: KeyHash,
         key: &[u8],
     ) -> (*const u8, usize) {
-        let state = self.place(partition).state.lock();
-        let open = state.open.as_ref();
+        let state = self.place(partition).state.try_lock();
+        let open = state.as_ref().and_then(|state| state.open.as_ref());
         let next = open.and_then(|open| open.index.first_or_next(&open.heap, hash.0, key));
         next.map_or((std::ptr::null(), 0), |(entry, bytes)| {
             (entry.as_ptr(), bytes)

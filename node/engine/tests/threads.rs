@@ -145,3 +145,24 @@ fn no_increment_is_lost() {
         );
     }
 }
+
+/// A read that is under way holds the lock: whoever fetches ahead for another one goes on.
+#[test]
+fn fetching_ahead_does_not_wait_for_who_is_in_the_partition() {
+    const NOW: Now = Now(1000);
+    let engine = engine(Eviction::S3Fifo, 1 << 20);
+    let write = Write {
+        value: b"v",
+        ..Write::default()
+    };
+    engine.set(0, b"k", write, NOW).unwrap();
+    let hash = engine.hash(b"k");
+    let look = || {
+        (
+            engine.whereabouts(0, hash).is_null(),
+            engine.whereabouts_next(0, hash, b"k").0.is_null(),
+        )
+    };
+    assert_eq!(look(), (false, false));
+    assert_eq!(engine.get(0, b"k", NOW, |_| look()), Ok(Some((true, true))));
+}

@@ -28,6 +28,9 @@ use crate::service::resolve::{Commits, Deferred, Place, resolve};
 use crate::service::wire::Frame;
 use crate::visit::Visit;
 
+/// Room that is made at once for the answers to come, at most.
+const ROOM_BYTES_MAX: usize = 128 * 1024;
+
 /// How the response holds its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -40,6 +43,8 @@ pub(super) enum Kind {
 pub(super) struct Batch {
     node: Arc<Node>,
     kind: Kind,
+    /// That it will answer.
+    operations: usize,
     /// The caller's: its own bytes, what stands before the answers, then the answers
     /// written so far.
     out: BytesMut,
@@ -72,6 +77,7 @@ impl Batch {
         Batch {
             node: node.clone(),
             kind,
+            operations,
             start: out.len(),
             prefix: 0,
             out,
@@ -107,6 +113,7 @@ impl Batch {
         let partition = partition.unwrap_or_else(|| self.node.partition_of(asked.key()));
         debug_assert_eq!(partition, self.node.partition_of(asked.key()));
         visit.begin(self.answers.len());
+        self.make_room();
         match self.attempt(visit, may, &asked, partition) {
             Ok(commit) => {
                 let place = self.place();
@@ -131,6 +138,22 @@ impl Batch {
         }
         if visit.is_full() {
             self.leave(visit);
+        }
+    }
+
+    /// For the answers to come, if they are as long as those before: a value is written
+    /// under its partition's lock, and others would wait while its buffer grows.
+    fn make_room(&mut self) {
+        let answers = self.answers.len();
+        let Some(mean_bytes) = (self.len() - self.prefix).checked_div(answers) else {
+            return;
+        };
+        // Twice the mean: most are not longer.
+        let wanted_bytes = (2 * mean_bytes).min(ROOM_BYTES_MAX);
+        if self.out.capacity() - self.out.len() < wanted_bytes {
+            let left = self.operations.saturating_sub(answers);
+            let all_bytes = left.saturating_mul(mean_bytes).min(ROOM_BYTES_MAX);
+            self.out.reserve(wanted_bytes.max(all_bytes));
         }
     }
 
