@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import os
+import select
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -217,6 +218,34 @@ def test_a_follower_comes_to_have_everything_and_serves_nothing(nodes: list[Node
     assert b.set(KEYS[0], b"x") == "MOVED"
     assert a.set(KEYS[11], b"later") is None
     caught_up(a, b)
+
+
+def rings(node: Node, within_seconds: float = 0.0) -> bool:
+    """Whether its bell rings; heard, it is silent again."""
+    bell = node.plane.replication_bell()
+    deadline = time.monotonic() + within_seconds
+    while not select.select([bell], [], [], 0.01)[0]:
+        node.move_on()
+        if time.monotonic() >= deadline:
+            return False
+    os.read(bell, 4096)
+    return True
+
+
+def test_the_bell_rings_for_news_once_until_they_are_asked_for(nodes: list[Node]) -> None:
+    a, b, c = led_by_a(nodes)
+    assert rings(a), "for what was before"
+    asked = a.plane.replication_news()
+    assert not rings(a)
+    follow(b, a)
+    assert rings(a, within_seconds=20)
+    caught_up(a, b)
+    assert not rings(a), "it was not asked for since"
+    assert a.plane.replication_news() > asked
+    assert a.plane.take_replication_changed() == [P]
+    assert a.plane.take_replication_changed() == []
+    follow(c, a)
+    assert rings(a, within_seconds=20)
 
 
 def test_a_promoted_copy_has_the_data(nodes: list[Node]) -> None:

@@ -192,6 +192,19 @@ MUTANTS = (
         "            served.waiters.take_all(&mut Vec::new());\n",
     ),
     Mutant(
+        "news are counted before the bell is set",
+        REPLICATION,
+        "who_waits_for_news_hears_of_all_of_it",
+        "node/replication/src/hub/news.rs",
+        """        self.news.has_rung.swap(false, AcqRel);
+        self.news.count.load(Acquire)
+""",
+        """        let count = self.news.count.load(Acquire);
+        self.news.has_rung.swap(false, AcqRel);
+        count
+""",
+    ),
+    Mutant(
         "a delete leaves the fill token good",
         ENGINE,
         "a_delete_voids_the_token_and_the_next_in_line_loads",

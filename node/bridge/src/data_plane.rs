@@ -192,6 +192,14 @@ impl DataPlane {
         self.plane.replication_news()
     }
 
+    fn take_replication_changed(&self) -> Vec<u32> {
+        self.plane.take_replication_changed()
+    }
+
+    fn replication_bell(&self) -> PyResult<i32> {
+        Ok(self.plane.replication_bell()?)
+    }
+
     fn set_min_in_sync(&self, copies: u32) -> PyResult<()> {
         if copies == 0 {
             return Err(value_error("min_in_sync is 0: take at least one copy"));

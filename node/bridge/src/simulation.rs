@@ -171,10 +171,8 @@ impl SimulatedCopies {
         let mut told = it.hub.status(&it.engine, Now(now_ms));
         for copy in &mut told {
             if copy.role != Role::Primary {
-                copy.epoch = it
-                    .leaders
-                    .get(&copy.partition)
-                    .map_or(copy.epoch, |it| it.1);
+                let leader = it.leaders.get(&copy.partition);
+                copy.epoch = leader.map_or(copy.epoch, |it| it.1);
             }
         }
         replication::told(py, &told)
@@ -182,6 +180,10 @@ impl SimulatedCopies {
 
     fn news(&self) -> u64 {
         self.lock().hub.news()
+    }
+
+    fn take_changed(&self) -> Vec<u32> {
+        self.lock().hub.take_changed().into_iter().collect()
     }
 
     fn tend(&self, now_ms: u64) {
@@ -199,8 +201,7 @@ impl SimulatedCopies {
     }
 
     fn copy_id(&self, partition: u32) -> Option<String> {
-        let id = self.lock().hub.copy_id(partition)?;
-        Some((*id).into())
+        self.lock().hub.copy_id(partition).map(|id| (*id).into())
     }
 
     /// (epoch, seq) of the last operation applied.

@@ -323,7 +323,7 @@ impl Sink {
                 Tally::add(&self.hub.tally.applied_bytes, batch.data.len());
                 if applied.was_restored {
                     // From now on it could be promoted.
-                    self.hub.tell_news();
+                    self.hub.tell_news(partition);
                 }
                 let Some(followed) = self.followed.get_mut(&partition) else {
                     return;

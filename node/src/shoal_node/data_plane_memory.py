@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shoal.v1 import topology_pb2 as pb
+from shoal_node.bell_memory import Bell
 from shoal_node.copy_memory import Known, MemoryCopy, Operation
 from shoal_node.data_plane import DataPlaneSettings, DataPlaneTls
 from shoal_node.network_memory import MemoryNetwork
@@ -40,7 +41,7 @@ class MemoryDataPlane:
         self._is_started = False
         self._eviction = settings.eviction
         self._min_in_sync = 1
-        self._news = 0
+        self._news = Bell()
 
     # What a client would see.
 
@@ -115,7 +116,7 @@ class MemoryDataPlane:
         if epoch == 0:
             raise ValueError(f"partition {partition} cannot be open at epoch 0")
         self._copies[partition] = MemoryCopy(epoch, copy_id, "primary", required=())
-        self._news += 1
+        self._news.tell(partition)
 
     def follow_partition(
         self, partition: int, primary: str, address: str, epoch: int, copy_id: str
@@ -132,7 +133,7 @@ class MemoryDataPlane:
         elif (copy.primary, copy.address, copy.epoch) == (primary, address, epoch):
             return
         copy.primary, copy.address, copy.epoch, copy.unacked = primary, address, epoch, True
-        self._news += 1
+        self._news.tell(partition)
 
     def promote_partition(self, partition: int, epoch: int) -> None:
         self._check(partition)
@@ -142,7 +143,7 @@ class MemoryDataPlane:
         if epoch <= copy.position_epoch or epoch < copy.epoch:
             raise ValueError(f"partition {partition} has had epoch {copy.epoch}, not {epoch}")
         copy.become("primary", epoch, self._clock_ns())
-        self._news += 1
+        self._news.tell(partition)
 
     def require_copies(
         self, partition: int, copies: Sequence[tuple[str, str]], in_sync_count: int
@@ -184,7 +185,13 @@ class MemoryDataPlane:
         ]
 
     def replication_news(self) -> int:
-        return self._news
+        return self._news.read()
+
+    def take_replication_changed(self) -> list[int]:
+        return self._news.take_changed()
+
+    def replication_bell(self) -> int:
+        return self._news.heard_at()
 
     def set_min_in_sync(self, copies: int) -> None:
         self._min_in_sync = copies
@@ -203,7 +210,7 @@ class MemoryDataPlane:
     def close_partition(self, partition: int) -> None:
         self._check(partition)
         if self._copies.pop(partition, None) is not None:
-            self._news += 1
+            self._news.tell(partition)
 
     def set_ready(self, ready: bool) -> None:  # noqa: FBT001
         self.is_ready = ready
@@ -268,19 +275,21 @@ class MemoryDataPlane:
             theirs.copy_id = self.network.draw(theirs.copy_id)
             theirs.log.clear()
             theirs.role, theirs.unacked = "restoring", False
-            sink._news += 1
+            sink._news.tell(partition)
             return True
-        moved = self._acknowledge(mine, name, theirs)
+        moved = self._acknowledge(partition, mine, name, theirs)
         more = mine.log[theirs.seq : theirs.seq + operations]
         if more or theirs.role == "restoring":
             theirs.log += more
             theirs.unacked = True
             if theirs.role == "restoring" and theirs.seq == mine.seq:
                 theirs.role = "follower"
-                sink._news += 1
+                sink._news.tell(partition)
         return moved or bool(more)
 
-    def _acknowledge(self, mine: MemoryCopy, name: tuple[str, str], theirs: MemoryCopy) -> bool:
+    def _acknowledge(
+        self, partition: int, mine: MemoryCopy, name: tuple[str, str], theirs: MemoryCopy
+    ) -> bool:
         if theirs.role == "restoring":
             return False
         known = mine.followers.get(name)
@@ -292,7 +301,7 @@ class MemoryDataPlane:
         mine.followers[name] = Known(theirs.seq)
         theirs.unacked = False
         if known is None or not known.is_streaming or (was_behind and theirs.seq == mine.seq):
-            self._news += 1
+            self._news.tell(partition)
         return True
 
     def _followers(self, copy: MemoryCopy) -> tuple[Follower, ...]:

@@ -92,6 +92,23 @@ class DataPlanePort(Protocol):
         copy changes its role or its id. Cheap, any thread."""
         ...
 
+    def take_replication_changed(self) -> list[int]:
+        """The partitions in which there was news since they were last taken, in order.
+
+        Ask ``replication_news`` first: what it counted is among them. Any thread.
+        """
+        ...
+
+    def replication_bell(self) -> int:
+        """A descriptor that turns readable when ``replication_news`` rises.
+
+        Once, however often they rise, until they are asked for; and at first, for what was
+        before. Whoever hears it reads until it would block, what it reads says nothing, and
+        then asks. Open for as long as the data plane is there. Raises OSError where there
+        are no descriptors left.
+        """
+        ...
+
     def set_min_in_sync(self, copies: int) -> None:
         """Refuse IN_SYNC writes where fewer copies are in sync; 1 to begin with."""
         ...

@@ -176,6 +176,9 @@ class SimulatedPlane:
     def replication_news(self) -> int:
         return self.copies.news()
 
+    def take_replication_changed(self) -> list[int]:
+        return self.copies.take_changed()
+
     def set_min_in_sync(self, copies: int) -> None:
         self.copies.set_min_in_sync(copies)
 

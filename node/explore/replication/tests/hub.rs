@@ -172,6 +172,13 @@ impl Stream {
         }
     }
 
+    /// It breaks, and stands again, and the copy goes on.
+    fn break_once(&mut self) {
+        self.source = Source::new(self.primary.hub.clone(), "test");
+        self.sink.connected();
+        while self.step() {}
+    }
+
     /// Until it is over, and nothing is left to carry.
     fn run(mut self) {
         loop {
@@ -347,5 +354,30 @@ fn who_waits_is_told_that_the_partition_went() {
         let mut late = pin!(Hub::wait(&primary.hub, 0, EPOCH, 1));
         let told = block_on(poll_fn(|context| late.as_mut().poll(context)));
         assert_eq!(told, Err(Unmet::Gone));
+    });
+}
+
+/// News that come while the last are read are rung for.
+#[test]
+fn who_waits_for_news_hears_of_all_of_it() {
+    explore(|| {
+        let Pair {
+            primary,
+            mut stream,
+            ..
+        } = Pair::new();
+        let before = primary.hub.news();
+        stream.break_once();
+        let once = primary.hub.news();
+        // The stream ends with its thread: the copy leaves.
+        let last = once + (once - before) + 1;
+        let bell = Arc::new(Bell::default());
+        primary.hub.set_bell(Waker::from(bell.clone()));
+        let breaking = thread::spawn(move || stream.break_once());
+        while primary.hub.news() < last {
+            bell.wait();
+        }
+        breaking.join().unwrap();
+        assert_eq!(primary.hub.news(), last);
     });
 }

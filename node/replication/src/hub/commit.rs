@@ -162,7 +162,7 @@ impl Hub {
         place.recommit(served, &mut woken);
         drop(state);
         if is_news {
-            self.tell_news();
+            self.tell_news(partition);
         }
         wake_all(woken);
     }

@@ -32,6 +32,8 @@ impl Hub {
         state.copy_id = Some(copy_id.into());
         state.seen_epoch = 0;
         place.serve(&mut state, Served::new(epoch, Some(Vec::new()), 0));
+        drop(state);
+        self.tell_news(partition);
         Ok(())
     }
 
@@ -41,22 +43,27 @@ impl Hub {
         let place = self.place(partition);
         let mut woken = Vec::new();
         let mut state = place.state.lock();
-        match engine.role(partition) {
+        let is_news = match engine.role(partition) {
             None if engine.open_follower(partition).is_ok() => {
                 state.copy_id = Some(copy_id.into());
                 state.seen_epoch = 0;
                 // So that others can go on from it, should it be promoted.
                 let _ = engine.keep_log(partition, true);
+                true
             }
             Some(Role::Primary) => {
                 place.unserve(&mut state, &mut woken);
                 let _ = engine.demote(partition);
                 let _ = engine.keep_log(partition, true);
+                true
             }
-            None | Some(Role::Follower | Role::Restoring) => {}
-        }
+            None | Some(Role::Follower | Role::Restoring) => false,
+        };
         drop(state);
         wake_all(woken);
+        if is_news {
+            self.tell_news(partition);
+        }
     }
 
     /// A follower becomes primary, with what it has. Nothing is committed, and nothing
@@ -82,6 +89,8 @@ impl Hub {
             let _ = engine.keep_log(partition, true);
             place.serve(&mut state, Served::new(epoch, None, position.seq));
         }
+        drop(state);
+        self.tell_news(partition);
         Ok(position)
     }
 
@@ -95,7 +104,11 @@ impl Hub {
         state.seen_epoch = 0;
         drop(state);
         wake_all(woken);
-        engine.close(partition)
+        let was_open = engine.close(partition);
+        if was_open {
+            self.tell_news(partition);
+        }
+        was_open
     }
 
     /// The id of the copy here. A sink changes it before it discards.
@@ -130,7 +143,7 @@ impl Hub {
             state.copy_id = Some(draw(&old).into());
         }
         // Who decides by what the copy is called must not decide by its old name.
-        self.tell_news();
+        self.tell_news(partition);
         engine.discard(partition)
     }
 

@@ -75,14 +75,14 @@ impl Hub {
         let has_left = state.leave(stream, is_farewell);
         drop(state);
         if has_left {
-            self.tell_news();
+            self.tell_news(partition);
         }
     }
 
     /// The stream's copy follows no longer, but goes on being told.
     pub(crate) fn leave(&self, partition: u32, stream: u64) {
         if self.place(partition).state.lock().leave(stream, false) {
-            self.tell_news();
+            self.tell_news(partition);
         }
     }
 
@@ -139,7 +139,7 @@ impl Hub {
         if let Joined::Established(position) = joined {
             self.acknowledge(engine, partition, epoch, copy, position.seq, now);
         }
-        self.tell_news();
+        self.tell_news(partition);
         true
     }
 

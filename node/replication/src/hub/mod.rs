@@ -5,6 +5,7 @@
 //! - [`mod@commit`]: which copies are required, what they acknowledged, what that commits.
 //! - [`mod@wait`], [`mod@reserve`]: who waits for it, and which reads must.
 //! - [`mod@membership`]: streams come, follow and leave.
+//! - [`mod@news`]: that there is something to tell.
 //! - [`mod@status`]: what the agent, other nodes and metrics are told.
 //!
 //! Memory: 128 bytes and a lock a partition, open or not; the rest is bounded by
@@ -15,6 +16,7 @@ mod follower;
 mod lag;
 mod lifecycle;
 mod membership;
+mod news;
 mod pending;
 mod place;
 mod reserve;
@@ -29,6 +31,7 @@ use std::task::Waker;
 
 use crate::bounds::Bounds;
 use crate::bucket::Bucket;
+use crate::hub::news::News;
 use crate::hub::place::Place;
 use crate::stream::Stream;
 use crate::sync::{AtomicU32, AtomicU64, Mutex};
@@ -50,7 +53,7 @@ pub struct Hub {
     places: Box<[Place]>,
     bounds: Bounds,
     min_in_sync: AtomicU32,
-    news: AtomicU64,
+    news: News,
     behind_ms: AtomicU64,
     /// The next number of a stream or of somebody who waits.
     numbers: AtomicU64,
@@ -69,17 +72,12 @@ impl Hub {
             places,
             bounds,
             min_in_sync: AtomicU32::new(1),
-            news: AtomicU64::new(0),
+            news: News::default(),
             behind_ms: AtomicU64::new(BEHIND_MS),
             numbers: AtomicU64::new(1),
             bucket: Mutex::new(Bucket::default()),
             tally: Tally::default(),
         }
-    }
-
-    /// A counter that rises when a copy joins, leaves, catches up or falls behind.
-    pub fn news(&self) -> u64 {
-        self.news.load(Relaxed)
     }
 
     /// From which lag on it is news that a copy has fallen behind.
@@ -110,10 +108,6 @@ impl Hub {
 
     fn place(&self, partition: u32) -> &Place {
         &self.places[partition as usize]
-    }
-
-    pub(crate) fn tell_news(&self) {
-        self.news.fetch_add(1, Relaxed);
     }
 }
 

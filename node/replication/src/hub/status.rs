@@ -102,7 +102,7 @@ impl Hub {
             state.release_log(engine, partition, now);
             drop(state);
             if is_news {
-                self.tell_news();
+                self.tell_news(partition);
             }
         }
     }

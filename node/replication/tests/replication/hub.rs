@@ -233,6 +233,31 @@ fn joining_catching_up_falling_behind_and_leaving_are_news() {
 }
 
 #[test]
+fn the_bell_rings_once_for_the_news_since_they_were_read() {
+    let mut world = World::new(2);
+    world.open(0, 0, 1);
+    let hub = world.nodes[0].hub.clone();
+    let bell = Arc::new(Bell::default());
+    hub.set_bell(Waker::from(bell.clone()));
+    let rings = || bell.0.swap(0, Ordering::Relaxed);
+    assert_eq!(rings(), 1, "for what was before");
+    hub.news();
+    world.follow(1, 0, 0, 1);
+    world.settle();
+    assert_eq!(rings(), 1, "joined and caught up");
+    world.cut(1, 0);
+    assert_eq!(rings(), 0, "nobody has read it");
+    hub.news();
+    world.connect(1, 0);
+    world.settle();
+    assert_eq!(rings(), 1, "came again");
+    hub.news();
+    world.write(0, 0, "key", Some(b"1"));
+    world.settle();
+    assert_eq!(rings(), 0, "sequences go up without news");
+}
+
+#[test]
 fn a_log_that_nobody_needs_is_let_go() {
     let mut world = World::new(2);
     world.open(0, 0, 1);

@@ -7,20 +7,22 @@
 //! outbound   the primaries that this node follows
 //! peer       one of them: a task, its connection and its stream
 //! roles      what the agent says: open, follow, promote, drain, close
+//! bell       tells the agent that there is news
 //! ```
 //!
 //! Invariant: nothing is queued for a follower but one message, however slow it is.
 //!
 //! Non-goals: deciding who follows whom, and what a message means (the crate does).
 
+mod bell;
 mod following;
 mod outbound;
 mod peer;
 mod roles;
 mod service;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
@@ -32,6 +34,7 @@ use tokio::sync::Notify;
 
 use crate::clock::engine_now;
 use crate::node::Node;
+use crate::replication::bell::Bell;
 use crate::replication::outbound::Outbound;
 use crate::replication::service::ReplicationService;
 use crate::routing::Context;
@@ -58,6 +61,8 @@ pub(crate) struct Replication {
     /// Streams of followers.
     streams: sync::AtomicUsize,
     hurry: Hurry,
+    /// Once somebody listens.
+    bell: OnceLock<Arc<Bell>>,
 }
 
 /// Tells streams that gather that somebody waits for what they have.
@@ -78,6 +83,7 @@ impl Replication {
             applied: Notify::new(),
             streams: sync::AtomicUsize::new(0),
             hurry: Hurry::default(),
+            bell: OnceLock::new(),
         }
     }
 

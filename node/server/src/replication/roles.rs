@@ -5,6 +5,8 @@
 //! and the hub know of the role, and everybody is sent away before they forget it.
 
 use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use shoal_replication::{Copy, Hub, NotServed, PartitionStatus, Traffic};
 use crate::clock::engine_now;
 use crate::data_plane::{BadPartition, DataPlane};
 use crate::ownership::State;
+use crate::replication::bell::Bell;
 use crate::replication::outbound::leader;
 
 /// A copy that cannot be what was asked of it.
@@ -315,6 +318,30 @@ impl DataPlane {
     #[must_use]
     pub fn replication_news(&self) -> u64 {
         self.node.replication.hub.news()
+    }
+
+    /// Takes the partitions in which there was news since they were last taken.
+    #[must_use]
+    pub fn take_replication_changed(&self) -> Vec<u32> {
+        let hub = &self.node.replication.hub;
+        hub.take_changed().into_iter().collect()
+    }
+
+    /// Where is heard that news rise: a descriptor that turns readable, to be read until it
+    /// blocks. It does so once, and again after they were asked for. Open for as long as the
+    /// data plane is there.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn replication_bell(&self) -> io::Result<RawFd> {
+        let replication = &self.node.replication;
+        if let Some(bell) = replication.bell.get() {
+            return Ok(bell.heard_at());
+        }
+        let made = Bell::new()?;
+        let bell = replication.bell.get_or_init(|| made);
+        replication.hub.set_bell(bell.waker());
+        Ok(bell.heard_at())
     }
 
     /// Refuse `IN_SYNC` writes where fewer copies are in sync.
