@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -25,11 +26,15 @@ class Plane:
 
     told: list[PartitionReplication] = field(default_factory=lambda: [MINE])
     news: int = 1
+    changed: list[int] = field(default_factory=lambda: [P])
     reads: int = 0
 
-    def replication(self) -> list[PartitionReplication]:
+    def replication(self, partitions: Sequence[int] | None = None) -> list[PartitionReplication]:
         self.reads += 1
-        return self.told
+        return [it for it in self.told if partitions is None or it.partition in partitions]
+
+    def take_replication_changed(self) -> list[int]:
+        return self.changed
 
     def replication_news(self) -> int:
         return self.news
@@ -89,3 +94,24 @@ def test_a_decision_reads_it_only_if_it_is_new_or_expired() -> None:
     watch.expire()
     watch.refresh()
     assert plane.reads == 2
+
+
+def test_without_news_it_waits_for_the_next_look_or_for_who_joins() -> None:
+    _, local, watch = watched()
+    assert watch.wait_ms(0) == POLICY.replication_look_ms
+    assert watch.wait_ms(POLICY.replication_look_ms - 5) == 5
+    assert watch.wait_ms(POLICY.replication_look_ms + 5) == 1
+    local.joining[P] = Joining(copy("b"), 11, 0)
+    assert watch.wait_ms(0) == POLICY.replication_poll_ms
+
+
+def test_news_of_one_partition_reads_no_other() -> None:
+    plane, local, watch = watched()
+    other = replace(MINE, partition=1, epoch=7)
+    plane.news, plane.told, plane.changed = 2, [replace(MINE, followers=()), other], [1]
+    assert watch.look(1)
+    assert local.observed[P].followers == (B,), "nobody told that it is another"
+    assert local.observed[PartitionId(1)].epoch == 7
+    plane.news, plane.told = 3, [MINE]
+    assert watch.look(2)
+    assert PartitionId(1) not in local.observed, "it was closed"

@@ -19,11 +19,13 @@ class NothingWillHappen(Exception):
 
 
 class _VirtualSelector(selectors.SelectSelector):
-    """Waits by moving the loop's time."""
+    """Waits by moving the loop's time. What is readable was made so within the loop."""
 
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if ready := super().select(0):
+            return sorted(ready, key=lambda it: it[0].fd)
         if timeout is None:
             raise NothingWillHappen
         if timeout > 0:

@@ -4,7 +4,7 @@ Each turn takes the newest view, decides (``decide``), and carries the actions o
 in their order. What the data plane does is done at once (``actuator``); what goes
 to the registry runs as a task of its own, and its outcome wakes the next turn.
 Without news there are no turns, unless an action says when to look again. What the
-data plane tells of replication is news, too; it is asked for while there is any
+data plane tells of replication is news, too; it rings when there is any
 (``replication_watch``).
 
 A turn looks at what may need it (``attention``). What a new record asks of this node's
@@ -46,6 +46,7 @@ from shoal_node.actions import (
 from shoal_node.actuator import Actuator
 from shoal_node.agent_counts import AgentCounts
 from shoal_node.attention import Attention
+from shoal_node.bell import heard
 from shoal_node.data_plane_port import DataPlanePort
 from shoal_node.decide import at_once, decide, is_ready, standing
 from shoal_node.errors import ClusterChanged
@@ -65,6 +66,8 @@ _log = structlog.get_logger(__name__)
 _ROUTINE = (InstallTopology, LookAgain, RequireCopies)
 """Actions that are no news to whoever reads the log."""
 _NS_PER_MS = 1_000_000
+_REST_SECONDS = 0.002
+"""Between two looks at replication: what comes meanwhile is read together."""
 _READINESS_POLL_MS = 200
 """How often a node that is not ready looks whether its lease has been renewed."""
 
@@ -197,15 +200,19 @@ class Agent:
 
     async def _watch_replication(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(self._policy.replication_poll_ms / 1000)
-            began, read_ms = loop.time(), self._watch.looked_ms
-            if self._watch.look(self._now_ms()):
-                self._news.set()
-            if self._view is not None and read_ms != self._watch.looked_ms:
-                self._ports.counts.replica_lag_ms = replica_lag_ms(self._view, self.local)
-            # As turns do: with thousands of partitions it takes time to read them all.
-            await asyncio.sleep(loop.time() - began)
+        with heard(self._ports.data_plane.replication_bell()) as rung:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._watch.wait_ms(self._now_ms()) / 1000):
+                        await rung.wait()
+                rung.clear()
+                began, read_ms = loop.time(), self._watch.looked_ms
+                if self._watch.look(self._now_ms()):
+                    self._news.set()
+                if self._view is not None and read_ms != self._watch.looked_ms:
+                    self._ports.counts.replica_lag_ms = replica_lag_ms(self._view, self.local)
+                # As turns do: with thousands of partitions it takes time to read them all.
+                await asyncio.sleep(max(_REST_SECONDS, loop.time() - began))
 
     def _is_needed(self) -> bool:
         """Whether this node serves something, or holds a copy that others wait for."""

@@ -54,9 +54,9 @@ class Policy:
     drain_ms: int = 40
     """For how long a frozen partition waits for the copy that it is handed to."""
     replication_poll_ms: int = 20
-    """How often the data plane is asked whether there is news of replication."""
+    """How often all of it is read while a copy is about to join: each sequence counts then."""
     replication_look_ms: int = 250
-    """How often all of it is read although there was none: lags grow without news."""
+    """How often all of it is read although there was no news: lags grow without any."""
 
     def __post_init__(self) -> None:
         if self.promote_delay_ms <= 0 or self.follow_delay_ms <= 0 or self.retry_delay_ms <= 0:

@@ -1,9 +1,9 @@
 """Reads what the data plane tells of replication, when there is reason to.
 
-Asking whether there is news is cheap, and is done many times a second; reading all of
-it takes a while where there are thousands of partitions. It is read when there was
-news, while a copy is about to join, and now and then while anything is replicated: a
-lag grows without news. A turn reads what it looks at, and no more.
+The data plane rings when there is news (``bell``), and says in which partitions. These
+are read then, and that to which a copy is about to join. All of it is read now and then
+while anything is replicated, since a lag grows without news; with thousands of
+partitions that takes a while. A turn reads what it looks at, and no more.
 
 What was read counts as news to the agent only where it may decide otherwise by it:
 that sequences go up is none.
@@ -55,6 +55,12 @@ class ReplicationWatch:
         elif only:
             self._note(self._data_plane.replication(sorted(only)), only)
 
+    def wait_ms(self, now_ms: int) -> int:
+        """For how long there is no reason to look, unless the bell rings."""
+        if self._local.joining:
+            return self._policy.replication_poll_ms
+        return max(1, self._weighed_ms + self._policy.replication_look_ms - now_ms)
+
     def look(self, now_ms: int) -> bool:
         """Read it if there is reason to; return whether it says what matters."""
         local = self._local
@@ -62,11 +68,14 @@ class ReplicationWatch:
         is_due = now_ms - self._weighed_ms >= self._policy.replication_look_ms
         if is_due:
             self._weighed_ms = now_ms
-        if news == self._news and not local.joining and not (is_due and self._has_peers()):
+        if self._news == _NEVER or (is_due and self._has_peers()):
+            self.looked_ms = now_ms
+            is_other = self._read(news) or self._is_missing()
+        elif news != self._news or local.joining:
+            is_other = self._read_changed(news)
+        else:
             return False
-        self.looked_ms = now_ms
-        is_other = self._read(news)
-        return bool(local.joining) or is_other or self._is_missing()
+        return bool(local.joining) or is_other
 
     def _has_peers(self) -> bool:
         """Whether anything is replicated, in or out of sync.
@@ -84,6 +93,12 @@ class ReplicationWatch:
         self._news = news
         told = self._data_plane.replication()
         return self._note(told, {*self._gist, *(PartitionId(it.partition) for it in told)})
+
+    def _read_changed(self, news: int) -> bool:
+        self._news = news
+        changed = {PartitionId(it) for it in self._data_plane.take_replication_changed()}
+        asked = changed | self._local.joining.keys()
+        return self._note(self._data_plane.replication(sorted(asked)), asked)
 
     def _note(self, told: Sequence[PartitionReplication], asked: Collection[PartitionId]) -> bool:
         """Take what was told of those asked for; return whether any of it matters."""
