@@ -96,7 +96,8 @@ class Cluster:
         self.promises = Promises(
             self.broken, self.registered, keeps=self.config.unclean is Unclean.KEEP
         )
-        self.needless = NeedlessLosses(self.events, self.live, self.broken)
+        copies_wanted = 1 + self.config.replica_count
+        self.needless = NeedlessLosses(self.events, self.live, self.broken, copies_wanted)
         self.etcd.changed_record = self._wrote
         self.streams = Streams(self.events, self._random())
         self.streams.find = self._running

@@ -33,11 +33,17 @@ class NeedlessLosses:
     """What was cut off, and what it must not give up."""
 
     def __init__(
-        self, events: Events, live: Callable[[], list[Process]], broken: list[str]
+        self,
+        events: Events,
+        live: Callable[[], list[Process]],
+        broken: list[str],
+        copies_wanted: int,
     ) -> None:
+        """``copies_wanted``: of a partition, the primary's own among them."""
         self._events = events
         self._live = live
         self._broken = broken
+        self._copies_wanted = copies_wanted
         self._keeping_up: dict[Incarnation, set[tuple[int, Copy]]] = {}
         self._back_by_us: dict[Incarnation, int] = {}
 
@@ -76,7 +82,7 @@ class NeedlessLosses:
         deaf = next((it for it in live if it.incarnation == by and it.is_deaf), None)
         if deaf is None:
             return
-        wanted = {*new.preference[: len(old.in_sync)], *new.replicas, new.handoff_to}
+        wanted = {*new.preference[: self._copies_wanted], *new.replicas, new.handoff_to}
         for copy in gone:
             has_key = any(
                 it.node == copy.node
