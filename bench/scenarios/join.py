@@ -42,6 +42,9 @@ from bench.scenarios.handoff import is_settled
 from bench.scenarios.plan import Plan
 from bench.servers import Server
 from bench.servers.shoal import running_node
+from shoal.cli.coordinator import administered
+from shoal.v1 import admin_pb2
+from shoal_coordinator.creation import SNAPSHOT_BYTES_PER_SECOND_AT_FIRST
 from shoal_coordinator.registry.records import NodeId
 
 NAME = "join"
@@ -50,7 +53,7 @@ P999_GOAL = Goal(4)
 NODES = 3
 NODE_SHARE = 0.2
 """Of a core, for a node's whole process: four leave more than half of two cores for loaders,
-coordinators and etcd."""
+coordinators and etcd. Its snapshots may go at as large a part of the rate of a new cluster."""
 DATA_BYTES = 2 << 30
 LOAD_PART = 0.7
 PILOT_STEP = 0.8
@@ -110,6 +113,7 @@ def measure(plan: Plan) -> list[Finding]:
         run(servers[0], _fill(keys))
         for server in servers:
             holds.enter_context(held(server.pid, NODE_SHARE))
+        _bound_snapshots(cluster)
         doors = [*servers, servers[0]]
         most = _saturating(plan, servers, doors, keys)
         loads = _paced(keys, most, LOAD_PART)
@@ -133,7 +137,8 @@ def measure(plan: Plan) -> list[Finding]:
         share = len(cluster.primaries("node-4"))
     rows = (before.row("before"), meanwhile.row("while it joins"), after.row("after"))
     notes = (
-        f"each node is held to {NODE_SHARE:.0%} of a core",
+        f"each node is held to {NODE_SHARE:.0%} of a core, and its snapshots to as much of the "
+        "rate of a new cluster",
         f"{keys:,} keys, {data_bytes / (1 << 30):.2f} GiB of values; "
         f"{LOAD_PART:.0%} of {sum(most):,.0f} reads a second and {WRITES_PART:.0%} as many writes",
         f"node-4 had {share} of 256 partitions, and all copies, {settled_seconds:.0f} s after its "
@@ -190,6 +195,12 @@ def _saturating(
 def _paced(keys: int, most: Sequence[float], part: float) -> list[Load]:
     reads = [_reads(keys, part * each, turn) for turn, each in enumerate(most)]
     return [*reads, _writes(keys, part * WRITES_PART * sum(most))]
+
+
+def _bound_snapshots(cluster: Cluster) -> None:
+    rate = int(NODE_SHARE * SNAPSHOT_BYTES_PER_SECOND_AT_FIRST)
+    with administered(str(cluster.addresses["coordinator-1"])) as admin:
+        admin.UpdateConfig(admin_pb2.UpdateConfigRequest(snapshot_bytes_per_second=rate))
 
 
 def _has_its_share(cluster: Cluster) -> bool:

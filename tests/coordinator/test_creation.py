@@ -54,6 +54,11 @@ async def test_a_cluster_is_as_careful_as_it_was_created() -> None:
     assert (config.min_in_sync, config.unclean) == (2, Unclean.REFUSE)
 
 
+async def test_a_new_cluster_bounds_its_snapshots() -> None:
+    config = await create_or_join(MemoryStore(), KEYS, SETTINGS, "one")
+    assert config.snapshot_bytes_per_second == 32 << 20
+
+
 async def test_only_the_cluster_that_is_meant_is_joined_and_none_is_created_in_its_place() -> None:
     store = MemoryStore()
     meant = replace(SETTINGS, cluster_id="made-by-one")

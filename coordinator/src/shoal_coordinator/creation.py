@@ -15,6 +15,9 @@ from shoal_coordinator.registry.records import ClusterConfig
 from shoal_coordinator.settings import CoordinatorSettings
 
 _log = structlog.get_logger(__name__)
+SNAPSHOT_BYTES_PER_SECOND_AT_FIRST = 32 << 20
+"""Of a cluster that is made: without a bound a node copies as fast as it can, and requests
+wait for their turn."""
 
 
 async def create_or_join(
@@ -38,6 +41,7 @@ async def create_or_join(
         eviction=settings.eviction,
         min_in_sync=settings.min_in_sync,
         unclean=settings.unclean,
+        snapshot_bytes_per_second=SNAPSHOT_BYTES_PER_SECOND_AT_FIRST,
         auto_join=settings.auto_join,
         protocol=PROTOCOL,
     )
