@@ -58,9 +58,11 @@ MUTANTS = (
         ENGINE,
         "two_that_want_each_others_memory_come_to_an_end",
         "node/engine/src/engine.rs",
-        """            drop(state);
-            if !search.find""",
-        """            if !search.find""",
+        "            if !search.find(why, bytes, now) {",
+        """            let held = place.state.lock();
+            let is_found = search.find(why, bytes, now);
+            drop(held);
+            if !is_found {""",
     ),
     Mutant(
         "a closed partition's memory is not given back",
@@ -151,8 +153,16 @@ MUTANTS = (
         SERVER,
         "an_older_topology_never_replaces_a_newer_one",
         "node/server/src/topology.rs",
-        "        let _alone = self.installing.lock();\n",
-        "",
+        """        let mut last = self.installing.lock();
+        if topology.revision <= last.revision {
+            return Ok(false);
+        }
+""",
+        """        if topology.revision <= self.installing.lock().revision {
+            return Ok(false);
+        }
+        let mut last = self.installing.lock();
+""",
     ),
     Mutant(
         "a permit is counted after the look",
@@ -217,8 +227,8 @@ MUTANTS = (
         ENGINE,
         "who_leaves_takes_no_turn_with_it",
         "node/engine/src/fills/parting.rs",
-        "if leases.get(key).is_some_and(untaken) {",
-        "if leases.get(key).is_some_and(untaken) && waited {",
+        "if leases.get(key).is_some_and(|it| it.is_kept_for(number)) {",
+        "if leases.get(key).is_some_and(|it| it.is_kept_for(number)) && waited {",
     ),
     Mutant(
         "a value that came wakes nobody",
