@@ -38,6 +38,9 @@ class Load:
     rate: int = 0
     slice_ms: int = 0
     seed: int = 1
+    has_core: bool = True
+    """The loaders' core is its own; else it runs where there is room, and sleeps while
+    nothing is due."""
 
     @property
     def text(self) -> str:
@@ -93,7 +96,7 @@ class Running:
                 *("--address", server.address),
                 *("--protocol", server.protocol),
                 *("--server-pid", str(server.pid)),
-                *("--core", str(cores().loader)),
+                *(("--core", str(cores().loader)) if load.has_core else ()),
                 *load.flags(),
             ],
             stdout=subprocess.PIPE,
