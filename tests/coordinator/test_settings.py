@@ -49,6 +49,7 @@ def test_powers_of_two_are_taken(count: int) -> None:
         ({"min_in_sync": 0}, "--min-in-sync 0 is not usable"),
         ({"min_in_sync": 3, "replicas": 1}, "there are 2 copies with the primary's"),
         ({"bootstrap_nodes": 0}, "--bootstrap-nodes 0"),
+        ({"bootstrap_nodes": 2, "replicas": 2}, "take 3 or more, or 1 to begin with"),
         ({"lease_ttl_seconds": 0}, "--lease-ttl 0"),
         ({"lease_ttl_seconds": 40}, "--down-grace of 60 s is too short"),
         ({"etcd": "nonsense"}, "is not an etcd URL"),

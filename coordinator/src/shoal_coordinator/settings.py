@@ -98,6 +98,12 @@ class CoordinatorSettings:
             raise BadSettings(
                 f"--bootstrap-nodes {self.bootstrap_nodes} is not usable: take 1 to {_NODES_MAX}"
             )
+        if 1 < self.bootstrap_nodes <= self.replicas:
+            raise BadSettings(
+                f"--bootstrap-nodes {self.bootstrap_nodes} are too few for --replicas "
+                f"{self.replicas}, which need a node for each of {1 + self.replicas} copies: take "
+                f"{1 + self.replicas} or more, or 1 to begin with whatever is there"
+            )
         if not 1 <= self.lease_ttl_seconds <= _LEASE_TTL_SECONDS_MAX:
             raise BadSettings(
                 f"--lease-ttl {self.lease_ttl_seconds} is not usable: take 1 to "
