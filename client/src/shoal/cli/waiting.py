@@ -6,12 +6,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import click
+
 from shoal.cli.failure import ClusterUnreachable
 from shoal.cli.progress import Dwindling, Tell
 
 _LOOK_SECONDS = 0.5
 _SILENCE_SECONDS_MAX = 30.0
 """For so long no coordinator needs to answer: another is elected meanwhile."""
+
+patience_option = click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    help="Seconds to wait at most; the exit code is 1 when they are over.",
+)
 
 
 @dataclass(frozen=True, slots=True)

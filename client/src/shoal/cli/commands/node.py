@@ -12,6 +12,7 @@ from shoal.cli.introspection import print_rows
 from shoal.cli.members import member_fields, node_fields
 from shoal.cli.output import JSON, TABLE, output_option, print_json
 from shoal.cli.progress import say_on_stderr, telling
+from shoal.cli.waiting import patience_option
 
 if TYPE_CHECKING:
     from shoal.v1 import registry_pb2
@@ -90,14 +91,7 @@ def add(node_id: str, coordinator: str, output: str) -> None:
 @node.command(short_help="Have a node give away what it has.")
 @click.argument("node_id", metavar="NODE")
 @click.option("--wait", is_flag=True, help="Show how far it is, until it has nothing.")
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(min=0.0, min_open=True),
-    default=3600.0,
-    show_default=True,
-    help="Seconds to wait at most; the exit code is 1 when they are over.",
-)
+@patience_option
 @click.option("--cancel", is_flag=True, help="Take it back: the node takes its share again.")
 @coordinator_option
 @output_option

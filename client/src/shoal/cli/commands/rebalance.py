@@ -23,7 +23,7 @@ from shoal.cli.rebalancing import (
     status_lines,
 )
 from shoal.cli.sizes import size_bytes
-from shoal.cli.waiting import Sight, wait_until_over
+from shoal.cli.waiting import Sight, patience_option, wait_until_over
 
 if TYPE_CHECKING:
     from shoal.v1 import admin_pb2
@@ -126,21 +126,15 @@ def _print_report(report: Mapping[str, Any], output: str) -> None:
 
 
 @rebalance.command(short_help="Wait until everything is where it is wanted.")
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(min=0.0, min_open=True),
-    default=3600.0,
-    show_default=True,
-    help="Seconds to wait at most; the exit code is 1 when they are over.",
-)
+@patience_option
 @coordinator_option
 @output_option
 def wait(timeout_seconds: float, coordinator: str, output: str) -> None:
     """Wait until everything is where it is wanted, and show how far it is.
 
     It also waits for what is paused, or held up by a node that is down: stderr says so. A
-    node that was started this instant is not known yet: `shoal node list` shows it first.
+    node that was started this instant is not known yet: what it is to have counts from a
+    second after `shoal node list` shows it.
     """
 
     fields: dict[str, Any] = {}
