@@ -134,6 +134,29 @@ def test_a_copy_in_sync_takes_over_with_its_data_soon_after_the_key_is_gone() ->
     tell(story)
 
 
+def test_news_of_replication_are_heard_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not at the next look, which comes four times a second."""
+
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_replicated(world)
+        await asyncio.sleep(1)
+        plane = world.processes[N0].data_plane
+        taken: list[list[int]] = []
+        take = plane.take_replication_changed
+        monkeypatch.setattr(
+            plane, "take_replication_changed", lambda: taken.append(took := take()) or took
+        )
+        for _ in range(20):
+            # Never at the time of a look only by chance.
+            await asyncio.sleep(0.037)
+            plane._news.tell(1)
+            await until(lambda: taken == [[1]], within_seconds=0.01)
+            taken.clear()
+
+    tell(story)
+
+
 def test_the_partitions_of_a_node_that_restarts_are_served_again_at_once() -> None:
     async def story(world: World) -> None:
         world.start_all()
