@@ -113,17 +113,20 @@ Ack(p) ==
     /\ UNCHANGED <<rec, copy, log, lead, seen, isrV, ver, pend, match, hand, taken, nW, nR>>
 
 -----------------------------------------------------------------------------
-\* The in-sync set: proposed, decided by etcd, learnt. One change at a time.
+\* The in-sync set: proposed, decided by etcd, learnt. One change at a time: a copy
+\* leaves, or one that has caught up joins, also in the place of another.
 
 CaughtUp(p, r) == match[p][r].copy = copy[r] /\ match[p][r].len = Len(log[p])
                   /\ Common(log[p], log[r]) = Len(log[p])
 
 Propose(p) ==
     /\ lead[p] # 0 /\ pend[p].st = "none" /\ hand[p].st = "none"
-    /\ \E S \in {isrV[p] \ {m} : m \in {x \in isrV[p] : x[1] # p}} \cup
-                {isrV[p] \cup {<<r, copy[r]>>} : r \in {x \in Nodes : x # p /\ CaughtUp(p, x)}} :
-        /\ S # isrV[p]
-        /\ pend' = [pend EXCEPT ![p] = [isr |-> S, ver |-> ver[p], st |-> "sent"]]
+    /\ LET Others == {m \in isrV[p] : m[1] # p}
+           Comers == {<<r, copy[r]>> : r \in {x \in Nodes : x # p /\ CaughtUp(p, x)}}
+       IN  \E S \in {isrV[p] \ {m} : m \in Others} \cup {isrV[p] \cup {m} : m \in Comers} \cup
+                   {(isrV[p] \cup {m}) \ {o} : m \in Comers, o \in Others} :
+           /\ S # isrV[p]
+           /\ pend' = [pend EXCEPT ![p] = [isr |-> S, ver |-> ver[p], st |-> "sent"]]
     /\ UNCHANGED <<rec, copy, log, lead, seen, isrV, ver, match, hand, inSync, taken, nW, nR>>
 
 Decide(p) ==
@@ -179,13 +182,15 @@ SendHandOff(p) ==
     /\ hand' = [hand EXCEPT ![p].st = "sent"]
     /\ UNCHANGED <<rec, copy, log, lead, seen, isrV, ver, pend, match, inSync, taken, nW, nR>>
 
-\* etcd decides; the answer may never arrive.
+\* etcd decides; the answer may never arrive. The source leaves the in-sync set by it where
+\* it stops, or where nobody wants its copy.
 DecideHandOff(p) ==
     /\ hand[p].st = "sent"
     /\ IF rec.epoch = lead[p] /\ rec.ver = ver[p]
        THEN /\ rec.epoch < MaxEpoch
-            /\ rec' = [rec EXCEPT !.epoch = @ + 1, !.primary = hand[p].to, !.ver = @ + 1,
-                                  !.by = <<p, lead[p]>>]
+            /\ \E S \in {rec.isr, rec.isr \ {<<p, copy[p]>>}} :
+                rec' = [rec EXCEPT !.epoch = @ + 1, !.primary = hand[p].to, !.ver = @ + 1,
+                                   !.isr = S, !.by = <<p, lead[p]>>]
             /\ hand' = [hand EXCEPT ![p].st = "ok"]
        ELSE /\ hand' = [hand EXCEPT ![p].st = "no"] /\ UNCHANGED rec
     /\ UNCHANGED <<copy, log, lead, seen, isrV, ver, pend, match, inSync, taken, nW, nR>>
