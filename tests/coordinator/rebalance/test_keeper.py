@@ -191,3 +191,21 @@ async def test_what_holds_moves_up_is_told() -> None:
                     await asyncio.sleep(0.01)
                     told = it.told(planned(BEFORE, policy))
             assert not told.HasField("eta_seconds")
+
+
+async def test_nothing_is_idle_that_is_not_planned_with_the_nodes_that_stand() -> None:
+    async with kept() as it:
+        it.plan(planned(AFTER))
+        await it.until_told(planned(AFTER), admin_pb2.REBALANCE_STATE_IDLE)
+        known = planned(AFTER).view
+        for changed in (
+            replace(known, nodes={**known.nodes, NodeId("c"): live("c")}),
+            replace(known, members={**known.members, NodeId("c"): member("c")}),
+        ):
+            told = it.told(replace(planned(AFTER), view=changed))
+            assert told.state == admin_pb2.REBALANCE_STATE_WAITING
+            assert told.why == "nodes have changed: it is planned anew"
+            it.plan(replace(planned(AFTER), view=changed))
+            await it.until_told(
+                replace(planned(AFTER), view=changed), admin_pb2.REBALANCE_STATE_IDLE
+            )

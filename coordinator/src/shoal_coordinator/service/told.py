@@ -77,11 +77,18 @@ def _state(view: ClusterView, progress: Progress) -> tuple[State, str]:
         return admin_pb2.REBALANCE_STATE_PAUSED, "it is paused until `shoal rebalance resume`"
     seen = progress.outlook
     if not (seen.copies or seen.hand_overs):
+        if not _is_planned_for(view, progress.planned.view):
+            return admin_pb2.REBALANCE_STATE_WAITING, "nodes have changed: it is planned anew"
         return admin_pb2.REBALANCE_STATE_IDLE, ""
     only_repairs = not seen.has_moves
     if permission.verdict is not Verdict.BEGIN and not only_repairs:
         return admin_pb2.REBALANCE_STATE_WAITING, permission.why
     return admin_pb2.REBALANCE_STATE_MOVING, progress.planned.waiting or ""
+
+
+def _is_planned_for(view: ClusterView, planned: ClusterView) -> bool:
+    """Whether a plan was made with the nodes and members that stand now."""
+    return (planned.nodes, planned.members) == (view.nodes, view.members)
 
 
 def _newest_first(

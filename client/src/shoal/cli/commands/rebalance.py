@@ -132,9 +132,8 @@ def _print_report(report: Mapping[str, Any], output: str) -> None:
 def wait(timeout_seconds: float, coordinator: str, output: str) -> None:
     """Wait until everything is where it is wanted, and show how far it is.
 
-    It also waits for what is paused, or held up by a node that is down: stderr says so. A
-    node that was started this instant is not known yet: what it is to have counts from a
-    second after `shoal node list` shows it.
+    It also waits for what is paused, or held up by a node that is down: stderr says so. Of
+    a node that was started this instant it knows once `shoal node list` shows it.
     """
 
     fields: dict[str, Any] = {}
