@@ -10,12 +10,17 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use shoal_protos::v1;
 use tokio::sync::watch;
 
 use crate::sync::{ArcSwap, Mutex};
+
+/// The number of the field `topology` in `WatchTopologyResponse`.
+const TOPOLOGY_TAG: u32 = 1;
+const MAX_VARINT_BYTES: usize = 10;
 
 /// A node as others reach it.
 #[derive(Debug, PartialEq, Eq)]
@@ -147,7 +152,7 @@ impl Topology {
         if topology.revision <= last.revision {
             return Ok(false);
         }
-        let revision = Arc::new(Revision::new(&topology, &last));
+        let revision = Arc::new(Revision::new(&topology, serialized, &last));
         *last = topology;
         self.current.store(revision.clone());
         self.newest.send_replace(revision);
@@ -180,8 +185,9 @@ impl Topology {
 }
 
 impl Revision {
-    /// Every partition's id is below the topology's count.
-    fn new(topology: &v1::Topology, last: &v1::Topology) -> Revision {
+    /// Every partition's id is below the topology's count. `serialized` is the topology
+    /// as it came.
+    fn new(topology: &v1::Topology, serialized: &[u8], last: &v1::Topology) -> Revision {
         let peers: HashMap<&str, Arc<Peer>> = topology
             .nodes
             .iter()
@@ -208,10 +214,10 @@ impl Revision {
             .iter()
             .map(|node| node.address.clone())
             .collect();
-        let update = update(topology.clone());
+        let update = update(serialized);
         let change = delta::delta(last, topology).map(|change| Change {
             since: last.revision,
-            update: self::update(change),
+            update: self::update(&change.encode_to_vec()),
         });
         Revision {
             number: topology.revision,
@@ -224,11 +230,14 @@ impl Revision {
     }
 }
 
-fn update(topology: v1::Topology) -> Bytes {
-    let topology = Some(topology);
-    v1::WatchTopologyResponse { topology }
-        .encode_to_vec()
-        .into()
+/// A serialized `WatchTopologyResponse` around a topology that is serialized already:
+/// hundreds of partitions are neither copied nor written again.
+fn update(topology: &[u8]) -> Bytes {
+    let mut update = BytesMut::with_capacity(2 * MAX_VARINT_BYTES + topology.len());
+    encode_key(TOPOLOGY_TAG, WireType::LengthDelimited, &mut update);
+    encode_varint(topology.len() as u64, &mut update);
+    update.put_slice(topology);
+    update.freeze()
 }
 
 #[cfg(test)]
@@ -273,6 +282,36 @@ mod tests {
         let known = Topology::new(2);
         known.install(&topology(5, "b").encode_to_vec()).unwrap();
         assert_eq!(known.owner(1), None);
+    }
+
+    #[test]
+    fn a_watcher_is_told_what_was_installed_and_what_has_changed_since() {
+        let known = Topology::new(2);
+        let (first, second) = (topology(5, "a"), topology(6, ""));
+        // In two pieces, as it may come.
+        let (nodes, partitions) = (
+            v1::Topology {
+                partitions: vec![],
+                ..first.clone()
+            },
+            v1::Topology {
+                partitions: first.partitions.clone(),
+                ..Default::default()
+            },
+        );
+        known
+            .install(&[nodes.encode_to_vec(), partitions.encode_to_vec()].concat())
+            .unwrap();
+        let told = |update: &[u8]| v1::WatchTopologyResponse::decode(update).unwrap().topology;
+        assert_eq!(told(&known.current().update), Some(first));
+        known.install(&second.encode_to_vec()).unwrap();
+        let revision = known.current();
+        assert_eq!(told(&revision.update), Some(second.clone()));
+        let change = revision.change.as_ref().unwrap();
+        assert_eq!(change.since, 5);
+        let changed = told(&change.update).unwrap();
+        assert_eq!(changed.partitions, second.partitions);
+        assert_eq!((changed.complete, changed.nodes.len()), (false, 0));
     }
 
     #[test]

@@ -33,9 +33,9 @@ class TopologyWriter:
         if view.nodes is not self._nodes:
             self._nodes = view.nodes
             living = {node: it.registration.incarnation for node, it in view.nodes.items()}
-            if living != self._living:
-                # Whether a primary lives is part of what is told of its partitions.
-                self._living, self._written = living, {}
+            # Whether a primary lives is part of what is told of its partitions.
+            self._forget({node for node, _ in living.items() ^ self._living.items()})
+            self._living = living
         beside_partitions = pb.Topology(
             cluster=view.cluster,
             revision=view.revision,
@@ -50,6 +50,15 @@ class TopologyWriter:
                 *(self._of(view, held) for _, held in sorted(view.partitions.items())),
             )
         )
+
+    def _forget(self, nodes: set[NodeId]) -> None:
+        """What was written of the partitions of these primaries."""
+        if not nodes:
+            return
+        for partition, (held, _) in [*self._written.items()]:
+            primary = held.record.primary
+            if primary is not None and primary.node in nodes:
+                del self._written[partition]
 
     def _of(self, view: ClusterView, held: HeldPartition) -> bytes:
         partition = held.record.partition

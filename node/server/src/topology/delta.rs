@@ -13,22 +13,11 @@ pub(super) fn delta(before: &v1::Topology, after: &v1::Topology) -> Option<v1::T
     }
     let old_nodes = by(&before.nodes, |node| node.id.as_str());
     let new_nodes = by(&after.nodes, |node| node.id.as_str());
-    let old_partitions = by(&before.partitions, |partition| partition.id);
-    let new_partitions = by(&after.partitions, |partition| partition.id);
-    if old_partitions
-        .keys()
-        .any(|id| !new_partitions.contains_key(id))
-    {
-        return None;
-    }
     let changed_nodes = after.nodes.iter().filter(|node| {
         let id = node.id.as_str();
         new_nodes[id] == *node && old_nodes.get(id) != Some(node)
     });
-    let changed = after.partitions.iter().filter(|partition| {
-        let id = &partition.id;
-        new_partitions[id] == *partition && old_partitions.get(id) != Some(partition)
-    });
+    let changed = changed_partitions(&before.partitions, &after.partitions)?;
     let gone = before.nodes.iter().map(|node| node.id.as_str());
     Some(v1::Topology {
         cluster: after.cluster.clone(),
@@ -40,8 +29,42 @@ pub(super) fn delta(before: &v1::Topology, after: &v1::Topology) -> Option<v1::T
             .filter(|id| !new_nodes.contains_key(id))
             .map(str::to_owned)
             .collect(),
-        partitions: changed.cloned().collect(),
+        partitions: changed.into_iter().cloned().collect(),
     })
+}
+
+/// None: one of them is gone.
+fn changed_partitions<'a>(
+    before: &[v1::Partition],
+    after: &'a [v1::Partition],
+) -> Option<Vec<&'a v1::Partition>> {
+    if are_alike(before, after) {
+        // As nearly always, and then nothing is looked up.
+        let pairs = before.iter().zip(after);
+        return Some(
+            pairs
+                .filter(|(old, new)| old != new)
+                .map(|it| it.1)
+                .collect(),
+        );
+    }
+    let old = by(before, |partition| partition.id);
+    let new = by(after, |partition| partition.id);
+    if old.keys().any(|id| !new.contains_key(id)) {
+        return None;
+    }
+    let changed = after.iter().filter(|partition| {
+        let id = &partition.id;
+        new[id] == *partition && old.get(id) != Some(partition)
+    });
+    Some(changed.collect())
+}
+
+/// Whether both name the same partitions, each once and in order.
+fn are_alike(before: &[v1::Partition], after: &[v1::Partition]) -> bool {
+    before.len() == after.len()
+        && before.iter().zip(after).all(|(old, new)| old.id == new.id)
+        && after.windows(2).all(|pair| pair[0].id < pair[1].id)
 }
 
 fn by<'a, K: Eq + std::hash::Hash, T>(all: &'a [T], key: impl Fn(&'a T) -> K) -> HashMap<K, &'a T> {
