@@ -80,8 +80,8 @@ def test_a_new_node_is_wanted_at_once_and_given_its_share_later(story: Story) ->
     moves = [p for p in range(4) if len(story.record(p).preference) == 1]
     assert moves, "the test needs a placement that moves something"
     assert story.at(105.4) == [], "the ring changed at 100.5"
-    assert story.at(105.6) == [f"partition {p} is now wanted on b, then a" for p in moves]
-    assert story.at(105.7) == [f"partition {p} shall move from a to b" for p in moves]
+    sentence = "partition {} is now wanted on b, then a, and shall move to b"
+    assert story.at(105.6) == [sentence.format(p) for p in moves]
     assert story.at(107) == [], "they are on their way"
     for p in moves:
         story.taken(p, "b")
@@ -175,26 +175,28 @@ def test_a_new_leader_gives_a_node_that_is_down_its_whole_grace(story: Story) ->
     assert story.until(213, start=209.25)
 
 
-def test_moves_are_few_at_a_time_and_wait_for_their_round(story: Story) -> None:
+def test_moves_are_few_at_a_time_and_begin_one_after_the_other(story: Story) -> None:
     story.config(partition_count=64)
     story.up("a")
     story.settled(100)
     story.up("b")
     story.until(105, start=100)
-    first = story.actions_at(106)
-    assert len(first) == CONFIG.rebalance.moves_max
-    assert all(isinstance(action, UpdatePreference) for action in first)
-    assert len(story.at(106.1)) == len(first), "they are handed over as soon as may be"
-    assert story.at(110) == [], "none has come about"
-    begun = [action.record.partition for action in first if isinstance(action, UpdatePreference)]
-    for p in begun[:3]:
+    assert len(story.at(105.25)) == 2, "in a quarter of a second, of eight a second"
+    assert len(wanted_on_b(story)) == 2
+    assert all(story.record(p).handoff_to == "b" for p in wanted_on_b(story)), "in one write"
+    assert story.at(105.37) == [], "it is no eighth of a second since the last"
+    assert len(story.at(105.39)) == 1
+    story.until(110, start=105.5)
+    moves = wanted_on_b(story)
+    assert len(moves) == CONFIG.rebalance.moves_max, "none has come about"
+    for p in moves[:3]:
         story.taken(p, "b")
-    assert [it.split(" is ")[1] for it in story.at(110.25)] == ["now wanted on b, then a"] * 3
-    assert len(story.at(110.5)) == 3
-    for p in begun[3:]:
-        story.taken(p, "b")
-    assert story.at(111) == [], "the next round begins a second after the last"
-    assert len(story.at(111.25)) == 5
+    assert len(story.at(110.125)) == 1
+    assert len(story.at(112)) == 2, "there is room for no more"
+
+
+def wanted_on_b(story: Story) -> list[int]:
+    return [p for p, it in story.view.partitions.items() if it.record.preference[0] == "b"]
 
 
 def marked(story: Story) -> tuple[int, NodeId]:
@@ -203,10 +205,10 @@ def marked(story: Story) -> tuple[int, NodeId]:
     story.settled(100)
     story.up("b")
     story.until(105, start=100)
-    story.at(106)
     action = story.actions_at(106.1)[0]
-    assert isinstance(action, MarkHandoff)
-    return action.record.partition, action.target
+    assert isinstance(action, UpdatePreference)
+    assert action.record.handoff_to is not None
+    return action.record.partition, action.record.handoff_to
 
 
 def test_a_node_that_leaves_is_handed_nothing(story: Story) -> None:

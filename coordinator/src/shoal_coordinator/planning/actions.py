@@ -75,16 +75,18 @@ class UpdatePreference:
     held: HeldPartition
     preference: tuple[NodeId, ...]
     replicas: tuple[NodeId, ...]
+    hands_over: bool = False
+    """Whether it shall be handed to the first of the new order once that one has a copy."""
 
     @property
     def record(self) -> PartitionRecord:
         old = self.held.record
-        wanted = old.handoff_to == self.preference[0]
+        wanted = self.hands_over or old.handoff_to == self.preference[0]
         return replace(
             old,
             preference=self.preference,
             replicas=self.replicas,
-            handoff_to=old.handoff_to if wanted else None,
+            handoff_to=self.preference[0] if wanted else None,
         )
 
     @property
@@ -93,10 +95,12 @@ class UpdatePreference:
 
     def __str__(self) -> str:
         old, new = self.held.record, self.record
-        ended = (
-            f"; its handoff to {old.handoff_to} ends" if old.handoff_to != new.handoff_to else ""
-        )
-        return f"partition {old.partition} is now wanted on {_listed(self.preference)}{ended}"
+        changed = ""
+        if old.handoff_to not in {None, new.handoff_to}:
+            changed += f"; its handoff to {old.handoff_to} ends"
+        if self.hands_over:
+            changed += f", and shall move to {new.handoff_to}"
+        return f"partition {old.partition} is now wanted on {_listed(self.preference)}{changed}"
 
 
 @dataclass(frozen=True, slots=True)

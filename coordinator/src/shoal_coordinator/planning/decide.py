@@ -90,8 +90,8 @@ def decide(
     if actions:
         return Decision(actions, memory, traffic=traffic)
     begun = _begun(view, memory, wanted, settings, traffic, now)
-    if any(not it.is_repair and it.partition not in traffic.flights for it, _ in begun):
-        memory = replace(memory, round_began=now)
+    moves = sum(_is_new_move(it, traffic) for it, _ in begun)
+    memory = replace(memory, moves_due=memory.moves_due - moves)
     actions = tuple(action for _, action in begun)
     is_held_up = not actions and _has_moves(view, wanted, traffic)
     waiting = traffic.permission.why or None if is_held_up else None
@@ -226,19 +226,23 @@ def _begun(
         for node, presence in memory.presences.items()
         if presence.is_steady(settings, now, settings.handoff_settle_seconds)
     }
-    is_new_round = now - memory.round_began >= settings.handoff_round_seconds
+    room = int(memory.moves_due)
     copied = {flight.partition for flight, _ in copies}
     moves: list[tuple[Flight, PartitionAction]] = [
         *(it for it in copies if not it[0].is_repair),
         *(it for it in hand_overs(view, wanted, traffic) if it[0].partition not in copied),
     ]
-    return [
-        (flight, action)
-        for flight, action in moves
-        if steady.issuperset(flight.targets)
-        and (is_new_round or flight.partition in traffic.flights)
-        and budget.admit(flight)
-    ]
+    begun = []
+    for flight, action in moves:
+        is_new = _is_new_move(flight, traffic)
+        if steady.issuperset(flight.targets) and room >= is_new and budget.admit(flight):
+            room -= is_new
+            begun.append((flight, action))
+    return begun
+
+
+def _is_new_move(flight: Flight, traffic: Traffic) -> bool:
+    return not flight.is_repair and flight.partition not in traffic.flights
 
 
 def _has_moves(view: ClusterView, wanted: Placement, traffic: Traffic) -> bool:

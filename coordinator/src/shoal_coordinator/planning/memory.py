@@ -62,8 +62,11 @@ class Memory:
     ring_since: float = LONG_AGO
     handoffs: Mapping[PartitionId, tuple[NodeId, float]] = field(default_factory=dict)
     """Handoffs on their way: to whom, and when first seen."""
-    round_began: float = LONG_AGO
-    """When handoffs were last begun."""
+    seen_at: float = LONG_AGO
+    """When the last view was observed."""
+    moves_due: float = 1.0
+    """How many moves may begin by now. It grows with time, to one, or to what has grown
+    since the view before: they begin one after the other, and where plans take long a few."""
 
 
 NOTHING = Memory()
@@ -83,7 +86,17 @@ def observe(view: ClusterView, memory: Memory, settings: PlanSettings, now: floa
         ring=ring,
         ring_since=memory.ring_since if ring == memory.ring else now,
         handoffs=_handoffs(view, memory, now),
+        seen_at=now,
+        moves_due=_moves_due(view, memory, settings, now),
     )
+
+
+def _moves_due(view: ClusterView, memory: Memory, settings: PlanSettings, now: float) -> float:
+    if view.config is None or memory.seen_at == LONG_AGO:
+        return memory.moves_due
+    a_second = view.config.rebalance.moves_max / settings.handoff_round_seconds
+    grown = (now - memory.seen_at) * a_second
+    return min(memory.moves_due + grown, max(1.0, grown))
 
 
 def _presence(view: ClusterView, node: NodeId, before: Presence | None, now: float) -> Presence:

@@ -96,7 +96,10 @@ def copies_to_make(
             is_repair = place.partition in traffic.health.below
             source = held.record.primary.node
             flight = Flight(place.partition, source, tuple(targets), is_repair)
-            found.append((flight, UpdatePreference(held, place.preference, place.replicas)))
+            # One write for both: each is news to every process.
+            hands_over = not is_repair and place.preference[0] in targets
+            update = UpdatePreference(held, place.preference, place.replicas, hands_over)
+            found.append((flight, update))
     found.sort(key=lambda it: not it[0].is_repair)
     yield from found
 

@@ -16,7 +16,8 @@ class PlanSettings:
     handoff_settle_seconds: float = 5.0
     """The ring, and the target, must be steady for so long before partitions move."""
     handoff_round_seconds: float = 1.0
-    """A round at a time, so that copies on their way do not crowd out requests."""
+    """For as many moves to begin as may be under way, evenly: each costs every node some
+    work, and what many cost at once would keep requests waiting."""
     handoff_timeout_seconds: float = 30.0
     """A handoff that takes longer is withdrawn, and tried again later."""
     flap_window_seconds: float = 600.0
