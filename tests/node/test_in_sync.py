@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cluster_views import CONFIG, copy, live, member, record, view
 from shoal_coordinator.registry.records import Copy, CopyId, Epoch, Incarnation, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, LiveNode
+from shoal_node.actions import Action, ChangeAsPrimary
 from shoal_node.decide import decide
 from shoal_node.local import Joining, Local, Required
 from shoal_node.policy import Policy
@@ -57,12 +58,23 @@ def told(
 
     ``confirmed_ms``: when the newest confirmed keepalive was sent; None: just now.
     """
+    decided_on = decided(local, of, *followers, now_ms=now_ms, confirmed_ms=confirmed_ms)
+    return [str(action) for action in decided_on]
+
+
+def decided(
+    local: Local,
+    of: ClusterView,
+    *followers: Follower,
+    now_ms: int = 0,
+    confirmed_ms: int | None = None,
+) -> tuple[Action, ...]:
     sent_ms = now_ms if confirmed_ms is None else confirmed_ms
     local.contact.confirmed_ms = sent_ms
     mine = copy("a").copy_id
     local.observe([PartitionReplication(0, "primary", 1, 9, 1, mine, followers, 9)])
     local.saw(of, now_ms, POLICY.mass_loss_hold_ms)
-    return [str(action) for action in decide(of, local, now_ms, POLICY)]
+    return decide(of, local, now_ms, POLICY)
 
 
 def test_a_copy_that_caught_up_is_waited_for_first_and_then_named() -> None:
@@ -244,3 +256,26 @@ def test_no_more_changes_are_begun_than_allowed_at_a_time() -> None:
         local.requires(PartitionId(number), Required((copy("b"),), 2))
     local.saw(of, 0, POLICY.mass_loss_hold_ms)
     assert len(decide(of, local, 0, POLICY)) == POLICY.changes_at_once
+
+
+def test_the_write_that_names_the_last_wanted_copy_leaves_out_whose_place_it_takes() -> None:
+    moving = seen("c", preference="a b")
+    local = primary(moving)
+    local.requires(P, Required((copy("c"), copy("b")), 2), Joining(copy("b"), 9, 0))
+    (change,) = decided(local, moving, follower(copy("b")), follower(copy("c")))
+    assert str(change) == (
+        "partition 0: b is in sync, it has caught up; c is in sync no longer, nobody wants it there"
+    )
+    assert isinstance(change, ChangeAsPrimary)
+    assert change.record.in_sync == (copy("a"), copy("b"))
+
+
+def test_who_is_wanted_no_more_stays_while_another_is_missing() -> None:
+    three = replace(CONFIG, replica_count=2)
+    of = record(0, "a", preference="a b d", in_sync="c")
+    moving = view(nodes=(A, B, C, live("d", since=4)), records=(of,), config=three)
+    local = primary(moving)
+    local.requires(P, Required((copy("c"), copy("b")), 2), Joining(copy("b"), 9, 0))
+    assert told(local, moving, follower(copy("b")), follower(copy("c"))) == [
+        "partition 0: b is in sync, it has caught up"
+    ]

@@ -15,7 +15,7 @@ from shoal_coordinator.registry.records import Copy, Epoch, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 from shoal_node.actions import ChangeAsPrimary, HandOver, LookAgain
 from shoal_node.candidates import candidates
-from shoal_node.holders import copies_left, holder, wanted_holders
+from shoal_node.holders import copies_left, holder, unwanted, wanted_holders
 from shoal_node.local import Local
 from shoal_node.policy import Policy
 
@@ -94,11 +94,9 @@ def _hand_over(
     view: ClusterView, local: Local, own: LiveNode, held: HeldPartition, copy: Copy
 ) -> HandOver:
     others = tuple(it for it in held.record.in_sync if it != copy)
-    if local.stopping:
+    why = "this node stops" if local.stopping else "its record asks for it"
+    if local.stopping or held.record.primary in unwanted(view, held.record, held.record.in_sync):
         others = tuple(it for it in others if it.node != local.node)
-        why = "this node stops"
-    else:
-        why = "its record asks for it"
     return HandOver(held, own, view.nodes[copy.node], copy, others, why)
 
 

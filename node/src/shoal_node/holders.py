@@ -6,6 +6,8 @@ ids tell (``copy_ids``). That a node lost the copy and lives on only it can say.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from shoal_coordinator.registry.copy_ids import is_of
 from shoal_coordinator.registry.records import Copy, NodeId, PartitionRecord
 from shoal_coordinator.registry.view import ClusterView, LiveNode
@@ -27,6 +29,16 @@ def is_wanted(view: ClusterView, record: PartitionRecord, node: NodeId) -> bool:
         or node in record.replicas
         or node == record.handoff_to
     )
+
+
+def unwanted(
+    view: ClusterView, record: PartitionRecord, in_sync: Collection[Copy]
+) -> frozenset[Copy]:
+    """Those of these copies in sync that nobody wants any more; none while one lacks that is."""
+    named = {copy.node for copy in in_sync}
+    if (wanted_holders(view, record) & view.nodes.keys()) - named:
+        return frozenset()
+    return frozenset(it for it in in_sync if not is_wanted(view, record, it.node))
 
 
 def holder(view: ClusterView, copy: Copy) -> LiveNode | None:

@@ -6,7 +6,8 @@ record names it. It leaves the record first, and is waited for until that is cer
 So at every moment a write waits for each copy that the record names, or may name.
 
 A copy leaves when it lags beyond the limit, when it is lost, or when its node is gone
-or stops; and when nobody wants it there any more, once those are in sync who are wanted.
+or stops; and when nobody wants it there any more, once those are in sync who are wanted: by
+the very write that names the last of them, or that hands the partition over (``giving``).
 
 It lags only if etcd has confirmed a keepalive that this node sent when the copy was late
 already. A primary that hears nobody, neither its followers nor etcd, but is heard, would
@@ -21,9 +22,11 @@ from dataclasses import replace
 from shoal_coordinator.registry.records import Copy, CopyId, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 from shoal_node.actions import ChangeAsPrimary, LookAgain, RequireCopies
-from shoal_node.holders import holder, is_wanted, wanted_holders
+from shoal_node.holders import holder, is_wanted, unwanted
 from shoal_node.local import Joining, Local
 from shoal_node.policy import Policy
+
+_UNWANTED = "nobody wants it there"
 
 
 def changes(
@@ -105,12 +108,22 @@ def _join(
     told = local.follower(record.partition, copy)
     is_there = told is not None and told.is_streaming and holder(view, copy) is not None
     if told is not None and is_there and told.acked_seq >= joining.head_seq:
-        joined = replace(record, in_sync=(*record.in_sync, copy))
-        return ChangeAsPrimary(held, own, joined, f"{copy.node} is in sync, it has caught up")
+        return _joined(view, own, held, copy)
     if is_there and now_ms - joining.since_ms < policy.join_limit_ms:
         return None
     others = tuple(other for other in record.in_sync if other != record.primary)
     return RequireCopies(record.partition, others, len(record.in_sync))
+
+
+def _joined(view: ClusterView, own: LiveNode, held: HeldPartition, copy: Copy) -> ChangeAsPrimary:
+    """With those left out whose place it takes: another write would be news to every process."""
+    record, why = held.record, f"{copy.node} is in sync, it has caught up"
+    in_sync = (*record.in_sync, copy)
+    left = [it for it in unwanted(view, record, in_sync) if it != record.primary]
+    for it in left:
+        why += f"; {it.node} is in sync no longer, {_UNWANTED}"
+    joined = replace(record, in_sync=tuple(it for it in in_sync if it not in left))
+    return ChangeAsPrimary(held, own, joined, why)
 
 
 def _comers(view: ClusterView, local: Local, held: HeldPartition, policy: Policy) -> Iterator[Copy]:
@@ -158,11 +171,7 @@ def _why_out(
     trouble = _trouble(local, record.partition, copy, now_ms, policy)
     if trouble is not None:
         return trouble
-    if is_wanted(view, record, copy.node):
-        return None
-    named = {other.node for other in record.in_sync}
-    is_any_missing = bool((wanted_holders(view, record) & view.nodes.keys()) - named)
-    return None if is_any_missing else "nobody wants it there"
+    return _UNWANTED if copy in unwanted(view, record, record.in_sync) else None
 
 
 def _trouble(

@@ -5,7 +5,7 @@ wish to hand over ends when it is fulfilled. What differs is who is in sync:
 
 - taken over with data: the copies in sync that are left, and the new primary's;
 - taken over without a copy in sync: the new primary's alone;
-- handed over: the same as before; without the source where it stops.
+- handed over: the same as before; without the source where it stops, or nobody wants it.
 """
 
 from __future__ import annotations
