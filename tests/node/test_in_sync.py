@@ -11,6 +11,7 @@ from cluster_views import CONFIG, copy, live, member, record, view
 from shoal_coordinator.registry.records import Copy, CopyId, Epoch, Incarnation, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, LiveNode
 from shoal_node.actions import Action, ChangeAsPrimary
+from shoal_node.attention import Attention
 from shoal_node.decide import decide
 from shoal_node.local import Joining, Local, Required
 from shoal_node.policy import Policy
@@ -279,3 +280,31 @@ def test_who_is_wanted_no_more_stays_while_another_is_missing() -> None:
     assert told(local, moving, follower(copy("b")), follower(copy("c"))) == [
         "partition 0: b is in sync, it has caught up"
     ]
+
+
+def test_the_copies_of_a_node_that_stops_leave_once_it_has_handed_on_what_it_serves() -> None:
+    stops = replace(B, registration=replace(B.registration, leaving=True))
+    own, other = record(0, "a", preference="a b", in_sync="b"), record(1, "b", preference="b c")
+    before = view(nodes=(A, stops, C), records=(own, other), config=TWO_COPIES)
+    local = primary(before)
+    assert told(local, before, follower(copy("b"))) == []
+    attention = Attention()
+    attention.turned(before, local, None, 0, POLICY)
+    assert attention.unsettled == set(), "nothing is looked at again and again meanwhile"
+    lags = follower(copy("b"), lag_ms=POLICY.lag_limit_ms + 1)
+    assert told(local, before, lags) == ["partition 0: b is in sync no longer, it lags 1001 ms"]
+    handed = record(1, "c", epoch=2, preference="b c")
+    after = view(nodes=(A, stops, C), records=(own, handed), config=TWO_COPIES)
+    assert told(local, after, follower(copy("b"))) == [
+        "partition 0: b is in sync no longer, its node stops"
+    ]
+
+
+def test_who_was_restarted_since_hands_nothing_on() -> None:
+    again = live("b", run=2, since=8)
+    stops = replace(again, registration=replace(again.registration, leaving=True))
+    records = (record(0, "a", preference="a b"), record(1, "b", preference="b c"))
+    seen_last = view(nodes=(A, stops, C), records=records, config=TWO_COPIES)
+    local = primary(seen_last)
+    local.saw(seen_last, 0, POLICY.mass_loss_hold_ms)
+    assert local.handing_on == frozenset()

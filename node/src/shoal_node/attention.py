@@ -60,6 +60,7 @@ def _beside_partitions(view: ClusterView, local: Local) -> tuple[object, ...]:
         local.registration,
         local.stopping,
         local.fence_lifted,
+        local.handing_on,
     )
 
 
@@ -108,7 +109,9 @@ def _are_copies_settled(
         if follower is None or not follower.is_streaming or follower.lag_ms > policy.near_ms:
             return False
         live = holder(view, copy)
-        if live is None or live.registration.leaving:
+        if live is None:
+            return False
+        if live.registration.leaving and copy.node not in local.handing_on:
             return False
         # Where it is not wanted it leaves in its turn: few do at a time.
         if not is_wanted(view, held.record, copy.node):

@@ -12,6 +12,9 @@ the very write that names the last of them, or that hands the partition over (``
 It lags only if etcd has confirmed a keepalive that this node sent when the copy was late
 already. A primary that hears nobody, neither its followers nor etcd, but is heard, would
 else leave all of them out, lose its lease, and take the only copy in sync with it.
+
+The copies of a node that stops leave once it has handed on what it serves: requests wait for
+that, and would wait longer if dozens of other copies left beside it. They follow meanwhile.
 """
 
 from __future__ import annotations
@@ -166,7 +169,7 @@ def _why_out(
     live = holder(view, copy)
     if live is None:
         return "its node has restarted"
-    if live.registration.leaving:
+    if live.registration.leaving and copy.node not in local.handing_on:
         return "its node stops"
     trouble = _trouble(local, record.partition, copy, now_ms, policy)
     if trouble is not None:

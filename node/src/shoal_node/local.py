@@ -117,6 +117,8 @@ class Local:
     regained_ms: int | None = None
     """When this process was registered again, after it had lost a registration."""
     absence: Absence = field(default_factory=Absence)
+    handing_on: frozenset[NodeId] = frozenset()
+    """Nodes that stop, and still serve something, in the newest view."""
     hearing: Hearing = field(default_factory=Hearing)
     changed: set[PartitionId] = field(default_factory=set)
     """Of which something here, or the record, is another since the last turn (``attention``)."""
@@ -140,6 +142,7 @@ class Local:
             }
         if view is not self._seen:
             self._look_for_vacant(view)
+            self._look_who_hands_on(view)
         self.vacancies = vacancies = {
             partition: self._vacancy(held, now_ms) for partition, held in self._vacant.items()
         }
@@ -164,6 +167,16 @@ class Local:
                 self._vacant.pop(partition, None)
             else:
                 self._vacant[partition] = held
+
+    def _look_who_hands_on(self, view: ClusterView) -> None:
+        stop = {node for node, live in view.nodes.items() if live.registration.leaving}
+        serve: set[NodeId] = set()
+        for held in view.partitions.values() if stop else ():
+            primary = held.record.primary
+            if primary is not None and primary.node in stop and view.primary_is_live(held.record):
+                serve.add(primary.node)
+        if serve != self.handing_on:
+            self.handing_on = frozenset(serve)
 
     def _vacancy(self, held: HeldPartition, now_ms: int) -> Vacancy:
         record = held.record
