@@ -222,7 +222,7 @@ def test_when_etcd_is_away_nodes_fence_themselves_keep_their_data_and_resume() -
         await until(lambda: owners(world) == {}, within_seconds=TTL_SECONDS)
         # Nobody tells an agent that its deadline has passed or is ahead again.
         ready = lambda: [it.data_plane.is_ready for it in world.live()]  # noqa: E731
-        await until(lambda: not any(ready()), within_seconds=0.01)
+        await until(lambda: not any(ready()), within_seconds=0.03)
         await asyncio.sleep(2 * TTL_SECONDS)
         assert not any(ready())
         await all_served(world, within_seconds=2 * TTL_SECONDS)

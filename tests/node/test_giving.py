@@ -1,4 +1,4 @@
-"""What a hand-over leaves in sync. When one begins ``test_decide`` tells."""
+"""What a hand-over leaves in sync, and how many begin. When one does ``test_decide`` tells."""
 
 from __future__ import annotations
 
@@ -39,3 +39,22 @@ def test_who_hands_over_leaves_its_own_copy_out_where_nobody_wants_it(
     (action,) = hand_overs(seen, local, A, 0, Policy())
     assert isinstance(action, HandOver)
     assert (action.to, tuple(it.node for it in action.others)) == ("b", stay)
+
+
+@pytest.mark.parametrize(("serves", "at_once"), [(3, 2), (299, 2), (800, 8)])
+def test_who_stops_hands_over_a_few_at_a_time_or_a_part_of_thousands(
+    serves: int, at_once: int
+) -> None:
+    seen = view(nodes=(A, B), records=tuple(record(p, "a", in_sync="b") for p in range(serves)))
+    local = Local(NodeId("a"), Incarnation("a-run1"))
+    local.registered(A)
+    local.stopping = True
+    follower = (Follower("b", copy("b").copy_id, 7, 0, True),)
+    for p in range(serves):
+        local.opened(PartitionId(p), Epoch(1), copy("a").copy_id)
+    own_id = copy("a").copy_id
+    local.observe(
+        [PartitionReplication(p, "primary", 1, 7, 1, own_id, follower, 7) for p in range(serves)]
+    )
+    begun = [*hand_overs(seen, local, A, 0, Policy())]
+    assert len(begun) == at_once

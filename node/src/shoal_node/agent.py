@@ -68,6 +68,10 @@ _ROUTINE = (InstallTopology, LookAgain, RequireCopies)
 _NS_PER_MS = 1_000_000
 _REST_SECONDS = 0.002
 """Between two looks at replication: what comes meanwhile is read together."""
+_TURN_REST_SECONDS = 0.02
+"""Between two turns at least, unless a node has come or gone. While partitions move, news
+come every few milliseconds; what requests wait for is done before a turn (``at_once``). Who
+stops hands over a few partitions a turn: those who take them over have to keep up with it."""
 _READINESS_POLL_MS = 200
 """How often a node that is not ready looks whether its lease has been renewed."""
 
@@ -247,8 +251,9 @@ class Agent:
                 # when thousands are taken over, it rests for as long as it took, so
                 # that half of the time is left for what the turns began. Not when a node
                 # has come or gone.
+                rest_seconds = max(_TURN_REST_SECONDS, loop.time() - began)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(loop.time() - began):
+                    async with asyncio.timeout(rest_seconds):
                         await self._urgent.wait()
                 self._urgent.clear()
 

@@ -29,8 +29,7 @@ def hand_overs(
     only: Collection[PartitionId] | None = None,
 ) -> Iterator[HandOver | ChangeAsPrimary | LookAgain]:
     """What to hand over now. ``only``: of these; a node that stops looks at all it has."""
-    at_once = policy.stopping_hand_overs_at_once if local.stopping else policy.hand_overs_at_once
-    room = at_once - len(local.handing)
+    room = _at_once(local, policy) - len(local.handing)
     changes = policy.changes_at_once - len(local.changing)
     retry_at_ms: int | None = None
     for partition, epoch in local.served(None if local.stopping else only):
@@ -55,6 +54,14 @@ def hand_overs(
                 yield asking
     if retry_at_ms is not None:
         yield LookAgain(retry_at_ms, "a hand-over did not come about")
+
+
+def _at_once(local: Local, policy: Policy) -> int:
+    """Who stops gives a few at a time, but not for ever: there may be thousands."""
+    if not local.stopping:
+        return policy.hand_overs_at_once
+    share = len(local.serving) // policy.stopping_turns
+    return max(policy.stopping_hand_overs_at_once, share)
 
 
 def _to_be_given(

@@ -40,7 +40,9 @@ class Policy:
     hand_overs_at_once: int = 2
     """Partitions frozen at a time for the coordinator's plan: each waits for the others."""
     stopping_hand_overs_at_once: int = 2
-    """The same, when the node stops."""
+    """The same, when the node stops, at least."""
+    stopping_turns: int = 100
+    """By so much what a node serves is divided when it stops: such a part is given at a time."""
     changes_at_once: int = 16
     """Changes of who is in sync on their way at a time."""
     lag_limit_ms: int = 1_000
