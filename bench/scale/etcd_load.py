@@ -62,11 +62,11 @@ class Load:
 
     @property
     def moved_writes(self) -> float:
-        """Records written when a node joins: for each copy the plan, a copy in sync more and
-        one less; for each primary the wish and the hand-over.
+        """Records written when a node joins: for each copy the plan, and that it is in sync in
+        another's place; for each primary the hand-over.
         """
         share = 0.9 / (self.nodes + 1) * self.partitions
-        return share * self.copies * 3 + share * 2
+        return share * self.copies * 2 + share
 
     @property
     def lost_writes(self) -> float:
