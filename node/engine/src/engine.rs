@@ -20,9 +20,7 @@ use crate::operations::Stop;
 use crate::partition::Partition;
 use crate::refused::{AlreadyOpen, NotOpen, Refused};
 use crate::replication::Role;
-use crate::request::{
-    Deleted, Entry, Increment, Incremented, KeyHash, Now, SetOutcome, Version, Write,
-};
+use crate::request::{Deleted, Entry, Increment, Incremented, Now, SetOutcome, Version, Write};
 use crate::room::Reclaimed;
 use crate::settings::{KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
 use crate::stats::{Stats, Tally};
@@ -46,7 +44,7 @@ pub struct Engine {
     /// Of a partition's log, in bytes; 0: the engine says.
     pub(crate) log_limit: AtomicUsize,
     pub(crate) crowd: Arc<Crowd>,
-    keyed: Keyed,
+    pub(crate) keyed: Keyed,
 }
 
 /// Where a partition is, or may be. Alone on its cache lines, so that two busy
@@ -175,37 +173,6 @@ impl Engine {
             return Err(NotOpen);
         }
         Ok(open.get(key, now).map(read))
-    }
-
-    /// The key's hash, for the two below.
-    pub fn hash(&self, key: &[u8]) -> KeyHash {
-        KeyHash(self.keyed.hash(key))
-    }
-
-    /// Where the first of the entries lies that the key's may be among, to fetch it ahead
-    /// of a read: a hint and nothing else, which may be wrong or null, and stale at once.
-    /// Does not wait for that memory, nor for whoever is in the partition.
-    pub fn whereabouts(&self, partition: u32, hash: KeyHash) -> *const u8 {
-        let state = self.place(partition).state.try_lock();
-        let open = state.as_ref().and_then(|state| state.open.as_ref());
-        let first = open.and_then(|open| open.index.first(&open.heap, hash.0));
-        first.map_or(std::ptr::null(), <[u8]>::as_ptr)
-    }
-
-    /// What to fetch once that memory has come, and how many bytes: the entry whole if it
-    /// is the key's, else the beginning of the next. A hint as well.
-    pub fn whereabouts_next(
-        &self,
-        partition: u32,
-        hash: KeyHash,
-        key: &[u8],
-    ) -> (*const u8, usize) {
-        let state = self.place(partition).state.try_lock();
-        let open = state.as_ref().and_then(|state| state.open.as_ref());
-        let next = open.and_then(|open| open.index.first_or_next(&open.heap, hash.0, key));
-        next.map_or((std::ptr::null(), 0), |(entry, bytes)| {
-            (entry.as_ptr(), bytes)
-        })
     }
 
     /// Stores a value, whole.

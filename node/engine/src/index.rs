@@ -100,29 +100,17 @@ impl Index {
         None
     }
 
-    /// The first entry of the chain that the key's would be in; its bytes are not read.
+    /// The head of the chain that the key's entry would be in; it is not read.
     #[inline]
-    pub(crate) fn first<'a>(&self, heap: &'a Heap, hash: u64) -> Option<&'a [u8]> {
-        let occupied = self.heads > 0;
-        let first = occupied.then(|| self.head(self.head_of(hash)))?;
-        first.handle().map(|handle| heap.entry(handle))
+    pub(crate) fn chain(&self, hash: u64) -> Option<&Link> {
+        (self.heads > 0).then(|| &self.links[self.head_of(hash)])
     }
 
-    /// The first entry of the chain and its length if it is the key's, else the next one,
-    /// whose bytes are not read.
-    pub(crate) fn first_or_next<'a>(
-        &self,
-        heap: &'a Heap,
-        hash: u64,
-        key: &[u8],
-    ) -> Option<(&'a [u8], usize)> {
-        const BEGINNING_BYTES: usize = 128;
-        let first = self.first(heap, hash)?;
-        if entry::is_of(first, key) {
-            return Some((first, entry::bytes(first)));
-        }
-        let next = entry::chain(first).handle()?;
-        Some((heap.entry(next), BEGINNING_BYTES))
+    /// The first entry in it; its bytes are not read.
+    #[inline]
+    pub(crate) fn first<'a>(&self, heap: &'a Heap, hash: u64) -> Option<&'a [u8]> {
+        let first = self.chain(hash)?.handle()?;
+        Some(heap.entry(first))
     }
 
     /// Finds an entry and makes it the first of its chain, so that what is asked for

@@ -20,7 +20,8 @@
 //! - **Tags** ([`mod@tags`]) make many entries invisible at once.
 //! - **Replication** ([`mod@replication`]) makes a partition the same on several nodes.
 //! - **Inspect** ([`mod@inspect`]) tells partition by partition what is there;
-//!   **switch** ([`mod@switch`]) changes the policy of a running engine.
+//!   **switch** ([`mod@switch`]) changes the policy of a running engine; **whereabouts**
+//!   ([`mod@whereabouts`]) tell what memory a read will want.
 //!
 //! # Invariants
 //!
@@ -103,6 +104,7 @@ mod sync;
 mod table;
 mod tags;
 mod validate;
+mod whereabouts;
 mod work;
 
 pub use engine::Engine;
@@ -119,4 +121,5 @@ pub use request::{
 pub use room::Reclaimed;
 pub use settings::{Eviction, KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
 pub use stats::Stats;
+pub use whereabouts::Stretch;
 pub use work::Work;

@@ -158,11 +158,16 @@ fn fetching_ahead_does_not_wait_for_who_is_in_the_partition() {
     engine.set(0, b"k", write, NOW).unwrap();
     let hash = engine.hash(b"k");
     let look = || {
-        (
-            engine.whereabouts(0, hash).is_null(),
-            engine.whereabouts_next(0, hash, b"k").0.is_null(),
-        )
+        [
+            engine.chain_at(0, hash),
+            engine.first_at(0, hash),
+            engine.next_at(0, hash, b"k"),
+        ]
+        .map(|(at, bytes)| (at.is_null(), bytes))
     };
-    assert_eq!(look(), (false, false));
-    assert_eq!(engine.get(0, b"k", NOW, |_| look()), Ok(Some((true, true))));
+    // The entry has a header of 17 bytes, two lengths, key and value, and is made even.
+    assert_eq!(look(), [(false, 4), (false, 128), (false, 22)]);
+    let nowhere = [(true, 0); 3];
+    assert_eq!(engine.get(0, b"k", NOW, |_| look()), Ok(Some(nowhere)));
+    assert_eq!(engine.partition_at(0).1 % 64, 0, "it is lines, whole");
 }

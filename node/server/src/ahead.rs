@@ -2,28 +2,33 @@
 //! not asked for lately lies in memory that takes longer to come than all that is done
 //! with it.
 //!
-//! Twice, because an entry leads to the next one of its chain: some keys ahead the first
-//! entry's beginning is asked for; a little later, when that has come, the rest of it, or
-//! the next entry if it is another key's. Nothing here waits for what it asked for, nor for
-//! a partition in which somebody is: who reads along with others what all want finds it in
-//! the processor's own memory, and would only stand in their way. A key that stands in a row
-//! is asked for once.
+//! In steps, because one leads to the next ([`Engine::partition_at`] and what follows it):
+//! some keys ahead the partition is asked for; when that has come, the head of the key's
+//! chain; then the first entry's beginning; a little later the rest of it, or the next entry
+//! if it is another key's. Nothing here waits for what it asked for, nor for a partition in
+//! which somebody is: who reads along with others what all want finds it in the processor's
+//! own memory, and would only stand in their way. A key that stands in a row is asked for
+//! once.
+//!
+//! [`Engine::partition_at`]: shoal_engine::Engine::partition_at
 
-use shoal_engine::KeyHash;
+use shoal_engine::{KeyHash, Stretch};
 
 use crate::node::Node;
 
 /// Bytes that come at once.
 const LINE_BYTES: usize = 64;
-/// An entry's beginning, and that of its value.
-const FIRST_LINES: usize = 2;
-/// The processor follows a run that it has seen begin.
-const REST_LINES_MAX: usize = 6;
-/// How many keys ahead of the one that is read the first entry is asked for,
+/// So many of an entry are asked for: the processor follows a run that it has seen begin.
+const ENTRY_LINES_MAX: usize = 6;
+/// How many keys ahead of the one that is read its partition is asked for,
+const PARTITION: usize = 12;
+/// the head of its chain,
+const CHAIN: usize = 10;
+/// the first entry,
 const FIRST: usize = 8;
 /// and what follows from it.
 const REST: usize = 3;
-const KNOWN: usize = FIRST + 1;
+const KNOWN: usize = PARTITION + 1;
 
 /// What is known of the keys that come next.
 #[derive(Default)]
@@ -49,19 +54,42 @@ impl Ahead {
         at: usize,
         key: impl Fn(usize) -> Option<&'a [u8]>,
     ) {
-        while self.begun <= at + FIRST {
+        while self.begun <= at + PARTITION {
             let key = key(self.begun).filter(|key| key.len() <= node.key_bytes_max);
             let before = self.begun.checked_sub(1);
             let before = before.and_then(|before| self.known[before % KNOWN]);
-            self.known[self.begun % KNOWN] = key.map(|key| first(node, key, before));
+            self.known[self.begun % KNOWN] = key.map(|key| Known::of(node, key, before));
             self.begun += 1;
         }
-        if let Some(known) = self.known[(at + REST) % KNOWN]
-            && !known.is_again
+        let engine = &node.engine;
+        for known in self.reached(at, PARTITION) {
+            ask(node.ownership.place_at(known.partition));
+            ask(node.replication.hub.place_at(known.partition));
+            ask(engine.partition_at(known.partition));
+        }
+        for known in self.reached(at, CHAIN) {
+            ask(engine.chain_at(known.partition, known.hash));
+        }
+        for known in self.reached(at, FIRST) {
+            ask(engine.first_at(known.partition, known.hash));
+        }
+        if let Some(known) = self.known(at + REST)
             && let Some(key) = key(at + REST)
         {
-            rest(node, known, key);
+            let (at, bytes) = engine.next_at(known.partition, known.hash, key);
+            ask((at, bytes.min(ENTRY_LINES_MAX * LINE_BYTES)));
         }
+    }
+
+    /// The keys that are no further ahead than that now, and were before.
+    fn reached(&self, at: usize, ahead: usize) -> impl Iterator<Item = Known> {
+        let from = if at == 0 { 0 } else { at + ahead };
+        (from..=at + ahead).filter_map(|at| self.known(at))
+    }
+
+    /// Of a key that is to be asked for.
+    fn known(&self, at: usize) -> Option<Known> {
+        self.known[at % KNOWN].filter(|known| !known.is_again)
     }
 
     /// The partition of the key that is about to be read, if it was looked up.
@@ -70,28 +98,22 @@ impl Ahead {
     }
 }
 
-fn first(node: &Node, key: &[u8], before: Option<Known>) -> Known {
-    let partition = node.partition_of(key);
-    let hash = node.engine.hash(key);
-    let known = Known {
-        partition,
-        hash,
-        is_again: before.is_some_and(|it| (it.partition, it.hash) == (partition, hash)),
-    };
-    if !known.is_again {
-        let at = node.engine.whereabouts(partition, hash);
-        for line in 0..FIRST_LINES {
-            begin(at.wrapping_add(line * LINE_BYTES));
+impl Known {
+    fn of(node: &Node, key: &[u8], before: Option<Known>) -> Known {
+        let partition = node.partition_of(key);
+        let hash = node.engine.hash(key);
+        let is_again = before.is_some_and(|it| (it.partition, it.hash) == (partition, hash));
+        Known {
+            partition,
+            hash,
+            is_again,
         }
     }
-    known
 }
 
-fn rest(node: &Node, known: Known, key: &[u8]) {
-    let (at, bytes) = node
-        .engine
-        .whereabouts_next(known.partition, known.hash, key);
-    for line in 0..(bytes / LINE_BYTES).min(REST_LINES_MAX) {
+/// The lines of this stretch.
+fn ask((at, bytes): Stretch) {
+    for line in 0..bytes.div_ceil(LINE_BYTES) {
         begin(at.wrapping_add(line * LINE_BYTES));
     }
 }
@@ -111,7 +133,7 @@ fn begin(_: *const u8) {}
 mod tests {
     use std::sync::Arc;
 
-    use super::{Ahead, FIRST};
+    use super::{Ahead, PARTITION};
     use crate::clock::SystemClock;
     use crate::node::Node;
     use crate::settings::Settings;
@@ -127,7 +149,7 @@ mod tests {
         let told = [Some(false), Some(true), Some(false), Some(false), None];
         assert_eq!(is_again[..5], told);
         assert_eq!(is_again[5..7], [Some(false), None]);
-        assert!(keys.len() < FIRST);
+        assert!(keys.len() < PARTITION);
         for (at, key) in keys.iter().enumerate() {
             let may_be = key.len() <= node.key_bytes_max;
             let partition = may_be.then(|| node.partition_of(key));

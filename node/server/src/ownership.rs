@@ -20,6 +20,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
+use shoal_engine::Stretch;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -124,6 +125,12 @@ impl Ownership {
             _stays_on_its_thread: PhantomData,
         };
         (state & (OPEN | FROZEN) == OPEN).then_some(guard)
+    }
+
+    /// Where that is kept which `enter` looks at, to fetch it ahead.
+    pub(crate) fn place_at(&self, partition: u32) -> Stretch {
+        let place = self.place(partition);
+        (std::ptr::from_ref(place).cast(), size_of::<u64>())
     }
 
     /// What the partition is now.

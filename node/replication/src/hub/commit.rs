@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-use shoal_engine::{Engine, Now};
+use shoal_engine::{Engine, Now, Stretch};
 
 use crate::copy::Copy;
 use crate::hub::follower::Follower;
@@ -119,6 +119,12 @@ impl Hub {
     #[inline]
     pub fn committed(&self, partition: u32) -> u64 {
         self.place(partition).committed.load(Acquire)
+    }
+
+    /// Where that is kept which `committed` looks at, to fetch it ahead.
+    pub fn place_at(&self, partition: u32) -> Stretch {
+        let committed = &self.place(partition).committed;
+        (std::ptr::from_ref(committed).cast(), size_of_val(committed))
     }
 
     /// What the copy of this id has acknowledged, if it is known.
