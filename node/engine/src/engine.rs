@@ -20,7 +20,9 @@ use crate::operations::Stop;
 use crate::partition::Partition;
 use crate::refused::{AlreadyOpen, NotOpen, Refused};
 use crate::replication::Role;
-use crate::request::{Deleted, Entry, Increment, Incremented, Now, SetOutcome, Version, Write};
+use crate::request::{
+    Deleted, Entry, Increment, Incremented, KeyHash, Now, SetOutcome, Version, Write,
+};
 use crate::room::Reclaimed;
 use crate::settings::{KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
 use crate::stats::{Stats, Tally};
@@ -167,12 +169,26 @@ impl Engine {
         now: Now,
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Result<Option<R>, NotOpen> {
+        self.get_hashed(partition, self.hash(key), key, now, read)
+    }
+
+    /// As [`Engine::get`], for callers that know the key's hash by [`Engine::hash`].
+    #[inline]
+    pub fn get_hashed<R>(
+        &self,
+        partition: u32,
+        hash: KeyHash,
+        key: &[u8],
+        now: Now,
+        read: impl FnOnce(Entry<'_>) -> R,
+    ) -> Result<Option<R>, NotOpen> {
+        debug_assert_eq!(hash, self.hash(key));
         let mut state = self.place(partition).state.lock();
         let open = state.open.as_mut().ok_or(NotOpen)?;
         if open.role == Role::Restoring {
             return Err(NotOpen);
         }
-        Ok(open.get(key, now).map(read))
+        Ok(open.get_hashed(hash.0, key, now).map(read))
     }
 
     /// Stores a value, whole.

@@ -39,10 +39,16 @@ pub(crate) struct Ahead {
 
 #[derive(Clone, Copy)]
 struct Known {
-    partition: u32,
-    hash: KeyHash,
+    spot: Spot,
     /// The key before it is the same one.
     is_again: bool,
+}
+
+/// What a key's place is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) partition: u32,
+    pub(crate) hash: KeyHash,
 }
 
 impl Ahead {
@@ -62,51 +68,51 @@ impl Ahead {
             self.begun += 1;
         }
         let engine = &node.engine;
-        for known in self.reached(at, PARTITION) {
-            ask(node.ownership.place_at(known.partition));
-            ask(node.replication.hub.place_at(known.partition));
-            ask(engine.partition_at(known.partition));
+        for Spot { partition, .. } in self.reached(at, PARTITION) {
+            ask(node.ownership.place_at(partition));
+            ask(node.replication.hub.place_at(partition));
+            ask(engine.partition_at(partition));
         }
-        for known in self.reached(at, CHAIN) {
-            ask(engine.chain_at(known.partition, known.hash));
+        for Spot { partition, hash } in self.reached(at, CHAIN) {
+            ask(engine.chain_at(partition, hash));
         }
-        for known in self.reached(at, FIRST) {
-            ask(engine.first_at(known.partition, known.hash));
+        for Spot { partition, hash } in self.reached(at, FIRST) {
+            ask(engine.first_at(partition, hash));
         }
-        if let Some(known) = self.known(at + REST)
+        if let Some(Spot { partition, hash }) = self.asked_for(at + REST)
             && let Some(key) = key(at + REST)
         {
-            let (at, bytes) = engine.next_at(known.partition, known.hash, key);
+            let (at, bytes) = engine.next_at(partition, hash, key);
             ask((at, bytes.min(ENTRY_LINES_MAX * LINE_BYTES)));
         }
     }
 
     /// The keys that are no further ahead than that now, and were before.
-    fn reached(&self, at: usize, ahead: usize) -> impl Iterator<Item = Known> {
+    fn reached(&self, at: usize, ahead: usize) -> impl Iterator<Item = Spot> {
         let from = if at == 0 { 0 } else { at + ahead };
-        (from..=at + ahead).filter_map(|at| self.known(at))
+        (from..=at + ahead).filter_map(|at| self.asked_for(at))
     }
 
-    /// Of a key that is to be asked for.
-    fn known(&self, at: usize) -> Option<Known> {
-        self.known[at % KNOWN].filter(|known| !known.is_again)
+    fn asked_for(&self, at: usize) -> Option<Spot> {
+        let known = self.known[at % KNOWN].filter(|known| !known.is_again);
+        known.map(|known| known.spot)
     }
 
-    /// The partition of the key that is about to be read, if it was looked up.
-    pub(crate) fn partition(&self, at: usize) -> Option<u32> {
-        self.known[at % KNOWN].map(|known| known.partition)
+    /// Of the key that is about to be read, if it was looked up.
+    pub(crate) fn spot(&self, at: usize) -> Option<Spot> {
+        self.known[at % KNOWN].map(|known| known.spot)
     }
 }
 
 impl Known {
     fn of(node: &Node, key: &[u8], before: Option<Known>) -> Known {
-        let partition = node.partition_of(key);
-        let hash = node.engine.hash(key);
-        let is_again = before.is_some_and(|it| (it.partition, it.hash) == (partition, hash));
+        let spot = Spot {
+            partition: node.partition_of(key),
+            hash: node.engine.hash(key),
+        };
         Known {
-            partition,
-            hash,
-            is_again,
+            spot,
+            is_again: before.is_some_and(|before| before.spot == spot),
         }
     }
 }
@@ -133,7 +139,7 @@ fn begin(_: *const u8) {}
 mod tests {
     use std::sync::Arc;
 
-    use super::{Ahead, PARTITION};
+    use super::{Ahead, PARTITION, Spot};
     use crate::clock::SystemClock;
     use crate::node::Node;
     use crate::settings::Settings;
@@ -152,8 +158,11 @@ mod tests {
         assert!(keys.len() < PARTITION);
         for (at, key) in keys.iter().enumerate() {
             let may_be = key.len() <= node.key_bytes_max;
-            let partition = may_be.then(|| node.partition_of(key));
-            assert_eq!(ahead.partition(at), partition);
+            let spot = may_be.then(|| Spot {
+                partition: node.partition_of(key),
+                hash: node.engine.hash(key),
+            });
+            assert_eq!(ahead.spot(at), spot);
         }
     }
 }

@@ -13,7 +13,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
-use shoal_engine::{NotOpen, Now, Refused};
+use shoal_engine::{KeyHash, NotOpen, Now, Refused};
 
 use crate::commit::{Ack, Commit};
 use crate::failure::{Failure, Outcome};
@@ -31,6 +31,8 @@ pub(crate) struct Visit<'a> {
     together: Option<RefCell<Vec<Stay<'a>>>>,
     /// Of the request.
     operation: Cell<usize>,
+    /// Of its key, if that is known.
+    hash: Cell<Option<KeyHash>>,
 }
 
 /// An operation that was evaluated, and not checked since.
@@ -47,6 +49,7 @@ impl<'a> Visit<'a> {
             node,
             together: None,
             operation: Cell::new(0),
+            hash: Cell::new(None),
         }
     }
 
@@ -60,9 +63,17 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// What comes next is this operation of the request.
-    pub(crate) fn begin(&self, operation: usize) {
+    /// What comes next is this operation of the request; the hash of its key, if that is
+    /// known.
+    pub(crate) fn begin(&self, operation: usize, hash: Option<KeyHash>) {
         self.operation.set(operation);
+        self.hash.set(hash);
+    }
+
+    /// The hash of the key of the operation that has begun.
+    pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {
+        let hash = self.hash.get();
+        hash.unwrap_or_else(|| self.node.engine.hash(key))
     }
 
     /// Whether it is time to leave.

@@ -10,8 +10,13 @@ impl Partition {
     /// None: a miss. An entry whose time is over, or that is void, is one, reclaimed or not.
     #[inline]
     pub(crate) fn get(&mut self, key: &[u8], now: Now) -> Option<Entry<'_>> {
+        self.get_hashed(self.index.hash(key), key, now)
+    }
+
+    /// Where the key's hash is known.
+    #[inline]
+    pub(crate) fn get_hashed(&mut self, hash: u64, key: &[u8], now: Now) -> Option<Entry<'_>> {
         let now_ms = self.own_time_ms(now);
-        let hash = self.index.hash(key);
         let found = self.index.find_and_raise(&mut self.heap, hash, key);
         let Some(handle) = found.filter(|&handle| self.is_shown(handle, now_ms)) else {
             self.tally.misses += 1;

@@ -15,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use shoal_protos::v1;
 
 use crate::access::May;
+use crate::ahead::Spot;
 use crate::commit::Commit;
 use crate::failure::Failure;
 use crate::forward::Effect;
@@ -101,18 +102,19 @@ impl Batch {
         self.out.len() - self.start
     }
 
-    /// The next operation, on one key, and the partition if it is known.
+    /// The next operation, on one key, and where that is, if it is known.
     pub(super) fn add<O: Operation>(
         &mut self,
         visit: &Visit<'_>,
         may: May<'_>,
         asked: O,
-        partition: Option<u32>,
+        spot: Option<Spot>,
     ) {
         let start = self.len();
+        let partition = spot.map(|spot| spot.partition);
         let partition = partition.unwrap_or_else(|| self.node.partition_of(asked.key()));
         debug_assert_eq!(partition, self.node.partition_of(asked.key()));
-        visit.begin(self.answers.len());
+        visit.begin(self.answers.len(), spot.map(|spot| spot.hash));
         self.make_room();
         match self.attempt(visit, may, &asked, partition) {
             Ok(commit) => {

@@ -63,14 +63,14 @@ pub(super) fn handle(
     for at in 0..operations.len() {
         use v1::operation::Operation::{Del, Get, Incr, ReleaseFill, Set, Touch};
         ahead.of(node, at, |at| key(operations.get(at)?));
-        let partition = ahead.partition(at);
+        let spot = ahead.spot(at);
         match operations[at].operation.take() {
-            Some(Get(asked)) => batch.add(&visit, may, asked, partition),
-            Some(Set(asked)) => batch.add(&visit, may, asked, partition),
+            Some(Get(asked)) => batch.add(&visit, may, asked, spot),
+            Some(Set(asked)) => batch.add(&visit, may, asked, spot),
             Some(Del(asked)) => batch.add_del(may, asked),
-            Some(Incr(asked)) => batch.add(&visit, may, asked, partition),
-            Some(Touch(asked)) => batch.add(&visit, may, asked, partition),
-            Some(ReleaseFill(asked)) => batch.add(&visit, may, asked, partition),
+            Some(Incr(asked)) => batch.add(&visit, may, asked, spot),
+            Some(Touch(asked)) => batch.add(&visit, may, asked, spot),
+            Some(ReleaseFill(asked)) => batch.add(&visit, may, asked, spot),
             None => batch.add_failure(Failure::Malformed(
                 "the operation is empty, or one that this release does not know".into(),
             )),

@@ -196,10 +196,12 @@ fn read<R>(
     let read = node.read(partition, &asked.key, reader, |moment| {
         maybe_stale = moment.may_be_stale();
         let grant = grant(asked, node, partition, moment);
-        node.engine.get(partition, &asked.key, moment.now, |entry| {
-            outcome = seen(&entry, moment.fenced);
-            take(found(entry, moment, grant))
-        })
+        let (key, hash) = (&asked.key, node.hash(&asked.key));
+        node.engine
+            .get_hashed(partition, hash, key, moment.now, |entry| {
+                outcome = seen(&entry, moment.fenced);
+                take(found(entry, moment, grant))
+            })
     });
     let read = match (read, asked.at_least) {
         (Ok(_), Some(at_least))

@@ -43,7 +43,7 @@ pub(super) fn handle(
             at_least,
             ..Default::default()
         };
-        batch.add(&visit, may, get, ahead.partition(at));
+        batch.add(&visit, may, get, ahead.spot(at));
     }
     batch.finish(&visit, asked.routed, timeout, out)
 }
