@@ -12,6 +12,7 @@ from cluster_views import member, view
 from shoal_coordinator.planning.permission import (
     Health,
     Verdict,
+    is_cancelled,
     is_open,
     members_mark,
     permission,
@@ -59,14 +60,21 @@ ILL = Health(frozenset({PartitionId(3)}), (NodeId("b"),))
 def test_what_is_permitted(
     policy: RebalancePolicy, health: Health, verdict: Verdict, why: str
 ) -> None:
-    told = permission(policy, health, 0, "these")
+    cancelled = is_cancelled(policy, view())
+    told = permission(policy, health, 0, cancelled=cancelled)
     assert (told.verdict, told.why) == (verdict, why)
 
 
 def test_a_cancel_holds_for_the_members_that_it_names() -> None:
-    policy = RebalancePolicy(RebalanceMode.CANCELLED, cancelled_for="these")
-    assert permission(policy, WELL, 0, "these").verdict is Verdict.TAKE_BACK
-    assert permission(policy, WELL, 0, "others").verdict is Verdict.BEGIN
+    these, others = view(members=(member("a"), member("b"))), view(members=(member("a"),))
+    policy = RebalancePolicy(RebalanceMode.CANCELLED, cancelled_for=members_mark(these))
+    assert is_cancelled(policy, these)
+    assert not is_cancelled(policy, others)
+    assert is_cancelled(replace(policy, cancelled_for=""), others), "whoever the members are"
+    paused = replace(policy, mode=RebalanceMode.PAUSED)
+    assert not is_cancelled(paused, these)
+    assert permission(policy, WELL, 0, cancelled=True).verdict is Verdict.TAKE_BACK
+    assert permission(policy, WELL, 0, cancelled=False).verdict is Verdict.BEGIN
 
 
 def test_members_are_named_by_who_takes_which_share() -> None:

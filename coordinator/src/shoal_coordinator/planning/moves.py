@@ -19,7 +19,7 @@ from shoal_coordinator.planning.permission import (
     Permission,
     Verdict,
     health_of,
-    members_mark,
+    is_cancelled,
     permission,
 )
 from shoal_coordinator.registry.records import NodeId, PartitionId, RebalancePolicy
@@ -49,7 +49,7 @@ class Traffic:
             there_of,
             health,
             flights,
-            permission(policy, health, utc_minute, members_mark(view)),
+            permission(policy, health, utc_minute, cancelled=is_cancelled(policy, view)),
         )
 
     def budget(self, view: ClusterView) -> Budget:

@@ -75,14 +75,18 @@ def members_mark(view: ClusterView) -> str:
     return hashlib.blake2b(repr(takers).encode(), digest_size=8).hexdigest()
 
 
-def is_cancelled(policy: RebalancePolicy, mark: str) -> bool:
+def is_cancelled(policy: RebalancePolicy, view: ClusterView) -> bool:
     """Whether it is, for these very members (``members_mark``)."""
-    return policy.mode is RebalanceMode.CANCELLED and policy.cancelled_for in {"", mark}
+    return policy.mode is RebalanceMode.CANCELLED and (
+        not policy.cancelled_for or policy.cancelled_for == members_mark(view)
+    )
 
 
-def permission(policy: RebalancePolicy, health: Health, utc_minute: int, mark: str) -> Permission:
-    """``utc_minute``: of the day, 0 to 1439. ``mark``: the members', by ``members_mark``."""
-    if is_cancelled(policy, mark):
+def permission(
+    policy: RebalancePolicy, health: Health, utc_minute: int, *, cancelled: bool
+) -> Permission:
+    """``utc_minute``: of the day, 0 to 1439. ``cancelled``: by ``is_cancelled``."""
+    if cancelled:
         return Permission(Verdict.TAKE_BACK, "the rebalance is cancelled")
     if policy.abort_on_lost_node and health.lost:
         return Permission(Verdict.TAKE_BACK, f"node {health.lost[0]} is down")

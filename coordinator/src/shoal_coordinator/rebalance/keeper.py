@@ -18,7 +18,7 @@ from shoal_coordinator.alarms.alarm import Alarm
 from shoal_coordinator.alarms.rules import OldestMove, Seen, alarms
 from shoal_coordinator.election.latest import LatestView
 from shoal_coordinator.election.lead import Planned, Planner
-from shoal_coordinator.planning.permission import is_cancelled, members_mark
+from shoal_coordinator.planning.permission import is_cancelled
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_coordinator.rebalance.course import Course, begun, carried_on, ended, surveyed, went_on
 from shoal_coordinator.rebalance.outlook import Outlook, outlook
@@ -237,7 +237,7 @@ class Keeper:
 
 def _is_cancelled(planned: Planned) -> bool:
     view = planned.view
-    return view.config is not None and is_cancelled(view.config.rebalance, members_mark(view))
+    return view.config is not None and is_cancelled(view.config.rebalance, view)
 
 
 def _unix_ms() -> int:

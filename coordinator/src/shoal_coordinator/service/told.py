@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from shoal.v1 import admin_pb2
 from shoal_coordinator.alarms.alarm import Alarm, Level
-from shoal_coordinator.planning.permission import Verdict, is_cancelled, members_mark
+from shoal_coordinator.planning.permission import Verdict, is_cancelled
 from shoal_coordinator.rebalance.keeper import Progress
 from shoal_coordinator.rebalance.pace import bytes_left, seconds_left
 from shoal_coordinator.registry.codec import config_to_pb
@@ -70,7 +70,7 @@ def rebalance_told(
 def _state(view: ClusterView, progress: Progress) -> tuple[State, str]:
     permission = progress.planned.traffic.permission
     policy = None if view.config is None else view.config.rebalance
-    if policy is not None and is_cancelled(policy, members_mark(view)):
+    if policy is not None and is_cancelled(policy, view):
         why = "it is cancelled until the members change, or `shoal rebalance resume`"
         return admin_pb2.REBALANCE_STATE_CANCELLED, why
     if policy is not None and policy.mode is RebalanceMode.PAUSED:
