@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from operator import is_
 
 from shoal_coordinator.registry.records import PartitionId
 from shoal_coordinator.registry.view import ClusterView, HeldPartition
@@ -31,9 +32,7 @@ class Attention:
     def wanted(self, view: ClusterView, local: Local) -> Collection[PartitionId] | None:
         """Which to look at now; None: all. ``local.saw(view)`` comes first."""
         known, self._beside = self._beside, _beside_partitions(view, local)
-        if len(known) != len(self._beside) or any(
-            before is not now for before, now in zip(known, self._beside, strict=True)
-        ):
+        if not known or not all(map(is_, known, self._beside)):
             return None
         return self.unsettled | local.changed
 

@@ -29,10 +29,10 @@ from shoal_node.actions import (
     RequireCopies,
 )
 from shoal_node.holders import is_wanted
-from shoal_node.local import Following, Local, Required
+from shoal_node.local import Following, Local
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Leavings:
     """What stops being served: before the topology is installed, and after it."""
 
@@ -151,12 +151,17 @@ def _beginnings(
 
 def _names_own_copy(local: Local, held: HeldPartition) -> bool:
     primary = held.record.primary
-    return primary is not None and local.own_copy(held.record.partition) == primary
+    return (
+        primary is not None
+        and primary.node == local.node
+        and primary.copy_id == local.copies.get(held.record.partition)
+    )
 
 
 def _requirements(local: Local, held: HeldPartition) -> Iterator[RequireCopies]:
     copies, in_sync_count = _required(held)
-    if local.required.get(held.record.partition) != Required(copies, in_sync_count):
+    known = local.required.get(held.record.partition)
+    if known is None or known.copies != copies or known.in_sync_count != in_sync_count:
         yield RequireCopies(held.record.partition, copies, in_sync_count)
 
 
