@@ -43,8 +43,8 @@ class WatchedEtcd(MemoryEtcd):
             self.revoke(lease)
 
     def incarnation_of(self, node: NodeId) -> Incarnation | None:
-        items = [item for item in self.read(KEYS.node(node)).items if item.key == KEYS.node(node)]
-        return decode_registration(items[0].key, items[0].value).incarnation if items else None
+        item = self.standing(KEYS.node(node))
+        return None if item is None else decode_registration(item.key, item.value).incarnation
 
     def records(self) -> list[PartitionRecord]:
         return list(self._records.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias, cast
 
 from shoal_coordinator.placement.place import Placement
@@ -45,6 +45,8 @@ _Placed: TypeAlias = tuple[
     Mapping[PartitionId, HeldPartition], ClusterConfig, tuple[RingMember, ...], Placement
 ]
 """What was wanted last, after what it depends on."""
+_placements: dict[tuple[object, ...], Placement] = {}
+"""What is wanted, by all that it depends on: other seeds' clusters ask for the same."""
 
 
 class Coordinator(Host):
@@ -110,7 +112,10 @@ class Coordinator(Host):
         ring = self._memory.ring or ()
         known = self._placed
         if known is None or known[0] is not view.partitions or known[1:3] != (view.config, ring):
-            placement = wanted_next(view, view.config, ring)
+            asked = (ring, *_asked(view, view.config))
+            placement = _placements.get(asked)
+            if placement is None:
+                placement = _placements[asked] = wanted_next(view, view.config, ring)
             self._placed = known = (view.partitions, view.config, ring, placement)
         return known[3]
 
@@ -132,3 +137,13 @@ class Coordinator(Host):
         outcomes = await plan_partitions(self._store, KEYS, planned, leadership)
         failed = [guard for it in outcomes if isinstance(it, Lost) for guard in it.failed]
         return all(guard.key != KEYS.leader for guard in failed)
+
+
+def _asked(view: ClusterView, config: ClusterConfig) -> Iterator[object]:
+    """What a placement depends on beside the ring (``wanted_next``)."""
+    yield config.partition_count
+    yield config.replica_count
+    for partition, held in sorted(view.partitions.items()):
+        record = held.record
+        in_sync = tuple(copy.node for copy in record.in_sync)
+        yield (partition, record.preference, len(record.replicas), in_sync)

@@ -53,6 +53,8 @@ class SimulatedEtcd(WatchedEtcd):
         return self._records[KEYS.partition(PartitionId(partition))]
 
     def view(self) -> ClusterView:
+        if self.revision == self._view.revision:
+            return self._view
         try:
             happened = self.events_after(KEYS.prefix, self._view.revision)
             self._view = apply(self._view, happened).view

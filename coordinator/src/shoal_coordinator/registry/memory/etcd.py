@@ -111,6 +111,12 @@ class MemoryEtcd:
             items = (self._items[key] for key in sorted(self._items) if key.startswith(prefix))
             return Reading(self._revision, tuple(items))
 
+    def standing(self, key: str) -> Item | None:
+        """What stands under one key."""
+        with self._lock:
+            self._expire()
+            return self._items.get(key)
+
     def commit(
         self, guards: Sequence[Guard], changes: Sequence[Change], on_loss_read: Sequence[str]
     ) -> Committed:
