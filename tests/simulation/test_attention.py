@@ -14,6 +14,7 @@ from shoal_node.actions import Action
 from shoal_node.decide import decide, is_ready
 from shoal_node.local import Local
 from shoal_node.policy import Policy
+from shoal_node.shortfall import Shortfall
 from simulation.cluster import simulate
 from simulation.harms import ETCD_HARMS
 from simulation.seeds import quiet
@@ -45,7 +46,18 @@ def test_every_turn_decides_as_if_it_looked_at_everything(monkeypatch: pytest.Mo
         assert told == is_ready(view, local, lease_stands=lease_stands)
         return told
 
+    class Counted(Shortfall):
+        def after(
+            self, view: ClusterView, local: Local, looked_at: Collection[PartitionId] | None
+        ) -> int:
+            told = super().after(view, local, looked_at)
+            of_all = Shortfall(self.copies_wanted).after(view, local, None)
+            assert told == of_all, f"{told} partitions are short of copies, and of all {of_all}"
+            turns["short"] += told > 0
+            return told
+
     monkeypatch.setattr(agent, "decide", decided)
+    monkeypatch.setattr(agent, "Shortfall", Counted)
     monkeypatch.setattr(agent, "is_ready", ready)
     with quiet():
         for seed in range(SEEDS):
@@ -54,3 +66,4 @@ def test_every_turn_decides_as_if_it_looked_at_everything(monkeypatch: pytest.Mo
                 assert not broken, f"seed {seed}: {broken}"
     assert turns["0 partitions"] > SEEDS * 10, f"void: {turns}"
     assert turns["1 partitions"] > SEEDS * 10, f"void: {turns}"
+    assert turns["short"] > SEEDS * 10, f"void: {turns}"

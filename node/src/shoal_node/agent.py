@@ -59,6 +59,7 @@ from shoal_node.peers import Peers, PeerSilent
 from shoal_node.policy import Policy
 from shoal_node.record_change import change_records
 from shoal_node.replication_watch import ReplicationWatch
+from shoal_node.shortfall import Shortfall
 from shoal_node.takeover import take_partitions_over
 
 _log = structlog.get_logger(__name__)
@@ -111,6 +112,7 @@ class Agent:
         )
         self._watch = ReplicationWatch(ports.data_plane, self.local, policy)
         self._attention = Attention()
+        self._shortfall = Shortfall(1 + config.replica_count)
         self._view: ClusterView | None = None
         self._first_view = asyncio.Event()
         self._news = asyncio.Event()
@@ -286,16 +288,12 @@ class Agent:
         actions = decide(view, self.local, now_ms, self._policy, looks_at)
         for action in actions:
             self._perform(view, action, now_ms)
-        # Each commit is news to every process, so there are few.
-        if takes := [action for action in actions if isinstance(action, TakeOver)]:
-            self._start(self._take_over(takes))
-        if changes := [action for action in actions if isinstance(action, ChangeAsPrimary)]:
-            self._start(self._change(changes))
-        for batch in _batches([it for it in actions if isinstance(it, HandOver)]):
-            self._start(self._hand_over(batch))
+        if actions:
+            self._start_writes(actions)
         self._attention.turned(view, self.local, looks_at, now_ms, self._policy)
-        if looks_at is None or looks_at:
-            self._count(view)
+        counts = self._ports.counts
+        counts.followed_partitions = len(self.local.following)
+        counts.under_replicated_partitions = self._shortfall.after(view, self.local, looks_at)
         self._set_ready(
             ready=is_ready(
                 view,
@@ -305,6 +303,15 @@ class Agent:
             )
         )
         self._turned.set()
+
+    def _start_writes(self, actions: Collection[Action]) -> None:
+        # Each commit is news to every process, so there are few.
+        if takes := [action for action in actions if isinstance(action, TakeOver)]:
+            self._start(self._take_over(takes))
+        if changes := [action for action in actions if isinstance(action, ChangeAsPrimary)]:
+            self._start(self._change(changes))
+        for batch in _batches([it for it in actions if isinstance(it, HandOver)]):
+            self._start(self._hand_over(batch))
 
     def _hear(self, now_ms: int) -> None:
         contact = self.local.contact
@@ -325,15 +332,6 @@ class Agent:
     def _is_to_be_served(self, view: ClusterView, partition: PartitionId) -> bool:
         held = self.local.latest(view, partition)
         return held is not None and self.local.owns(held) and partition not in self.local.serving
-
-    def _count(self, view: ClusterView) -> None:
-        counts, wanted = self._ports.counts, 1 + self._config.replica_count
-        counts.followed_partitions = len(self.local.following)
-        counts.under_replicated_partitions = sum(
-            len(view.partitions[partition].record.in_sync) < wanted
-            for partition in self.local.serving
-            if partition in view.partitions
-        )
 
     def _perform(self, view: ClusterView, action: Action, now_ms: int) -> None:
         if isinstance(action, _ROUTINE):
