@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shoal.v1 import topology_pb2 as pb
+from shoal_coordinator.registry.records import CopyId, NodeId, PartitionId
 from shoal_node.bell_memory import Bell
 from shoal_node.copy_memory import Known, MemoryCopy, Operation
 from shoal_node.data_plane import DataPlaneSettings, DataPlaneTls
@@ -171,12 +172,12 @@ class MemoryDataPlane:
         asked = sorted(self._copies) if partitions is None else partitions
         return [
             PartitionReplication(
-                partition=partition,
+                partition=PartitionId(partition),
                 role=copy.role,
                 epoch=copy.epoch,
                 seq=0 if copy.role == "restoring" else copy.seq,
                 position_epoch=0 if copy.role == "restoring" else copy.position_epoch,
-                copy_id=copy.copy_id,
+                copy_id=CopyId(copy.copy_id),
                 followers=self._followers(copy),
                 head_seq=copy.seq,
             )
@@ -308,7 +309,11 @@ class MemoryDataPlane:
         now_ns = self._clock_ns()
         return tuple(
             Follower(
-                node, copy_id, it.acked_seq, copy.lag_ms(it.acked_seq, now_ns), it.is_streaming
+                NodeId(node),
+                CopyId(copy_id),
+                it.acked_seq,
+                copy.lag_ms(it.acked_seq, now_ns),
+                it.is_streaming,
             )
             for (node, copy_id), it in sorted(copy.followers.items())
         )

@@ -114,6 +114,8 @@ def _as_primary(
     only: Collection[PartitionId] | None,
 ) -> Iterator[Action]:
     """Hand-overs, and changes of who is in sync: one write of a record at a time."""
+    if not local.serving:
+        return
     begun = set(closed)
     for step in (
         *hand_overs(view, local, own, now_ms, policy, only),
@@ -183,6 +185,8 @@ def _rejoin(view: ClusterView, local: Local) -> Iterator[Action]:
 
 
 def _thaws(view: ClusterView, local: Local) -> Iterator[ThawPartition]:
+    if not local.frozen:
+        return
     for partition in sorted(local.frozen - local.handing):
         held = local.latest(view, partition)
         if held is not None and local.owns(held) and held.record.epoch == local.serving[partition]:

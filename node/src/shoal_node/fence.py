@@ -57,6 +57,8 @@ class Fence:
         self._deadline_ns = 0
         self._renewed_ns = 0
         self._sent_ns: deque[int] = deque(maxlen=_SENT_KEPT)
+        self._newest_ns = 0
+        """The last of them, for those who look often whether there is another."""
 
     def begin(self, lease: LeaseId) -> None:
         """Follow a new lease. The fence stays down until it is lifted for it."""
@@ -77,8 +79,9 @@ class Fence:
     def confirmed(self, sent_ns: int) -> None:
         """Take note that the store has answered a call that was sent then."""
         with self._lock:
-            if not self._sent_ns or sent_ns > self._sent_ns[-1]:
+            if sent_ns > self._newest_ns:
                 self._sent_ns.append(sent_ns)
+                self._newest_ns = sent_ns
 
     def lift(self, lease: LeaseId) -> bool:
         """Let this lease's deadlines through; False when it is no longer the one."""
@@ -100,11 +103,10 @@ class Fence:
 
         The newest last; see ``LeaseTimes.sent_ns``.
         """
+        if self._newest_ns <= ns:
+            return []
         with self._lock:
-            newest = self._sent_ns
-            if not newest or newest[-1] <= ns:
-                return []
-            return [sent for sent in newest if sent > ns]
+            return [sent for sent in self._sent_ns if sent > ns]
 
     @property
     def deadline_ns(self) -> int:

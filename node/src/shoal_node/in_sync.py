@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from shoal_coordinator.registry.records import Copy, CopyId, NodeId, PartitionId
+from shoal_coordinator.registry.records import Copy, PartitionId
 from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
 from shoal_node.actions import ChangeAsPrimary, LookAgain, RequireCopies
 from shoal_node.holders import holder, is_wanted, unwanted
@@ -138,7 +138,7 @@ def _comers(view: ClusterView, local: Local, held: HeldPartition, policy: Policy
     for follower in told.followers:
         if not follower.is_streaming or follower.node in named:
             continue
-        copy = Copy(NodeId(follower.node), CopyId(follower.copy_id))
+        copy = Copy(follower.node, follower.copy_id)
         live = holder(view, copy)
         if (
             is_wanted(view, held.record, copy.node)

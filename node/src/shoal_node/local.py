@@ -143,11 +143,13 @@ class Local:
         if view is not self._seen:
             self._look_for_vacant(view)
             self._look_who_hands_on(view)
-        self.vacancies = vacancies = {
-            partition: self._vacancy(held, now_ms) for partition, held in self._vacant.items()
-        }
+        if self._vacant or self.vacancies:
+            self.vacancies = {
+                partition: self._vacancy(held, now_ms) for partition, held in self._vacant.items()
+            }
         if self.hearing.answers:
-            self.hearing.keep_only({partition: it.epoch for partition, it in vacancies.items()})
+            vacant = {partition: it.epoch for partition, it in self.vacancies.items()}
+            self.hearing.keep_only(vacant)
 
     def _look_for_vacant(self, view: ClusterView) -> None:
         seen, self._seen = self._seen, view
@@ -211,6 +213,8 @@ class Local:
         """What is served, in order. ``only``: of these partitions."""
         if only is None:
             return sorted(self.serving.items())
+        if not self.serving:
+            return []
         return [(it, self.serving[it]) for it in sorted(only) if it in self.serving]
 
     def owned(
@@ -267,10 +271,9 @@ class Local:
             for partition in asked:
                 self.observed.pop(partition, None)
         for it in told:
-            partition = PartitionId(it.partition)
-            self.observed[partition] = it
-            if partition in self.copies:
-                self.copies[partition] = CopyId(it.copy_id)
+            self.observed[it.partition] = it
+            if it.partition in self.copies:
+                self.copies[it.partition] = it.copy_id
 
     # What this node does.
 

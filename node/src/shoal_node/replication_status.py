@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from shoal_coordinator.registry.records import CopyId, NodeId, PartitionId
+
 CopyRole = Literal["primary", "follower", "restoring"]
 """A copy that is restoring takes a snapshot: it has position (0, 0) and serves nothing."""
 
@@ -20,8 +22,8 @@ CopyRole = Literal["primary", "follower", "restoring"]
 class Follower:
     """Another node's copy of a partition, as its primary knows it."""
 
-    node: str
-    copy_id: str
+    node: NodeId
+    copy_id: CopyId
     acked_seq: int
     """It has acknowledged everything up to this one."""
     lag_ms: int
@@ -34,14 +36,14 @@ class Follower:
 class PartitionReplication:
     """This node's copy of one partition that is open here."""
 
-    partition: int
+    partition: PartitionId
     role: CopyRole
     epoch: int
     """Under which it is served, or that it follows."""
     seq: int
     """The position's sequence."""
     position_epoch: int
-    copy_id: str
+    copy_id: CopyId
     """A new one whenever the copy begins from nothing, so that it may change by itself
     in a follower that takes a snapshot."""
     followers: tuple[Follower, ...] = ()

@@ -92,7 +92,7 @@ class ReplicationWatch:
     def _read(self, news: int) -> bool:
         self._news = news
         told = self._data_plane.replication()
-        return self._note(told, {*self._gist, *(PartitionId(it.partition) for it in told)})
+        return self._note(told, {*self._gist, *(it.partition for it in told)})
 
     def _read_changed(self, news: int) -> bool:
         self._news = news
@@ -103,7 +103,7 @@ class ReplicationWatch:
     def _note(self, told: Sequence[PartitionReplication], asked: Collection[PartitionId]) -> bool:
         """Take what was told of those asked for; return whether any of it matters."""
         self._local.observe(told, asked)
-        gists = {PartitionId(it.partition): self._gist_of(it) for it in told}
+        gists = {it.partition: self._gist_of(it) for it in told}
         other_ones = [it for it in asked if self._gist.get(it) != gists.get(it)]
         for partition in other_ones:
             if partition in gists:

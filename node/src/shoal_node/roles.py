@@ -16,7 +16,7 @@ that one is closed once the topology names the new primary.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from shoal_coordinator.registry.records import Copy, PartitionId
@@ -68,11 +68,9 @@ def leavings(
 
 
 def _add_unwanted(
-    left: Leavings, view: ClusterView, local: Local, partitions: Iterable[PartitionId]
+    left: Leavings, view: ClusterView, local: Local, partitions: Collection[PartitionId]
 ) -> None:
-    for partition in sorted(partitions):
-        if partition not in local.following:
-            continue
+    for partition in sorted(local.following.keys() & partitions):
         held = local.latest(view, partition)
         if held is None:
             left.before.append(ClosePartition(partition, "it has no record"))

@@ -12,6 +12,8 @@ what stands before the dash of the one that it was given.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from shoal_coordinator.registry.records import CopyId, Incarnation
 
 _MARK_LENGTH = 8
@@ -24,10 +26,16 @@ def new_copy_id(incarnation: Incarnation, token: str) -> CopyId:
 
 def is_of(copy_id: CopyId, incarnation: Incarnation) -> bool:
     """Whether a copy began in this very run of its node."""
-    return copy_id.startswith(f"{mark_of(incarnation)}-")
+    return copy_id.startswith(_beginning(incarnation))
 
 
 def mark_of(incarnation: Incarnation) -> str:
     """What the ids of its copies begin with, before a dash."""
     _, dash, random_part = incarnation.partition("-")
     return (random_part if dash else incarnation)[:_MARK_LENGTH]
+
+
+@lru_cache(maxsize=4096)
+def _beginning(incarnation: Incarnation) -> str:
+    # Asked of every copy in every decision, and of few incarnations.
+    return f"{mark_of(incarnation)}-"
