@@ -106,14 +106,11 @@ def _members(view: ClusterView, config: ClusterConfig) -> Iterator[Action]:
         if member is None:
             yield AdmitMember(Member(node, first, registration.weight, registration.zone))
             continue
-        fresh = replace(
-            member,
-            state=first if member.state is MemberState.JOINING else member.state,
-            weight=member.weight if member.weight_is_set else registration.weight,
-            zone=registration.zone,
-        )
-        if fresh != member:
-            yield RefreshMember(fresh, member)
+        state = first if member.state is MemberState.JOINING else member.state
+        weight = member.weight if member.weight_is_set else registration.weight
+        zone = registration.zone
+        if (state, weight, zone) != (member.state, member.weight, member.zone):
+            yield RefreshMember(replace(member, state=state, weight=weight, zone=zone), member)
 
 
 def _why_not_yet(

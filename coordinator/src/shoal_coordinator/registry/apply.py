@@ -26,7 +26,7 @@ from shoal_coordinator.registry.codec import (
     decode_partition,
     decode_registration,
 )
-from shoal_coordinator.registry.keys import Keys
+from shoal_coordinator.registry.keys import Keys, prefix_of
 from shoal_coordinator.registry.port import Changed, Event, Events, Item, Reading, Removed
 from shoal_coordinator.registry.records import Member, NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView, ElectedLeader, HeldPartition, LiveNode
@@ -104,7 +104,7 @@ class _Draft:
 
     def __init__(self, view: ClusterView) -> None:
         self._view = view
-        self._prefix = Keys(view.cluster).prefix
+        self._prefix = prefix_of(view.cluster)
         self._config = view.config
         self._leader = view.leader
         self._nodes = _Table(view.nodes)

@@ -24,6 +24,11 @@ def checked_name(kind: str, name: str) -> str:
     return name
 
 
+def prefix_of(cluster: str) -> str:
+    """What the keys of a cluster begin with, whose name was checked before."""
+    return f"/shoal/{cluster}/"
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one cluster."""
@@ -35,7 +40,7 @@ class Keys:
 
     @property
     def prefix(self) -> str:
-        return f"/shoal/{self.cluster}/"
+        return prefix_of(self.cluster)
 
     @property
     def config(self) -> str:
