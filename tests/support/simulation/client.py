@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from bisect import bisect
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ _RESEND_US = 700_000
 _ATTEMPTS_MAX = 6
 _KINDS = ("set", "set by primary", "delete", "swap", "count", "read", "burst")
 _CUMULATED = tuple(itertools.accumulate((12, 5, 3, 3, 4, 5, 1)))
+_EVERY = _CUMULATED[-1]
 _KEYS = tuple(b"s%d" % number for number in range(4))
 """Written IN_SYNC only."""
 _KEYS_BY_PRIMARY = tuple(b"p%d" % number for number in range(3))
@@ -79,7 +81,7 @@ class Clients:
         process = self._cluster.server(partition)
         if process is None:
             return
-        kind = rng.choices(_KINDS, cum_weights=_CUMULATED)[0]
+        kind = _KINDS[bisect(_CUMULATED, rng.random() * _EVERY)]
         if kind == "count":
             self._count(partition, process)
             return

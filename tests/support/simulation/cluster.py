@@ -198,8 +198,7 @@ class Cluster:
         that takes too long."""
         until_us = self.events.now_us + _QUIET_SECONDS * SECOND_US
         while not self.broken:
-            for _ in range(_QUIET_LOOK_STEPS):
-                self.events.step()
+            self.events.run(self.events.steps + _QUIET_LOOK_STEPS, ())
             missing = self.what_is_missing() or is_wanted()
             if not missing:
                 self.check_equal()
@@ -221,7 +220,8 @@ class Cluster:
     def server(self, partition: int) -> Process | None:
         """Who would answer a write now."""
         for process in self.live():
-            if not process.plane.refuses(partition):
+            plane = process.plane
+            if partition in plane.serving and not plane.refuses(partition):
                 return process
         return None
 
@@ -336,8 +336,7 @@ def simulate(
         cluster.begin(harms)
         began_us = events.now_us
         faulty = int(steps * _FAULTY_SHARE)
-        while events.steps < faulty and not broken:
-            events.step()
+        events.run(faulty, broken)
         cluster.heal()
         cluster.settle()
         cluster.end()

@@ -144,7 +144,8 @@ class Bell:
 
     def clear(self) -> None:
         self._is_set = False
-        self._next = Future()
+        if self._next.done():
+            self._next = Future()
 
     async def wait(self) -> None:
         if not self._is_set:

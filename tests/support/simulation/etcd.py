@@ -7,6 +7,7 @@ serves what came meanwhile when it goes on; one that is down refuses it.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import cache
 
 from shoal_coordinator.registry.apply import apply, view_of
 from shoal_coordinator.registry.port import (
@@ -34,6 +35,11 @@ CALL_US = 1.0 * SECOND_US
 _TICK_US = 50_000
 
 
+@cache
+def _key_of(partition: int) -> str:
+    return KEYS.partition(PartitionId(partition))
+
+
 class SimulatedEtcd(WatchedEtcd):
     """The store. ``view`` is what a reader of all of it would see now."""
 
@@ -50,7 +56,7 @@ class SimulatedEtcd(WatchedEtcd):
         return self.events.now_us < self.down_until_us
 
     def record(self, partition: int) -> PartitionRecord:
-        return self._records[KEYS.partition(PartitionId(partition))]
+        return self._records[_key_of(partition)]
 
     def view(self) -> ClusterView:
         if self.revision == self._view.revision:

@@ -6,7 +6,7 @@ happens; that of one that is paused happens when it goes on, in the old order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -49,18 +49,17 @@ class Events:
         self._number += 1
         heappush(self._heap, (self.now_us + int(delay_us), self._number, owner, work, args))
 
-    def step(self) -> bool:
-        """Let the next thing happen; False when nothing is left."""
+    def run(self, until_steps: int, broken: Sized) -> None:
+        """Let the next things happen, until there were so many, or something is broken."""
         heap = self._heap
-        while heap:
+        while heap and self.steps < until_steps and not broken:
             at_us, number, owner, work, args = heappop(heap)
             if not owner.is_alive:
                 continue
-            if owner.paused_until_us > at_us:
-                heappush(heap, (owner.paused_until_us, number, owner, work, args))
+            paused_until_us = owner.paused_until_us
+            if paused_until_us > at_us:
+                heappush(heap, (paused_until_us, number, owner, work, args))
                 continue
             self.now_us = at_us
             self.steps += 1
             work(*args)
-            return True
-        return False

@@ -57,9 +57,10 @@ class Host:
 
     def delay_us(self) -> float:
         """Of a message to etcd, or from it."""
-        if self.rng.random() < self.slow:
+        random = self.rng.random
+        if random() < self.slow:
             return self.rng.uniform(50_000, 1_200_000)
-        return self.rng.uniform(200, 3_000)
+        return 200 + 2_800 * random()
 
     def loses(self) -> bool:
         return self.loss > 0 and self.rng.random() < self.loss

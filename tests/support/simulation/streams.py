@@ -156,7 +156,7 @@ class Streams:
     def _delay_us(self) -> float:
         if self._events.now_us < self.slow_until_us:
             return self._rng.uniform(5_000, 400_000)
-        return self._rng.uniform(100, 2_000)
+        return 100 + 1_900 * self._rng.random()
 
     def _cut_us(self, sender: str, receiver: str) -> int:
         left_us = self.cut_until_us.get((sender, receiver), 0) - self._events.now_us
