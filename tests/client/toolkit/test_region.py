@@ -10,8 +10,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from google.rpc import code_pb2
 
 import shoal
+from fake_refusal import status
 from shoal.codecs import Serializer
 
 WORDS = {"ttl": "10m", "max_delay": "20ms"}
@@ -274,3 +276,63 @@ def test_a_region_without_a_function_says_so(cluster) -> None:
 def test_settings_that_cannot_work_are_refused(settings) -> None:
     with shoal.Client(["127.0.0.1:1"]) as client, pytest.raises(shoal.ConfigurationError):
         client.cache().region(**({"name": "row", "load": str, "ttl": 60} | settings))
+
+
+# A cache that refuses its caller is no cache that fails.
+
+REFUSALS = [
+    (code_pb2.UNAUTHENTICATED, "UNAUTHENTICATED", shoal.Unauthenticated),
+    (code_pb2.PERMISSION_DENIED, "PERMISSION_DENIED", shoal.PermissionDenied),
+]
+
+
+@pytest.fixture
+def refuses(cluster):
+    def refuse(method: str, code: int, reason: str) -> None:
+        for node in cluster.nodes.values():
+            node.fail_next(method, status(code, reason))
+
+    return refuse
+
+
+@pytest.mark.parametrize(("code", "reason", "error"), REFUSALS)
+def test_who_may_not_read_writes_nothing_through(make, rows, refuses, code, reason, error) -> None:
+    region = make(on_error="miss")
+    refuses("Get", code, reason)
+    with pytest.raises(error):
+        region.put(1, "uno")
+    assert rows.rows == {1: "one"}
+
+
+@pytest.mark.parametrize(("code", "reason", "error"), REFUSALS)
+def test_who_may_not_write_is_told_that_the_origin_has_it(
+    make, rows, refuses, code, reason, error
+) -> None:
+    region = make(on_error="miss")
+    refuses("Set", code, reason)
+    with pytest.raises(error) as caught:
+        region.put(1, "uno")
+    assert rows.rows == {1: "uno"}
+    assert "the origin has the new value" in caught.value.__notes__[-1]
+
+
+@pytest.mark.parametrize(("code", "reason", "error"), REFUSALS)
+def test_who_may_not_write_behind_is_told_that_it_is_queued(
+    make, rows, refuses, code, reason, error
+) -> None:
+    region = make(write="behind", on_error="miss")
+    refuses("Set", code, reason)
+    with pytest.raises(error) as caught:
+        region.put(1, "uno")
+    assert "the origin gets it all the same" in caught.value.__notes__[-1]
+    region.flush()
+    assert rows.rows == {1: "uno"}
+
+
+@pytest.mark.parametrize(("write", "method"), [("through", "Get"), ("behind", "Set")])
+def test_a_cache_that_fails_keeps_nobody_from_writing(make, rows, refuses, write, method) -> None:
+    region = make(write=write, on_error="miss")
+    refuses(method, code_pb2.INTERNAL, "INTERNAL")
+    region.put(1, "uno")
+    region.close()
+    assert rows.rows == {1: "uno"}

@@ -55,7 +55,7 @@ from shoal._toolkit.recipe import OnError, Recipe
 from shoal._toolkit.settings import CacheSettings
 from shoal._values import ABSENT, MISSING, AbsentType, MissingType
 
-_CACHE_FAILED: Final = (
+CACHE_FAILED: Final = (
     DeadlineExceeded,
     OutcomeUnknown,
     ResourceExhausted,
@@ -302,7 +302,7 @@ class Loading:
         """Return whether it was stored; False: overtaken. None: the cache did not take it."""
         try:
             stored = yield Ask(filling.store(self._core, key, content, fence))
-        except _CACHE_FAILED as error:
+        except CACHE_FAILED as error:
             self._note_failure(error, recipe)
         except InvalidRequest as error:
             if error.reason != "VALUE_TOO_LARGE":
@@ -361,7 +361,7 @@ class Loading:
     def _read(self, key: bytes, recipe: Recipe, lease: Lease | None = None) -> Plan[Read]:
         try:
             looked: Looked = yield Ask(filling.look(self._core, key, lease))
-        except _CACHE_FAILED as error:
+        except CACHE_FAILED as error:
             self._note_failure(error, recipe)
             return Read(None, None)
         value = self.value_of(key, looked.found)

@@ -5,7 +5,8 @@ at most ``max_queued`` keys, written within the last ``max_delay`` while the ori
 and since it began to fail otherwise; it stays in the cache until its TTL, so that readers
 have seen what the origin never will. ``close`` flushes.
 
-A write is first queued, then cached: what the cache fails to take is written all the same.
+A write is first queued, then cached: what the cache does not take is written all the same.
+That it failed is told as ``on_error`` says; that it refuses its caller always is.
 Readers of this process are answered from the queue as long as a write waits there. When the
 origin has it, the cache is looked at: where it holds something else (the entry was evicted,
 and loaded from the old row), that is deleted.
@@ -19,7 +20,7 @@ from shoal._core import filling, operations
 from shoal._core.core import Core
 from shoal._errors import InvalidRequest, ShoalError
 from shoal._toolkit.effects import Ask, Load, Plan
-from shoal._toolkit.loading import Loading
+from shoal._toolkit.loading import CACHE_FAILED, Loading
 from shoal._toolkit.recipe import OnError, Recipe
 from shoal._toolkit.regions.origin import RegionOrigin
 from shoal._toolkit.regions.write_queue import Taken
@@ -40,15 +41,24 @@ class WriteBehind:
         content = self._loading.content(key, value, self._recipe)
         try:
             if content is None:
-                yield Ask(operations.delete(self._core, [key], ack=None, timeout=None))
+                yield from self._delete(key)
             else:
-                yield Ask(filling.overwrite(self._core, key, content))
+                yield from self._overwrite(key, content)
+        except ShoalError as error:
+            if isinstance(error, CACHE_FAILED) and self._recipe.on_error is OnError.MISS:
+                return
+            error.add_note(f"the write of {key!r} is queued: the origin gets it all the same")
+            raise
+
+    def _overwrite(self, key: bytes, content: filling.Content) -> Plan[None]:
+        try:
+            yield Ask(filling.overwrite(self._core, key, content))
         except InvalidRequest:
             # Too large to be cached: nobody shall be served what was there before.
-            yield Ask(operations.delete(self._core, [key], ack=None, timeout=None))
-        except ShoalError:
-            if self._recipe.on_error is OnError.RAISE:
-                raise
+            yield from self._delete(key)
+
+    def _delete(self, key: bytes) -> Plan[None]:
+        yield Ask(operations.delete(self._core, [key], ack=None, timeout=None))
 
     def write(self, taken: Taken) -> Plan[None]:
         """Write to the origin what was taken from the queue. Raises what the origin does."""
@@ -60,4 +70,4 @@ class WriteBehind:
         if looked.found is MISSING:
             return
         if self._loading.value_of(taken.key, looked.found) != taken.value:
-            yield Ask(operations.delete(self._core, [taken.key], ack=None, timeout=None))
+            yield from self._delete(taken.key)

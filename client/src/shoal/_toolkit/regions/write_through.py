@@ -7,8 +7,10 @@
              of them the origin has last is not known here
 
 So two writers cannot leave the cache with the value that the origin had first. What fails
-before the origin is written changes nothing. What fails after it is told: the origin has
-the new value, and the cache may serve the old one until its TTL.
+before the origin is written changes nothing: the origin itself, and a cache that refuses its
+caller. A cache that fails keeps nobody from writing: what it held is deleted. What fails
+after the origin is written is told: it has the new value, and the cache may serve the old
+one until its TTL.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from shoal._core import filling, operations
 from shoal._core.core import Core
 from shoal._errors import InvalidRequest, ShoalError
 from shoal._toolkit.effects import Ask, Load, Plan
-from shoal._toolkit.loading import Loading, fence_of
+from shoal._toolkit.loading import CACHE_FAILED, Loading, fence_of
 from shoal._toolkit.recipe import Recipe
 from shoal._toolkit.regions.origin import RegionOrigin
 
@@ -40,7 +42,7 @@ class WriteThrough:
         content = self._loading.content(key, value, self._recipe)
         try:
             looked = yield Ask(filling.look(self._core, key, None))
-        except ShoalError:
+        except CACHE_FAILED:
             looked = None
         yield Load(key, writer)
         try:
