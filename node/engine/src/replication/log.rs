@@ -1,9 +1,10 @@
 //! The log: the newest operations of a partition, encoded, in order.
 //!
 //! It lies in chunks, so that appending never copies what is there and the oldest are
-//! dropped whole. Everything is charged to the partition's ledger. A log never refuses a
-//! write: at its limit, and where there is no memory for another chunk, its oldest go, and
-//! whoever had not read them needs a snapshot.
+//! dropped whole; at its limit it goes round in the memory that it has. Everything is
+//! charged to the partition's ledger. A log never refuses a write: at its limit, and where
+//! there is no memory for another chunk, its oldest go, and whoever had not read them needs
+//! a snapshot.
 //!
 //! Invariants: it tells every numbered operation after `begins_after` and up to `to_seq`;
 //! chunks have numbers that only rise, so that a place in it is known to be gone; it holds
@@ -21,7 +22,7 @@ const CHUNK_BYTES_MAX: usize = 32 << 10;
 const CHUNK_PART: usize = 8;
 const GROWTH_PART: usize = 4;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Chunk {
     /// Its capacity is charged; it never grows.
     bytes: Vec<u8>,
@@ -31,12 +32,15 @@ struct Chunk {
 
 #[derive(Debug)]
 pub(crate) struct Log {
+    /// The newest, which is appended to. Without capacity: there is none, and no full one.
+    open: Chunk,
+    to_seq: u64,
     /// No other log of this engine has it.
     pub(super) birth: u64,
-    chunks: VecDeque<Chunk>,
+    /// Those before it, the oldest first.
+    full: VecDeque<Chunk>,
     /// Of the first chunk, or of the one that comes next.
     first_number: u64,
-    to_seq: u64,
     chunks_bytes: usize,
     limit_bytes: usize,
     /// Memory was short: it would be longer otherwise.
@@ -54,14 +58,23 @@ pub(super) struct Place {
     pub(super) seq: u64,
 }
 
+/// What follows a place in its chunk. Nothing: the place is at the end of the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'a> {
+    pub(super) bytes: &'a [u8],
+    /// The last numbered operation in it, or before it.
+    pub(super) to_seq: u64,
+}
+
 impl Log {
     /// Of a partition that has come to `head`: what comes next is told.
     pub(super) fn new(birth: u64, head: u64, limit_bytes: usize) -> Log {
         Log {
-            birth,
-            chunks: VecDeque::new(),
-            first_number: 0,
+            open: Chunk::default(),
             to_seq: head,
+            birth,
+            full: VecDeque::new(),
+            first_number: 0,
             chunks_bytes: 0,
             limit_bytes,
             is_starved: false,
@@ -74,21 +87,30 @@ impl Log {
     }
 
     pub(super) fn begins_after(&self) -> u64 {
-        self.chunks
-            .front()
-            .map_or(self.to_seq, |chunk| chunk.before_seq)
+        self.chunk(0).map_or(self.to_seq, |chunk| chunk.before_seq)
+    }
+
+    fn has_chunks(&self) -> bool {
+        self.open.bytes.capacity() > 0
+    }
+
+    fn count(&self) -> usize {
+        self.full.len() + usize::from(self.has_chunks())
+    }
+
+    fn chunk(&self, at: usize) -> Option<&Chunk> {
+        let is_open = at == self.full.len() && self.has_chunks();
+        self.full.get(at).or(is_open.then_some(&self.open))
     }
 
     /// `seq`: of a numbered record.
+    #[inline]
     pub(super) fn append(&mut self, record: &Record<'_>, seq: Option<u64>, ledger: &mut Ledger) {
         let size = record.bytes();
-        let has_room = |chunk: &Chunk| chunk.bytes.capacity() - chunk.bytes.len() >= size;
-        if !self.chunks.back().is_some_and(has_room) && !self.add_chunk(size, ledger) {
-            self.to_seq = seq.unwrap_or(self.to_seq);
-            return;
+        let room = self.open.bytes.capacity() - self.open.bytes.len();
+        if room >= size || self.add_chunk(size, ledger) {
+            record.write(&mut self.open.bytes);
         }
-        let chunk = self.chunks.back_mut().expect("one was added");
-        record.write(&mut chunk.bytes);
         self.to_seq = seq.unwrap_or(self.to_seq);
     }
 
@@ -96,8 +118,15 @@ impl Log {
     #[cold]
     fn add_chunk(&mut self, size: usize, ledger: &mut Ledger) -> bool {
         let wanted = self.chunk_bytes().max(size);
-        while !self.chunks.is_empty() && self.chunks_bytes + allocated(wanted) > self.limit_bytes {
-            self.drop_oldest(ledger);
+        while self.has_chunks() && self.chunks_bytes + allocated(wanted) > self.limit_bytes {
+            let oldest = self.take_oldest();
+            // At its limit a log goes round in the memory that it has: a chunk from the
+            // allocator for each that is given back costs as much as what is written to it.
+            if self.spare.is_none() && oldest.capacity() == wanted {
+                self.spare = Some(oldest);
+            } else {
+                ledger.refund(allocated(oldest.capacity()));
+            }
         }
         let bytes = loop {
             if let Some(spare) = self.spare.take() {
@@ -117,16 +146,21 @@ impl Log {
                 }
             }
         };
-        if !self.room_for_one(ledger) {
+        if self.has_chunks() && !self.room_for_one(ledger) {
             ledger.refund(allocated(bytes.capacity()));
             while self.drop_oldest(ledger) {}
             return false;
         }
         self.chunks_bytes += allocated(bytes.capacity());
-        self.chunks.push_back(Chunk {
+        let new = Chunk {
             bytes,
             before_seq: self.to_seq,
-        });
+        };
+        let had_chunks = self.has_chunks();
+        let before = std::mem::replace(&mut self.open, new);
+        if had_chunks {
+            self.full.push_back(before);
+        }
         true
     }
 
@@ -136,8 +170,8 @@ impl Log {
     }
 
     fn room_for_one(&mut self, ledger: &mut Ledger) -> bool {
-        let old = self.chunks.capacity();
-        if self.chunks.len() < old {
+        let old = self.full.capacity();
+        if self.full.len() < old {
             return true;
         }
         let new = (2 * old).max(4);
@@ -145,19 +179,29 @@ impl Log {
         if !ledger.try_resize(old * size, new * size) {
             return false;
         }
-        self.chunks.reserve_exact(new - self.chunks.len());
-        debug_assert_eq!(self.chunks.capacity(), new);
+        self.full.reserve_exact(new - self.full.len());
+        debug_assert_eq!(self.full.capacity(), new);
         true
     }
 
-    fn drop_oldest(&mut self, ledger: &mut Ledger) -> bool {
-        let Some(oldest) = self.chunks.pop_front() else {
-            return false;
-        };
+    /// Empty, and still charged. There must be one.
+    fn take_oldest(&mut self) -> Vec<u8> {
+        debug_assert!(self.has_chunks());
+        let oldest = self.full.pop_front();
+        let mut bytes = oldest
+            .unwrap_or_else(|| std::mem::take(&mut self.open))
+            .bytes;
         self.first_number += 1;
-        let bytes = allocated(oldest.bytes.capacity());
-        self.chunks_bytes -= bytes;
-        ledger.refund(bytes);
+        self.chunks_bytes -= allocated(bytes.capacity());
+        bytes.clear();
+        bytes
+    }
+
+    fn drop_oldest(&mut self, ledger: &mut Ledger) -> bool {
+        if !self.has_chunks() {
+            return false;
+        }
+        ledger.refund(allocated(self.take_oldest().capacity()));
         true
     }
 
@@ -181,11 +225,12 @@ impl Log {
         if seq < self.begins_after() || seq > self.to_seq {
             return None;
         }
-        let begun = self.chunks.partition_point(|chunk| chunk.before_seq < seq);
-        let Some(at) = begun.checked_sub(1) else {
+        let begun = self.full.partition_point(|chunk| chunk.before_seq < seq);
+        let is_open_begun = self.has_chunks() && self.open.before_seq < seq;
+        let Some(at) = (begun + usize::from(is_open_begun)).checked_sub(1) else {
             return Some(self.place(0, 0, seq));
         };
-        let chunk = &self.chunks[at];
+        let chunk = self.chunk(at)?;
         let mut reader = Reader::new(&chunk.bytes);
         let mut reached = chunk.before_seq;
         while reached < seq {
@@ -203,9 +248,8 @@ impl Log {
         }
     }
 
-    /// What follows a place in its chunk, where that is still here. Nothing: it is at the
-    /// end of the log.
-    pub(super) fn after(&self, place: &mut Place) -> Option<&[u8]> {
+    /// What follows a place, where that is still here.
+    pub(super) fn after(&self, place: &mut Place) -> Option<Run<'_>> {
         if place.number < self.first_number {
             if place.seq != self.begins_after() {
                 return None;
@@ -214,12 +258,20 @@ impl Log {
         }
         loop {
             let at = (place.number - self.first_number) as usize;
-            let Some(chunk) = self.chunks.get(at) else {
+            let Some(chunk) = self.chunk(at) else {
                 // It may be that nothing is left of what it had not read.
-                return (place.seq == self.to_seq).then_some(&[]);
+                let is_end = place.seq == self.to_seq;
+                return is_end.then_some(Run {
+                    bytes: &[],
+                    to_seq: self.to_seq,
+                });
             };
-            if place.offset < chunk.bytes.len() || at + 1 == self.chunks.len() {
-                return chunk.bytes.get(place.offset..);
+            if place.offset < chunk.bytes.len() || at + 1 == self.count() {
+                let next = self.chunk(at + 1);
+                return Some(Run {
+                    bytes: chunk.bytes.get(place.offset..)?,
+                    to_seq: next.map_or(self.to_seq, |next| next.before_seq),
+                });
             }
             place.number += 1;
             place.offset = 0;
@@ -235,7 +287,8 @@ impl Log {
     /// Gives back what it holds, before it is dropped.
     pub(super) fn clear(&mut self, ledger: &mut Ledger) {
         ledger.refund(self.charged_bytes());
-        self.chunks = VecDeque::new();
+        self.open = Chunk::default();
+        self.full = VecDeque::new();
         self.spare = None;
         self.chunks_bytes = 0;
     }
@@ -243,15 +296,18 @@ impl Log {
     /// What the ledger should hold for this log.
     pub(crate) fn charged_bytes(&self) -> usize {
         let spare = self.spare.as_ref().map_or(0, Vec::capacity);
-        let table = allocated(self.chunks.capacity() * size_of::<Chunk>());
+        let table = allocated(self.full.capacity() * size_of::<Chunk>());
         self.chunks_bytes + allocated(spare) + table
     }
 
     /// Checks the module's invariants.
     pub(crate) fn validate(&self, head: u64) -> Result<(), String> {
+        if !self.has_chunks() && !self.full.is_empty() {
+            return Err("the log has full chunks and no open one".into());
+        }
         let mut seq = self.begins_after();
         let mut bytes = 0;
-        for chunk in &self.chunks {
+        for chunk in (0..self.count()).filter_map(|at| self.chunk(at)) {
             if chunk.before_seq != seq {
                 return Err(format!(
                     "a chunk of the log begins after {}, not {seq}",
@@ -294,4 +350,75 @@ fn charged(bytes: usize, ledger: &mut Ledger) -> Option<Vec<u8>> {
         debug_assert_eq!(empty.capacity(), bytes);
         empty
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::memory::Account;
+
+    const LIMIT_BYTES: usize = 64 << 10;
+
+    fn put(log: &mut Log, ledger: &mut Ledger, key_bytes: usize) {
+        let key = [b'k'; 1000];
+        let record = Record::Delete {
+            key: &key[..key_bytes],
+        };
+        log.append(&record, Some(log.to_seq + 1), ledger);
+    }
+
+    #[test]
+    fn at_its_limit_it_goes_round_in_the_memory_that_it_has() {
+        let mut ledger = Ledger::new(Arc::new(Account::new(1 << 20, 0)));
+        let mut log = Log::new(1, 0, LIMIT_BYTES);
+        let mut places = BTreeSet::new();
+        let mut known = 0;
+        for round in 0..20 {
+            for _ in 0..LIMIT_BYTES / 1000 {
+                put(&mut log, &mut ledger, 1000);
+                places.insert(log.open.bytes.as_ptr() as usize);
+            }
+            log.validate(log.to_seq).unwrap();
+            assert_eq!(ledger.held_bytes(), log.charged_bytes());
+            assert!(log.chunks_bytes <= LIMIT_BYTES);
+            // The small chunks that it grew by are gone after a few rounds.
+            if round > 4 {
+                assert!(known == 0 || places.len() == known, "round {round}");
+                known = places.len();
+            }
+        }
+        log.clear(&mut ledger);
+        assert_eq!(ledger.held_bytes(), 0);
+    }
+
+    #[test]
+    fn a_run_says_what_its_records_say() {
+        let mut ledger = Ledger::new(Arc::new(Account::new(1 << 20, 0)));
+        let mut log = Log::new(1, 7, LIMIT_BYTES);
+        let mut place = log.seek(7).unwrap();
+        for turn in 1..400 {
+            for at in 0..turn % 9 {
+                put(&mut log, &mut ledger, 1 + (turn * 37 + at) % 900);
+                let removed = Record::Removed { key: b"key" };
+                log.append(&removed, None, &mut ledger);
+            }
+            loop {
+                let run = log.after(&mut place).expect("it reads along");
+                let mut reader = Reader::new(run.bytes);
+                let mut seq = place.seq;
+                while !reader.is_empty() {
+                    seq += u64::from(Record::read(&mut reader).unwrap().is_numbered());
+                }
+                assert_eq!(seq, run.to_seq);
+                if run.bytes.is_empty() {
+                    break;
+                }
+                place.pass(run.bytes.len(), run.to_seq - place.seq);
+            }
+            assert_eq!(place.seq, log.to_seq);
+        }
+    }
 }
