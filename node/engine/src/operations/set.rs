@@ -21,6 +21,9 @@ impl Partition {
         now: Now,
         may_evict: MayEvict<'_>,
     ) -> Result<SetOutcome, Stop> {
+        if let Some(log) = &mut self.log {
+            log.await_append(key.len() + write.value.len());
+        }
         let now_ms = self.own_time_ms(now);
         if let Some(id) = request {
             self.ready_request(id, now_ms, may_evict)?;

@@ -21,6 +21,10 @@ const CHUNK_BYTES_MAX: usize = 32 << 10;
 /// A chunk is at most this part of the limit, and not larger than what there is by much.
 const CHUNK_PART: usize = 8;
 const GROWTH_PART: usize = 4;
+/// What comes from memory at once.
+const LINE_BYTES: usize = 64;
+/// The processor follows a long run that it has seen begin.
+const LINES_MAX: usize = 20;
 
 #[derive(Debug, Default)]
 struct Chunk {
@@ -112,6 +116,17 @@ impl Log {
             record.write(&mut self.open.bytes);
         }
         self.to_seq = seq.unwrap_or(self.to_seq);
+    }
+
+    /// A record of about so many bytes comes soon. Nobody has touched the memory that it
+    /// goes to for long: asked for now, it comes while the entry is looked for.
+    #[inline]
+    pub(crate) fn await_append(&mut self, bytes: usize) {
+        let free = self.open.bytes.spare_capacity_mut();
+        let lines = free.iter_mut().step_by(LINE_BYTES);
+        for byte in lines.take(bytes.div_ceil(LINE_BYTES).min(LINES_MAX)) {
+            byte.write(0);
+        }
     }
 
     /// False: there is no memory, and nothing is left in the log.
