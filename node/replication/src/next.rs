@@ -11,3 +11,14 @@ pub enum Next<M> {
     /// Nothing until woken, or until a message comes.
     Idle,
 }
+
+impl<M> Next<M> {
+    /// With what is made of the message.
+    pub(crate) fn map<N>(self, make: impl FnOnce(M) -> N) -> Next<N> {
+        match self {
+            Next::Send(message) => Next::Send(make(message)),
+            Next::Later(at_ms) => Next::Later(at_ms),
+            Next::Idle => Next::Idle,
+        }
+    }
+}

@@ -1,157 +1,186 @@
-//! A message in the making. The data of all its batches lies in one buffer, which is
-//! taken again for the next message once the transport has copied this one: a buffer a
-//! batch would cost a write of a kibibyte as much as its place in the log does.
+//! A message in the making: a `FollowResponse` as it is sent, laid where the caller says.
+//!
+//! What a batch says of its data stands before it and is known after it. So its numbers are
+//! padded to their longest, which every reader takes: the head of a batch has one length,
+//! is left free, and is laid when the batch is closed. The data is copied once, out of the
+//! log, and never again on its way to the socket.
 
-use std::ops::Range;
-
-use bytes::Bytes;
+use prost::Message;
 use shoal_protos::replication::v1::{FollowBatch, FollowRefused, FollowResponse};
 
-/// What a batch takes beside its data.
-const BATCH_BYTES: usize = 32;
-/// A buffer is kept that is not larger than what lay in it by more than this.
-const SPARE_PART: usize = 4;
-const SPARE_BYTES: usize = 4 << 10;
-
-/// The buffer of the message before. Nothing, where it was far too large.
-#[derive(Debug, Default)]
-pub(super) struct Spare(Bytes);
+/// `FollowResponse.batches`, and the fields of `FollowBatch`: number and kind of each.
+const BATCHES: u8 = 1 << 3 | 2;
+const PARTITION: u8 = 1 << 3;
+const EPOCH: u8 = 2 << 3;
+const NUMBER: u8 = 3 << 3;
+const DATA: u8 = 4 << 3 | 2;
+/// The longest that numbers of 32 and of 64 bits are.
+const SHORT_BYTES: usize = 5;
+const LONG_BYTES: usize = 10;
+/// The fields before the data,
+const FIELDS_BYTES: usize = (1 + SHORT_BYTES) + 2 * (1 + LONG_BYTES) + (1 + SHORT_BYTES);
+/// and what stands before them.
+const HEAD_BYTES: usize = (1 + SHORT_BYTES) + FIELDS_BYTES;
 
 #[derive(Debug)]
-pub(super) struct Draft {
-    message: FollowResponse,
-    data: Vec<u8>,
-    /// Where the data of each batch lies.
-    places: Vec<Range<usize>>,
-    /// Of all batches.
-    closed_bytes: usize,
+pub(super) struct Draft<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where the message begins.
+    begins: usize,
+    /// Where the batch begins that is not closed.
+    open: Option<usize>,
+    batch_count: usize,
+    refused: FollowResponse,
 }
 
-impl Draft {
-    pub(super) fn begin(spare: &mut Spare) -> Draft {
-        let before = std::mem::take(&mut spare.0).try_into_mut();
-        let data = before.map_or_else(
-            |_still_on_its_way| Vec::new(),
-            |mut buffer| {
-                buffer.clear();
-                Vec::from(buffer)
-            },
-        );
+impl<'a> Draft<'a> {
+    /// Behind what stands in `out`.
+    pub(super) fn begin(out: &'a mut Vec<u8>) -> Draft<'a> {
         Draft {
-            message: FollowResponse::default(),
-            data,
-            places: Vec::new(),
-            closed_bytes: 0,
+            begins: out.len(),
+            out,
+            open: None,
+            batch_count: 0,
+            refused: FollowResponse::default(),
         }
     }
 
     /// Where the data of the next batch is appended.
     pub(super) fn data(&mut self) -> &mut Vec<u8> {
-        &mut self.data
+        if self.open.is_none() {
+            self.open = Some(self.out.len());
+            self.out.extend_from_slice(&[0; HEAD_BYTES]);
+        }
+        self.out
     }
 
     /// How much of it there is.
     pub(super) fn open_bytes(&self) -> usize {
-        self.data.len() - self.closed_bytes
+        self.open
+            .map_or(0, |begins| self.out.len() - begins - HEAD_BYTES)
     }
 
-    /// What was appended is this batch's.
-    pub(super) fn close(&mut self, batch: FollowBatch) {
-        self.places.push(self.closed_bytes..self.data.len());
-        self.closed_bytes = self.data.len();
-        self.message.batches.push(batch);
+    /// What was appended is the data of this batch, which has none of its own.
+    pub(super) fn close(&mut self, batch: &FollowBatch) {
+        let ends = self.data().len();
+        let begins = self.open.take().expect("a batch was begun");
+        let data_bytes = ends - begins - HEAD_BYTES;
+        let mut head = Head(&mut self.out[begins..begins + HEAD_BYTES]);
+        head.number::<SHORT_BYTES>(BATCHES, (FIELDS_BYTES + data_bytes) as u64);
+        head.number::<SHORT_BYTES>(PARTITION, batch.partition.into());
+        head.number::<LONG_BYTES>(EPOCH, batch.epoch);
+        head.number::<LONG_BYTES>(NUMBER, batch.number);
+        head.number::<SHORT_BYTES>(DATA, data_bytes as u64);
+        debug_assert!(head.0.is_empty());
+        self.batch_count += 1;
     }
 
     /// What was appended is nobody's.
     pub(super) fn discard(&mut self) {
-        self.data.truncate(self.closed_bytes);
+        if let Some(begins) = self.open.take() {
+            self.out.truncate(begins);
+        }
     }
 
     pub(super) fn refuse(&mut self, refused: FollowRefused) {
-        self.message.refused.push(refused);
+        self.refused.refused.push(refused);
     }
 
     pub(super) fn batch_count(&self) -> usize {
-        self.message.batches.len()
+        self.batch_count
     }
 
-    /// Of the message, about.
+    /// Of the message so far.
     pub(super) fn bytes(&self) -> usize {
-        let parts = self.message.batches.len() + self.message.refused.len();
-        self.closed_bytes + parts * BATCH_BYTES
+        let open = self.open.unwrap_or(self.out.len());
+        open - self.begins + self.refused.refused.len() * HEAD_BYTES
     }
 
-    /// None: there is nothing to say.
-    pub(super) fn finish(mut self, spare: &mut Spare) -> Option<FollowResponse> {
+    /// Whether there is anything to say.
+    pub(super) fn finish(mut self) -> bool {
         self.discard();
-        let is_kept = self.data.capacity() <= SPARE_PART * self.data.len() + SPARE_BYTES;
-        let whole = Bytes::from(self.data);
-        for (batch, place) in self.message.batches.iter_mut().zip(self.places) {
-            batch.data = whole.slice(place);
+        self.refused
+            .encode(self.out)
+            .expect("a vector takes any number of bytes");
+        self.out.len() > self.begins
+    }
+}
+
+/// What is left of a head.
+struct Head<'a>(&'a mut [u8]);
+
+impl Head<'_> {
+    /// A field and its number, of seven bits a byte, each but the last with a mark.
+    fn number<const BYTES: usize>(&mut self, field: u8, mut number: u64) {
+        let (head, rest) = std::mem::take(&mut self.0).split_at_mut(1 + BYTES);
+        self.0 = rest;
+        head[0] = field;
+        for byte in &mut head[1..BYTES] {
+            *byte = number as u8 | 0x80;
+            number >>= 7;
         }
-        if is_kept {
-            spare.0 = whole;
-        }
-        let says = !self.message.batches.is_empty() || !self.message.refused.is_empty();
-        says.then_some(self.message)
+        debug_assert!(number < 0x80);
+        head[BYTES] = number as u8;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shoal_protos::replication::v1::FollowRefusal;
 
-    fn batch(partition: u32) -> FollowBatch {
-        FollowBatch {
+    #[test]
+    fn what_is_laid_is_read_as_the_message_that_it_is() {
+        let batch = |partition, epoch, number, data: &'static [u8]| FollowBatch {
             partition,
-            ..Default::default()
+            epoch,
+            number,
+            data: data.into(),
+        };
+        let batches = [
+            batch(0, 0, 0, b""),
+            batch(u32::MAX, u64::MAX, u64::MAX, b"one"),
+            batch(300, 1 << 40, 7, &[5; 100_000]),
+            batch(1, 1, 1, b""),
+        ];
+        let refused = FollowRefused {
+            partition: 4,
+            epoch: 5,
+            number: 6,
+            reason: FollowRefusal::Again.into(),
+        };
+        let mut out = b"before".to_vec();
+        let mut draft = Draft::begin(&mut out);
+        for batch in &batches {
+            draft.data().extend_from_slice(b"nobody's");
+            draft.discard();
+            let before = draft.bytes();
+            if !batch.data.is_empty() {
+                draft.data().extend_from_slice(&batch.data);
+            }
+            assert_eq!(draft.open_bytes(), batch.data.len());
+            assert_eq!(draft.bytes(), before, "it is nobody's yet");
+            draft.close(batch);
+            assert_eq!(draft.bytes(), before + HEAD_BYTES + batch.data.len());
         }
-    }
-
-    fn message(spare: &mut Spare, pieces: &[&[u8]]) -> Option<FollowResponse> {
-        let mut draft = Draft::begin(spare);
-        for (partition, piece) in pieces.iter().enumerate() {
-            draft.data().extend_from_slice(piece);
-            assert_eq!(draft.open_bytes(), piece.len());
-            draft.close(batch(partition as u32));
-        }
+        draft.refuse(refused);
         draft.data().extend_from_slice(b"nobody's");
-        draft.finish(spare)
+        assert_eq!(draft.batch_count(), batches.len());
+        assert!(draft.finish());
+        let said = FollowResponse {
+            batches: batches.to_vec(),
+            refused: vec![refused],
+        };
+        assert_eq!(out[..6], b"before"[..]);
+        assert_eq!(FollowResponse::decode(&out[6..]).unwrap(), said);
     }
 
     #[test]
-    fn each_batch_has_its_own_data() {
-        let mut spare = Spare::default();
-        let said = message(&mut spare, &[b"one", b"", b"three"]).unwrap();
-        let data: Vec<&[u8]> = said.batches.iter().map(|it| &*it.data).collect();
-        assert_eq!(data, [&b"one"[..], b"", b"three"]);
-        assert!(message(&mut spare, &[]).is_none());
-    }
-
-    #[test]
-    fn a_buffer_is_taken_again_once_its_message_has_gone() {
-        let mut spare = Spare::default();
-        let large = vec![7; 100_000];
-        let first = message(&mut spare, &[&large]).unwrap();
-        let lies_at = first.batches[0].data.as_ptr();
-        let second = message(&mut spare, &[&large]).unwrap();
-        assert_ne!(
-            second.batches[0].data.as_ptr(),
-            lies_at,
-            "the first is still there"
-        );
-        let lies_at = second.batches[0].data.as_ptr();
-        drop(second);
-        let third = message(&mut spare, &[&large]).unwrap();
-        assert_eq!(third.batches[0].data.as_ptr(), lies_at);
-        assert_eq!(&*first.batches[0].data, &*large);
-    }
-
-    #[test]
-    fn a_buffer_that_is_far_too_large_is_let_go() {
-        let mut spare = Spare::default();
-        drop(message(&mut spare, &[&vec![7; 100_000]]).unwrap());
-        drop(message(&mut spare, &[b"little"]).unwrap());
-        assert!(spare.0.is_empty());
+    fn who_has_nothing_to_say_lays_nothing() {
+        let mut out = b"before".to_vec();
+        let mut draft = Draft::begin(&mut out);
+        draft.data().extend_from_slice(b"nobody's");
+        assert!(!draft.finish());
+        assert_eq!(out, b"before");
     }
 }

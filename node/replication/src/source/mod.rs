@@ -16,19 +16,21 @@ mod snapshot;
 mod turn;
 mod wanted;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
+use bytes::Bytes;
+use prost::Message;
 use shoal_engine::{Engine, Now, Position};
 use shoal_protos::replication::v1::{FollowRequest, FollowResponse, FollowWant};
 
 use crate::copy::Copy;
 use crate::hub::Hub;
 use crate::next::Next;
-use crate::source::draft::{Draft, Spare};
-use crate::source::wanted::{Stage, Wanted};
+use crate::source::draft::Draft;
+use crate::source::wanted::{Stage, Wanted, Wants};
 use crate::stream::Stream;
 
 /// What a message is best filled with, in bytes.
@@ -45,14 +47,13 @@ pub struct Source {
     stream: Arc<Stream>,
     /// Who follows, once it has said so.
     node: Option<Arc<str>>,
-    wanted: HashMap<u32, Wanted>,
+    wanted: Wants,
     /// Partitions to look at, each once, in the order of their turns.
     turns: VecDeque<u32>,
     /// Partitions that wait for a snapshot, each once.
     due: VecDeque<u32>,
     /// The partition whose snapshot is on its way, or whose copy is being emptied for it.
     snapshot: Option<u32>,
-    spare: Spare,
 }
 
 /// The peer breaks the protocol: end the stream.
@@ -74,11 +75,10 @@ impl Source {
             hub,
             cluster_id: cluster_id.into(),
             node: None,
-            wanted: HashMap::new(),
+            wanted: Wants::default(),
             turns: VecDeque::new(),
             due: VecDeque::new(),
             snapshot: None,
-            spare: Spare::default(),
         }
     }
 
@@ -121,14 +121,22 @@ impl Source {
             self.want(&node, want)?;
         }
         for applied in message.applied {
-            self.check_partition(applied.partition)?;
-            let copy = Copy {
-                node: node.clone(),
-                copy_id: applied.copy_id.into(),
-            };
             let (partition, epoch) = (applied.partition, applied.epoch);
+            self.check_partition(partition)?;
+            let wanted = self.wanted.get(partition).map(|wanted| &wanted.copy);
+            let named;
+            let copy = match wanted.filter(|copy| *copy.copy_id == *applied.copy_id) {
+                Some(copy) => copy,
+                None => {
+                    named = Copy {
+                        node: node.clone(),
+                        copy_id: applied.copy_id.into(),
+                    };
+                    &named
+                }
+            };
             self.hub
-                .acknowledge(engine, partition, epoch, &copy, applied.seq, now);
+                .acknowledge(engine, partition, epoch, copy, applied.seq, now);
         }
         Ok(())
     }
@@ -142,6 +150,21 @@ impl Source {
         budget_bytes: usize,
         waker: &Waker,
     ) -> Next<FollowResponse> {
+        let mut out = Vec::new();
+        let next = self.lay_next(engine, now, budget_bytes, waker, &mut out);
+        next.map(|()| FollowResponse::decode(Bytes::from(out)).expect("it was laid as one"))
+    }
+
+    /// As [`Source::next`], and appends the message to `out` as it is sent: an encoded
+    /// `FollowResponse`. Nothing is appended where nothing is to be sent.
+    pub fn lay_next(
+        &mut self,
+        engine: &Engine,
+        now: Now,
+        budget_bytes: usize,
+        waker: &Waker,
+        out: &mut Vec<u8>,
+    ) -> Next<()> {
         self.stream.listen(waker);
         let budget_bytes = budget_bytes.max(1);
         let Source {
@@ -151,18 +174,18 @@ impl Source {
             ..
         } = self;
         stream.take(|partition| {
-            if let Some(wanted) = wanted.get_mut(&partition)
+            if let Some(wanted) = wanted.get_mut(partition)
                 && !std::mem::replace(&mut wanted.has_turn, true)
             {
                 turns.push_back(partition);
             }
         });
-        let mut draft = Draft::begin(&mut self.spare);
+        let mut draft = Draft::begin(out);
         // At most half goes to the snapshot, so that the logs always get on.
         let later = self.send_snapshot(engine, now, budget_bytes.div_ceil(2), &mut draft);
         self.take_turns(engine, now, budget_bytes, &mut draft);
-        if let Some(message) = draft.finish(&mut self.spare) {
-            return Next::Send(message);
+        if draft.finish() {
+            return Next::Send(());
         }
         // Turns may have made a snapshot due, and a snapshot may have ended in one.
         if later.is_none() && (self.may_begin_snapshot() || !self.turns.is_empty()) {
@@ -195,7 +218,7 @@ impl Source {
             },
         };
         if self.hub.attach(partition, &self.stream) {
-            self.wanted.insert(partition, wanted);
+            self.wanted.put(partition, Box::new(wanted));
             self.turns.push_back(partition);
         }
         Ok(())
@@ -203,7 +226,7 @@ impl Source {
 
     /// The peer follows this partition no longer, for good or until it wants it anew.
     fn forget(&mut self, partition: u32, is_farewell: bool) {
-        let Some(wanted) = self.wanted.remove(&partition) else {
+        let Some(wanted) = self.wanted.take(partition) else {
             return;
         };
         self.hub.detach(partition, self.stream.id, is_farewell);
@@ -223,7 +246,7 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        for &partition in self.wanted.keys() {
+        for partition in self.wanted.partitions() {
             self.hub.detach(partition, self.stream.id, false);
         }
     }

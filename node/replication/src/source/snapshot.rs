@@ -29,7 +29,7 @@ impl Source {
         engine: &Engine,
         now: Now,
         budget_bytes: usize,
-        draft: &mut Draft,
+        draft: &mut Draft<'_>,
     ) -> Option<u64> {
         let mut left = budget_bytes;
         loop {
@@ -38,13 +38,13 @@ impl Source {
             }
             let partition = self.snapshot?;
             let is_sending = |it: &Wanted| matches!(it.stage, Stage::Snapshot { .. });
-            if left == 0 || !self.wanted.get(&partition).is_some_and(is_sending) {
+            if left == 0 || !self.wanted.get(partition).is_some_and(is_sending) {
                 return None;
             }
             if let Err(later) = self.hub.bucket.lock().ready(now.0) {
                 return Some(later);
             }
-            let mut wanted = self.wanted.remove(&partition)?;
+            let mut wanted = self.wanted.take(partition)?;
             let (read, own_bytes) = self.read(engine, now, partition, &mut wanted, left, draft);
             let bytes = draft.open_bytes();
             left = left.saturating_sub(bytes.max(1));
@@ -54,7 +54,7 @@ impl Source {
             let is_middle = goes && wanted.begin() && matches!(read, Read::More);
             if goes && !(is_middle && mutants::is(Mutant::SnapshotCutBroken)) {
                 Tally::add(&self.hub.tally.snapshot_bytes, bytes);
-                draft.close(wanted.batch(partition));
+                draft.close(&wanted.batch(partition));
             }
             draft.discard();
             match read {
@@ -63,7 +63,7 @@ impl Source {
                     Tally::add(&self.hub.tally.snapshots_done, 1);
                     self.snapshot = None;
                     self.hub.restored(partition, &wanted.copy);
-                    wanted = wanted.go_on_from_the_log();
+                    wanted.go_on_from_the_log();
                     self.give_turn(partition, &mut wanted);
                 }
                 Read::Broken => {
@@ -79,7 +79,7 @@ impl Source {
                     self.give_turn(partition, &mut wanted);
                 }
             }
-            self.wanted.insert(partition, wanted);
+            self.wanted.put(partition, wanted);
         }
     }
 
@@ -103,21 +103,21 @@ impl Source {
     }
 
     fn may_begin(&self, partition: u32) -> bool {
-        let Some(wanted) = self.wanted.get(&partition) else {
+        let Some(wanted) = self.wanted.get(partition) else {
             return false;
         };
         wanted.is_empty() || !self.hub.requires(partition, &wanted.copy)
     }
 
     /// Gives the place to the first that may have it.
-    fn begin_snapshot(&mut self, engine: &Engine, now: Now, draft: &mut Draft) {
+    fn begin_snapshot(&mut self, engine: &Engine, now: Now, draft: &mut Draft<'_>) {
         let Some(at) = self.due.iter().position(|&it| self.may_begin(it)) else {
             return;
         };
         let Some(partition) = self.due.remove(at) else {
             return;
         };
-        let Some(mut wanted) = self.wanted.remove(&partition) else {
+        let Some(mut wanted) = self.wanted.take(partition) else {
             return;
         };
         if self.hub.epoch(partition) != Some(wanted.epoch) {
@@ -131,7 +131,7 @@ impl Source {
             wanted.stage = Stage::Emptying;
             self.snapshot = Some(partition);
         }
-        self.wanted.insert(partition, wanted);
+        self.wanted.put(partition, wanted);
     }
 
     fn begin(&mut self, engine: &Engine, now: Now, partition: u32, wanted: &mut Wanted) {
@@ -168,7 +168,7 @@ impl Source {
         partition: u32,
         wanted: &mut Wanted,
         left: usize,
-        draft: &mut Draft,
+        draft: &mut Draft<'_>,
     ) -> (Read, usize) {
         let Stage::Snapshot { cursor, .. } = &mut wanted.stage else {
             return (Read::Unserved, 0);
@@ -198,11 +198,11 @@ impl Wanted {
     }
 
     /// The snapshot is at its end.
-    fn go_on_from_the_log(mut self) -> Wanted {
-        self.stage = match self.stage {
+    fn go_on_from_the_log(&mut self) {
+        let nowhere = Stage::Due { is_empty: false };
+        self.stage = match std::mem::replace(&mut self.stage, nowhere) {
             Stage::Snapshot { cursor, .. } => Stage::Log(cursor.into_log()),
             other => other,
         };
-        self
     }
 }

@@ -29,13 +29,13 @@ impl Source {
         engine: &Engine,
         now: Now,
         budget_bytes: usize,
-        draft: &mut Draft,
+        draft: &mut Draft<'_>,
     ) {
         let mut left = budget_bytes.saturating_sub(draft.bytes());
         while left > 0
             && let Some(partition) = self.turns.pop_front()
         {
-            let Some(mut wanted) = self.wanted.remove(&partition) else {
+            let Some(mut wanted) = self.wanted.take(partition) else {
                 continue;
             };
             let before = draft.bytes();
@@ -61,10 +61,10 @@ impl Source {
             if is_taken && !std::mem::replace(&mut wanted.is_answered, true) {
                 // There may be no news for long: say that the want was taken.
                 if draft.batch_count() == batch_count {
-                    draft.close(wanted.batch(partition));
+                    draft.close(&wanted.batch(partition));
                 }
             }
-            self.wanted.insert(partition, wanted);
+            self.wanted.put(partition, wanted);
         }
     }
 
@@ -75,7 +75,7 @@ impl Source {
         partition: u32,
         wanted: &mut Wanted,
         left: usize,
-        draft: &mut Draft,
+        draft: &mut Draft<'_>,
     ) -> Turn {
         let served = self.hub.epoch(partition);
         if let Stage::Asked {
@@ -123,7 +123,7 @@ impl Source {
                 if bytes > 0 {
                     Tally::add(&hub.tally.log_batches, 1);
                     Tally::add(&hub.tally.log_bytes, bytes);
-                    draft.close(wanted.batch(partition));
+                    draft.close(&wanted.batch(partition));
                 }
                 if sent.is_all { Turn::Over } else { Turn::More }
             }

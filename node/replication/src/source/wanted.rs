@@ -43,6 +43,52 @@ pub(crate) enum Stage {
     },
 }
 
+/// What the peer wants, by partition. Behind a pointer each: a turn takes its own out while
+/// it lasts.
+#[derive(Debug, Default)]
+pub(crate) struct Wants {
+    by_partition: Vec<Option<Box<Wanted>>>,
+    count: usize,
+}
+
+impl Wants {
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn get(&self, partition: u32) -> Option<&Wanted> {
+        self.by_partition.get(partition as usize)?.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self, partition: u32) -> Option<&mut Wanted> {
+        self.by_partition
+            .get_mut(partition as usize)?
+            .as_deref_mut()
+    }
+
+    pub(crate) fn take(&mut self, partition: u32) -> Option<Box<Wanted>> {
+        let taken = self.by_partition.get_mut(partition as usize)?.take()?;
+        self.count -= 1;
+        Some(taken)
+    }
+
+    /// Nothing must be wanted of the partition. There must be such a partition.
+    pub(crate) fn put(&mut self, partition: u32, wanted: Box<Wanted>) {
+        let at = partition as usize;
+        if self.by_partition.len() <= at {
+            self.by_partition.resize_with(at + 1, || None);
+        }
+        let before = self.by_partition[at].replace(wanted);
+        debug_assert!(before.is_none());
+        self.count += 1;
+    }
+
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = u32> {
+        let places = (0..).zip(&self.by_partition);
+        places.filter_map(|(partition, it)| it.is_some().then_some(partition))
+    }
+}
+
 impl Wanted {
     /// It waits for a snapshot, and holds nothing.
     pub(crate) fn is_empty(&self) -> bool {

@@ -16,16 +16,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::task::AtomicWaker;
-use prost::Message;
+use http_body::{Body, Frame};
 use shoal_protos::replication::v1;
 use shoal_replication::{Next, Source};
 use tokio::time::{Instant, Sleep};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use crate::clock::engine_now;
 use crate::node::{Node, stopped};
+use crate::replication::buffer::Buffer;
 use crate::replication::service::Joined;
 
 /// Under little load.
@@ -36,6 +38,8 @@ const GATHER_MAX: Duration = Duration::from_millis(10);
 const MUCH_BYTES: usize = 4 * 1024;
 /// One of this part of the budget or more is followed by the next at once: there is more.
 const FULL_PART: usize = 2;
+/// A buffer of so many budgets is kept: budgets are passed by a record.
+const KEPT_BUDGETS: usize = 2;
 /// Messages of the follower that are taken before others have their turn.
 const TURN: usize = 64;
 
@@ -43,6 +47,7 @@ const TURN: usize = 64;
 pub(super) struct Following {
     node: Arc<Node>,
     source: Source,
+    buffer: Buffer,
     requests: Streaming<v1::FollowRequest>,
     timer: Pin<Box<Sleep>>,
     is_timed: bool,
@@ -64,6 +69,7 @@ impl Following {
         let mut stopping = node.stopping.subscribe();
         Following {
             source,
+            buffer: Buffer::default(),
             requests,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             is_timed: false,
@@ -95,17 +101,20 @@ impl Following {
         Poll::Pending
     }
 
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<v1::FollowResponse> {
+    /// The next message, as it is sent.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         loop {
             if self.gathers(cx) {
                 return Poll::Pending;
             }
             let now = engine_now(self.node.clock.boottime_ns());
             let budget = self.node.limits.follow_bytes;
-            let next = self.source.next(&self.node.engine, now, budget, cx.waker());
+            let (engine, out) = (&self.node.engine, self.buffer.begin());
+            let next = self.source.lay_next(engine, now, budget, cx.waker(), out);
             match next {
-                Next::Send(message) => {
-                    if let Some(pause) = gather(message.encoded_len(), budget) {
+                Next::Send(()) => {
+                    let message = self.buffer.finish(KEPT_BUDGETS * budget);
+                    if let Some(pause) = gather(message.len(), budget) {
                         let hurries = self.node.replication.hurry.times();
                         self.gathers_until = Some((Instant::now() + pause, hurries));
                     }
@@ -117,7 +126,10 @@ impl Following {
                         return Poll::Pending;
                     }
                 }
-                Next::Idle => return Poll::Pending,
+                Next::Idle => {
+                    self.buffer.rest();
+                    return Poll::Pending;
+                }
             }
         }
     }
@@ -162,21 +174,37 @@ impl Drop for Following {
     }
 }
 
-impl Stream for Following {
-    type Item = Result<v1::FollowResponse, Status>;
+/// The response's body. Where the follower is at fault it ends with what that is.
+impl Body for Following {
+    type Data = Bytes;
+    type Error = Status;
 
-    fn poll_next(
+    fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<v1::FollowResponse, Status>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        if this.is_over || this.stopping.as_mut().poll(cx).is_ready() {
+        if this.is_over {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(end) = this.poll_requests(cx) {
-            this.is_over = true;
-            return Poll::Ready(end.map(Err));
-        }
-        this.poll_message(cx).map(|message| Some(Ok(message)))
+        let end = if this.stopping.as_mut().poll(cx).is_ready() {
+            None
+        } else if let Poll::Ready(end) = this.poll_requests(cx) {
+            end
+        } else {
+            let message = ready!(this.poll_message(cx));
+            return Poll::Ready(Some(Ok(Frame::data(message))));
+        };
+        this.is_over = true;
+        Poll::Ready(Some(match end {
+            Some(status) => Err(status),
+            None => trailers(),
+        }))
     }
+}
+
+fn trailers() -> Result<Frame<Bytes>, Status> {
+    let mut trailers = http::HeaderMap::new();
+    Status::new(Code::Ok, "").add_header(&mut trailers)?;
+    Ok(Frame::trailers(trailers))
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! service    what other nodes ask: Follow, Positions
 //! following  one stream of a follower, as it is sent
+//! buffer     where its messages are laid
 //! outbound   the primaries that this node follows
 //! peer       one of them: a task, its connection and its stream
 //! roles      what the agent says: open, follow, promote, drain, close
@@ -15,6 +16,7 @@
 //! Non-goals: deciding who follows whom, and what a message means (the crate does).
 
 mod bell;
+mod buffer;
 mod following;
 mod outbound;
 mod peer;
@@ -28,7 +30,6 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use shoal_engine::Position;
-use shoal_protos::replication::v1::replication_server::ReplicationServer;
 use shoal_replication::{Bounds, Hub};
 use tokio::sync::Notify;
 
@@ -153,9 +154,8 @@ impl Node {
 }
 
 /// The service, for the routes that tonic serves.
-pub(crate) fn service(node: &Arc<Node>) -> ReplicationServer<ReplicationService> {
-    ReplicationServer::new(ReplicationService::new(node.clone()))
-        .max_decoding_message_size(service::REQUEST_BYTES_MAX)
+pub(crate) fn service(node: &Arc<Node>) -> ReplicationService {
+    ReplicationService::new(node.clone())
 }
 
 /// Looks after followers until it is dropped.

@@ -9,7 +9,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crate::transport::ledger::{Full, Held, Ledger};
 
 /// The bytes before a message: whether it is compressed, and its length.
-pub(super) const PREFIX_BYTES: usize = 5;
+pub(crate) const PREFIX_BYTES: usize = 5;
 
 /// Why there is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

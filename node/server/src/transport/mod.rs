@@ -38,6 +38,7 @@ mod timeout;
 mod vigil;
 
 pub(crate) use codec::RawCodec;
+pub(crate) use framing::PREFIX_BYTES;
 pub(crate) use listener::{Listener, serve};
 pub(crate) use standard::Standard;
 pub(crate) use status::{DOMAIN, status};
