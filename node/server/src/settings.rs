@@ -196,7 +196,7 @@ impl Default for Limits {
             near_grants_max: 4096,
             invalidations_behind_max: 4096,
             followers_max: 1024,
-            follow_bytes: 256 * 1024,
+            follow_bytes: 32 * 1024,
             follow_pause_min: Duration::from_millis(20),
             follow_pause_max: Duration::from_secs(1),
             forwards_max: 10_000,

@@ -54,6 +54,7 @@ pub struct Source {
     due: VecDeque<u32>,
     /// The partition whose snapshot is on its way, or whose copy is being emptied for it.
     snapshot: Option<u32>,
+    has_more: bool,
 }
 
 /// The peer breaks the protocol: end the stream.
@@ -79,6 +80,7 @@ impl Source {
             turns: VecDeque::new(),
             due: VecDeque::new(),
             snapshot: None,
+            has_more: false,
         }
     }
 
@@ -90,6 +92,11 @@ impl Source {
     /// Partitions that the peer follows, or would.
     pub fn wanted_count(&self) -> usize {
         self.wanted.len()
+    }
+
+    /// Behind a message: whether there was more to send than it took.
+    pub fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// Takes a message of the follower.
@@ -184,11 +191,15 @@ impl Source {
         // At most half goes to the snapshot, so that the logs always get on.
         let later = self.send_snapshot(engine, now, budget_bytes.div_ceil(2), &mut draft);
         self.take_turns(engine, now, budget_bytes, &mut draft);
-        if draft.finish() {
+        let is_sent = draft.finish();
+        // Turns may have made a snapshot due, and a snapshot may have ended in one.
+        let may_begin = later.is_none() && self.may_begin_snapshot();
+        let may_go_on = later.is_none() && self.is_sending_snapshot();
+        self.has_more = may_begin || may_go_on || !self.turns.is_empty();
+        if is_sent {
             return Next::Send(());
         }
-        // Turns may have made a snapshot due, and a snapshot may have ended in one.
-        if later.is_none() && (self.may_begin_snapshot() || !self.turns.is_empty()) {
+        if later.is_none() && (may_begin || !self.turns.is_empty()) {
             return Next::Later(now.0);
         }
         later.map_or(Next::Idle, Next::Later)

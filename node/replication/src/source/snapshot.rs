@@ -37,8 +37,7 @@ impl Source {
                 self.begin_snapshot(engine, now, draft);
             }
             let partition = self.snapshot?;
-            let is_sending = |it: &Wanted| matches!(it.stage, Stage::Snapshot { .. });
-            if left == 0 || !self.wanted.get(partition).is_some_and(is_sending) {
+            if left == 0 || !self.is_sending_snapshot() {
                 return None;
             }
             if let Err(later) = self.hub.bucket.lock().ready(now.0) {
@@ -81,6 +80,12 @@ impl Source {
             }
             self.wanted.put(partition, wanted);
         }
+    }
+
+    /// Whether one is on its way, and not its copy being emptied for it.
+    pub(super) fn is_sending_snapshot(&self) -> bool {
+        let wanted = self.snapshot.and_then(|it| self.wanted.get(it));
+        wanted.is_some_and(|it| matches!(it.stage, Stage::Snapshot { .. }))
     }
 
     /// Whether a snapshot could begin that has not.

@@ -310,6 +310,47 @@ fn whose_copy_another_stream_took_asks_anew_and_the_last_that_lives_has_it() {
     }
 }
 
+/// One partition's log and another's snapshot, a little at a time.
+#[test]
+fn a_source_knows_whether_there_was_more_than_a_message_took() {
+    let mut world = World::new(1);
+    for partition in 0..2 {
+        world.open(0, partition, 1);
+        for i in 0..20 {
+            world.write(0, partition, &format!("k{i}"), Some(&[7; 100]));
+        }
+    }
+    let node = &world.nodes[0];
+    let mut source = Source::new(node.hub.clone(), "test");
+    let want = |partition| FollowWant {
+        partition,
+        epoch: 1,
+        copy_id: format!("run1-{partition}"),
+        number: 1,
+        ..FollowWant::default()
+    };
+    let message = FollowRequest {
+        hello: Some(FollowHello {
+            node: name(1),
+            cluster_id: "test".into(),
+        }),
+        wants: (0..2).map(want).collect(),
+        ..FollowRequest::default()
+    };
+    source.receive(&node.engine, message, Now(1)).unwrap();
+    let mut said = Vec::new();
+    for _ in 0..200 {
+        match source.next(&node.engine, Now(1), 500, Waker::noop()) {
+            Next::Send(_) => said.push(source.has_more()),
+            Next::Later(_) => {}
+            Next::Idle => break,
+        }
+    }
+    assert!(said.len() > 8, "{said:?}");
+    let (last, before) = said.split_last().unwrap();
+    assert!(!last && before.iter().all(|it| *it), "{said:?}");
+}
+
 #[test]
 fn applied_is_said_once_for_all_that_was_received() {
     let mut world = World::new(2);

@@ -8,7 +8,10 @@
 //! Under load a message for each write would cost more than the write, and one with a
 //! record each of many partitions not much less. So after one was sent the next waits a
 //! moment, the longer the more there is to gather ([`gather`]), unless somebody waits for
-//! followers.
+//! followers, or it took only a part of what there was.
+//!
+//! Messages are small beside the processor's own memory, which everything passes on its way
+//! from the log to the socket: what they take of it the next requests must fetch again.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -36,8 +39,6 @@ const GATHER_MIN: Duration = Duration::from_millis(1);
 const GATHER_MAX: Duration = Duration::from_millis(10);
 /// A message of so many bytes tells of much load.
 const MUCH_BYTES: usize = 4 * 1024;
-/// One of this part of the budget or more is followed by the next at once: there is more.
-const FULL_PART: usize = 2;
 /// A buffer of so many budgets is kept: budgets are passed by a record.
 const KEPT_BUDGETS: usize = 2;
 /// Messages of the follower that are taken before others have their turn.
@@ -114,7 +115,7 @@ impl Following {
             match next {
                 Next::Send(()) => {
                     let message = self.buffer.finish(KEPT_BUDGETS * budget);
-                    if let Some(pause) = gather(message.len(), budget) {
+                    if let Some(pause) = gather(message.len(), self.source.has_more()) {
                         let hurries = self.node.replication.hurry.times();
                         self.gathers_until = Some((Instant::now() + pause, hurries));
                     }
@@ -160,9 +161,9 @@ impl Following {
 }
 
 /// How long to wait after a message of so many bytes.
-fn gather(bytes: usize, budget_bytes: usize) -> Option<Duration> {
+fn gather(bytes: usize, has_more: bool) -> Option<Duration> {
     match bytes {
-        _ if bytes >= budget_bytes / FULL_PART => None,
+        _ if has_more => None,
         _ if bytes >= MUCH_BYTES => Some(GATHER_MAX),
         _ => Some(GATHER_MIN),
     }
