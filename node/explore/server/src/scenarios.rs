@@ -221,7 +221,7 @@ pub fn no_success_in_a_batch_past_fence_or_partition() {
                 // Of each that was done: whether its time was over by then.
                 let mut done = [None; 3];
                 for (operation, was_over) in done.iter_mut().enumerate() {
-                    visit.begin(operation);
+                    visit.begin(operation, None);
                     let see = || {
                         let is_over =
                             fallen.load(Ordering::SeqCst) || closed.load(Ordering::SeqCst);
