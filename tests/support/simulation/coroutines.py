@@ -147,6 +147,9 @@ class Bell:
         if self._next.done():
             self._next = Future()
 
+    def is_set(self) -> bool:
+        return self._is_set
+
     async def wait(self) -> None:
         if not self._is_set:
             await self._next

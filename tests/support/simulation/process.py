@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from simulation.cluster import Cluster
 
 _LOOK_US = 250_000
+_REST_US = round(agent._TURN_REST_SECONDS * SECOND_US)
+_RESTING_SHARE = 0.5
+"""Of the processes rest between turns as a node's loop does; the others are at once where
+news are, so that each step of a change may meet one that is quicker than a node is."""
 _STOP_SECONDS = 5.0
 
 
@@ -90,6 +94,8 @@ class Process(Host):
         self._cluster = cluster
         self._terrain = terrain
         self._is_turn_due = False
+        self._rest_us = _REST_US if rng.random() < _RESTING_SHARE else 0
+        self._rests_until_us = 0
         self._is_look_due = False
         self._wakes_us: int | None = None
         self._news = -1
@@ -162,7 +168,10 @@ class Process(Host):
     def _rung(self) -> None:
         if not self._is_turn_due:
             self._is_turn_due = True
-            self.after(self.rng.uniform(50, 1_500), self._turn)
+            due_us = self.rng.uniform(50, 1_500)
+            if not self.agent._urgent.is_set():
+                due_us = max(due_us, self._rests_until_us - self.events.now_us)
+            self.after(due_us, self._turn)
 
     def _turn(self) -> None:
         self._is_turn_due = False
@@ -170,7 +179,9 @@ class Process(Host):
         if agent._view is None or not self.is_alive:
             return
         agent._news.clear()
+        agent._urgent.clear()
         agent._look_again_ms = None
+        self._rests_until_us = self.events.now_us + self._rest_us
         Task.running_host = self
         try:
             agent._turn(agent._view)
