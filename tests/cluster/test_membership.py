@@ -213,6 +213,8 @@ def whole(operated: OperatedCluster) -> None:
             case "draining":
                 operated.run("node", "drain", name, "--cancel")
     operated.wait_until_settled(*EVERYBODY)
+    # Told by the coordinator, which looks a little later.
+    operated.until(lambda: flights(operated) == [], "nothing to be under way")
 
 
 def flights(operated: OperatedCluster) -> list[dict[str, object]]:

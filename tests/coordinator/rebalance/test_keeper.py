@@ -209,3 +209,24 @@ async def test_nothing_is_idle_that_is_not_planned_with_the_nodes_that_stand() -
             await it.until_told(
                 replace(planned(AFTER), view=changed), admin_pb2.REBALANCE_STATE_IDLE
             )
+
+
+async def test_a_rebalance_is_not_over_while_what_nobody_wants_any_more_is_under_way() -> None:
+    def taken_back(of: PartitionRecord) -> Planned:
+        seen = planned(of).view
+        wanted = Placement((PlacedPartition(PartitionId(0), (A, B), ()),))
+        return Planned(seen, wanted, Traffic.of(seen, wanted, RebalancePolicy(), 0), None)
+
+    async with kept() as it:
+        it.plan(planned(UNDER_WAY))
+        await it.report(1, Outcome.RUNNING)
+        it.plan(taken_back(UNDER_WAY))
+        seen = it.keeper.progress
+        async with asyncio.timeout(10):
+            while it.keeper.progress is seen or it.keeper.progress is None:
+                await asyncio.sleep(0.01)
+        assert it.told(taken_back(UNDER_WAY)).state == admin_pb2.REBALANCE_STATE_MOVING
+        assert it.keeper.reports[1].is_running
+        it.plan(taken_back(BEFORE))
+        assert (await it.report(1, Outcome.DONE)).hand_overs == 0
+        await it.until_told(taken_back(BEFORE), admin_pb2.REBALANCE_STATE_IDLE)

@@ -1,8 +1,8 @@
 """The course of one rebalance: from outlook to outlook, and into its report. Pure.
 
 A rebalance begins when something is to be moved and may be, and ends when nothing is left
-to move, or it is cancelled. Changes of the members meanwhile are part of it. What another
-leader finds unfinished it carries on.
+to move, or it is cancelled, and nothing is under way any more. Changes of the members
+meanwhile are part of it. What another leader finds unfinished it carries on.
 
 Bytes are the nodes' own counters of what they sent, so they are what was on the wire; what
 a node sent after the last look before it died is not among them, nor what was sent while

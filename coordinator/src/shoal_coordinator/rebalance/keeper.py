@@ -179,7 +179,8 @@ class Keeper:
         """Whether there is something to move that may be, or moves already."""
         if _is_cancelled(planned):
             return seen.is_moving
-        return seen.has_moves
+        # What nobody wants any more, since the members changed back, may be under way still.
+        return seen.has_moves or seen.is_moving
 
     def _is_time_to_ask(self, *, hurry: bool, now: bool) -> bool:
         before, last = self._surveys

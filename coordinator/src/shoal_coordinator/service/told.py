@@ -76,7 +76,7 @@ def _state(view: ClusterView, progress: Progress) -> tuple[State, str]:
     if policy is not None and policy.mode is RebalanceMode.PAUSED:
         return admin_pb2.REBALANCE_STATE_PAUSED, "it is paused until `shoal rebalance resume`"
     seen = progress.outlook
-    if not (seen.copies or seen.hand_overs):
+    if not (seen.copies or seen.hand_overs or seen.is_moving):
         if not _is_planned_for(view, progress.planned.view):
             return admin_pb2.REBALANCE_STATE_WAITING, "nodes have changed: it is planned anew"
         return admin_pb2.REBALANCE_STATE_IDLE, ""
