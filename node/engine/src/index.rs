@@ -3,7 +3,7 @@
 //! A hash table with chains through the entries (their `chain` field), whose heads
 //! are added one at a time: *linear hashing*. Adding a head splits one chain, which
 //! is two or three entries long, so the table never stops to be rebuilt, however
-//! large it is, and never jumps in size: 4 bytes for the chain and 2.7 to 5.3 for the
+//! large it is, and never jumps in size: 4 bytes for the chain and 2 to 4 for the
 //! head an entry, always. A power-of-two table of 32-bit handles would take 5.7 to
 //! 11.4 and rehash a whole partition at once.
 //!
@@ -30,10 +30,10 @@ use crate::table::Table;
 
 /// Heads are allocated so many at a time; a table begins with this many.
 const PAGE: usize = 128;
-/// A head is added when there are more entries for each two than this,
-const ENTRIES_PER_TWO_HEADS_MAX: usize = 3;
-/// and taken away when there are fewer for each four.
-const ENTRIES_PER_FOUR_HEADS_MIN: usize = 3;
+/// A head is added when there are more entries for each than this,
+const ENTRIES_PER_HEAD_MAX: usize = 2;
+/// and taken away when there are fewer than this.
+const ENTRIES_PER_HEAD_MIN: usize = 1;
 /// Where the memory is full chains may grow so long; past that an insertion waits until
 /// there is room for another page of heads.
 const ENTRIES_PER_HEAD_FULL: usize = 3;
@@ -196,9 +196,9 @@ impl Index {
     /// called after every insertion and removal. Full memory only makes chains
     /// longer. Returns how many entries were moved between chains.
     pub(crate) fn adapt(&mut self, heap: &mut Heap, entries: usize, ledger: &mut Ledger) -> usize {
-        if 2 * entries > self.heads * ENTRIES_PER_TWO_HEADS_MAX {
+        if entries > self.heads * ENTRIES_PER_HEAD_MAX {
             self.split(heap, ledger)
-        } else if 4 * entries < self.heads * ENTRIES_PER_FOUR_HEADS_MIN && self.heads > PAGE {
+        } else if entries < self.heads * ENTRIES_PER_HEAD_MIN && self.heads > PAGE {
             self.merge(heap, ledger)
         } else {
             0

@@ -45,7 +45,7 @@
 //!             made even; from 4 KiB on rounded as the allocator does, and 32 more
 //! extras      1 where there are any, and 6 if it has a fresh time, 2 if it has tags, and 1
 //!             and its bytes for each of these
-//! index       2.7 to 5.3 an entry (its 4 bytes of chain are in the 17)
+//! index       2 to 4 an entry (its 4 bytes of chain are in the 17)
 //! heap        about 1/64 of the data is open or idle at the ends of segments (at least
 //!             4 KiB), holes of up to 1/12 once entries left; 32 a segment
 //! policy      s3fifo 2 an entry once it evicts; the others nothing
@@ -58,7 +58,7 @@
 //! ```
 //!
 //! A key of 13 bytes and a value of 100 with a time to live take 146 bytes in the heap,
-//! and 152 in all where a million of them lie in 256 partitions (39 above key and value;
+//! and 151 in all where a million of them lie in 256 partitions (38 above key and value;
 //! see `examples/footprint.rs`).
 //!
 //! # Why no `unsafe`
