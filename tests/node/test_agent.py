@@ -266,6 +266,29 @@ def ask_for_move(world: World, partition: int, target: NodeId) -> None:
     world.etcd.commit_by(None, (), [put])
 
 
+def test_a_copy_that_takes_anothers_place_counts_as_one_that_came_and_one_that_left() -> None:
+    async def story(world: World) -> None:
+        world.start_all()
+        await all_replicated(world)
+        old = records(world)[PartitionId(0)]
+        source = owners(world)[0]
+        comes = next(node for node in NODES if node not in {it.node for it in old.in_sync})
+        counts = world.processes[NodeId(source)].agent._ports.counts
+        before = (counts.joined, counts.left)
+        wanted = replace(old, preference=(NodeId(source), comes), replicas=(comes,))
+        put = Put(KEYS.partition(old.partition), encode_partition(wanted))
+        world.etcd.commit_by(None, (), [put])
+        both = {source, comes}
+        await until(
+            lambda: {it.node for it in records(world)[PartitionId(0)].in_sync} == both,
+            within_seconds=2,
+        )
+        await until(lambda: counts.left > before[1], within_seconds=1)
+        assert (counts.joined, counts.left) == (before[0] + 1, before[1] + 1)
+
+    tell(story)
+
+
 def test_a_partition_moves_when_its_record_asks_for_it() -> None:
     async def story(world: World) -> None:
         world.start_all()

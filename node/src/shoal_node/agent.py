@@ -406,10 +406,10 @@ class Agent:
         store, keys = self._world.store, self._world.keys
         outcomes = await change_records(actions, store, keys, self.local)
         for action, won in zip(actions, outcomes, strict=True):
-            change = len(action.record.in_sync) - len(action.held.record.in_sync)
+            before, after = {*action.held.record.in_sync}, {*action.record.in_sync}
             if won:
-                self._ports.counts.joined += max(change, 0)
-                self._ports.counts.left += max(-change, 0)
+                self._ports.counts.joined += len(after - before)
+                self._ports.counts.left += len(before - after)
             self.local.ended_changing(
                 action.partition, self._retry_at_ms(won, self._policy.retry_delay_ms)
             )
