@@ -57,8 +57,6 @@ class Fence:
         self._deadline_ns = 0
         self._renewed_ns = 0
         self._sent_ns: deque[int] = deque(maxlen=_SENT_KEPT)
-        self._newest_ns = 0
-        """The last of them, for those who look often whether there is another."""
 
     def begin(self, lease: LeaseId) -> None:
         """Follow a new lease. The fence stays down until it is lifted for it."""
@@ -79,9 +77,8 @@ class Fence:
     def confirmed(self, sent_ns: int) -> None:
         """Take note that the store has answered a call that was sent then."""
         with self._lock:
-            if sent_ns > self._newest_ns:
+            if not self._sent_ns or sent_ns > self._sent_ns[-1]:
                 self._sent_ns.append(sent_ns)
-                self._newest_ns = sent_ns
 
     def lift(self, lease: LeaseId) -> bool:
         """Let this lease's deadlines through; False when it is no longer the one."""
@@ -103,10 +100,12 @@ class Fence:
 
         The newest last; see ``LeaseTimes.sent_ns``.
         """
-        if self._newest_ns <= ns:
+        newest = self._sent_ns
+        # Nothing ever leaves but for what is newer, so that this look needs no lock.
+        if not newest or newest[-1] <= ns:
             return []
         with self._lock:
-            return [sent for sent in self._sent_ns if sent > ns]
+            return [sent for sent in newest if sent > ns]
 
     @property
     def deadline_ns(self) -> int:
