@@ -17,7 +17,7 @@ use shoal_engine::{
     Condition, Engine, Eviction, Increment, Now, RequestId, Role, SetOutcome, Settings, Version,
     Write,
 };
-use shoal_protos::replication::v1::{FollowHello, FollowRequest, FollowResponse};
+use shoal_protos::replication::v1::{FollowRequest, FollowResponse};
 use shoal_replication::{BUDGET_BYTES, Bounds, Copy, Hub, Next, Reservation, Sink, Source};
 
 use crate::errors::value_error;
@@ -434,10 +434,6 @@ impl SimulatedCopies {
 impl Inner {
     fn sink(&mut self, primary: &str) -> &mut Sink {
         self.sinks.entry(primary.into()).or_insert_with(|| {
-            let hello = FollowHello {
-                node: self.node.clone(),
-                cluster_id: CLUSTER.into(),
-            };
             let drawn = self.drawn.clone();
             let keeps_ids = self.keeps_ids;
             let draw = move |old: &str| {
@@ -449,7 +445,7 @@ impl Inner {
                 let stem = old.split('-').next().unwrap_or_default();
                 format!("{stem}-anew{drawn}")
             };
-            Sink::new(self.hub.clone(), hello, Box::new(draw))
+            Sink::new(self.hub.clone(), &self.node, CLUSTER, Box::new(draw))
         })
     }
 

@@ -51,6 +51,7 @@ fn main() {
         hello: Some(FollowHello {
             node: "b".into(),
             cluster_id: "c".into(),
+            ..Default::default()
         }),
         wants: vec![FollowWant {
             partition: 1,

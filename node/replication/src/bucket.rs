@@ -1,11 +1,15 @@
 //! How fast snapshots may go: a token bucket, of bytes, that may be overdrawn.
 //!
 //! Whoever finds it positive may take a chunk, and pays what the chunk came to. So a chunk
-//! may be larger than what is there, and the rate holds over time. Shared by all streams
-//! of a node.
+//! may be larger than what is there, and the rate holds over time. A node has one for what
+//! it sends and one for what it takes, each shared by all streams.
+//!
+//! Where those who take from it must not overtake each other they book: they pay at once,
+//! and have it when what was booked before is filled.
 
-/// What the bucket holds at most: this many milliseconds of its rate.
-const BURST_MS: u64 = 100;
+/// What the bucket holds at most: this many milliseconds of its rate. Requests wait for as
+/// long as what may go at once takes.
+const BURST_MS: u64 = 20;
 
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
@@ -13,7 +17,16 @@ pub(crate) struct Bucket {
     rate: u64,
     /// Thousandths of a byte, so that nothing is lost between two looks.
     millibytes: i64,
+    /// Bytes that were paid, in all.
+    paid: u64,
     filled_ms: u64,
+}
+
+/// A place in the order of those who booked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Booking {
+    /// Bytes that were paid before.
+    behind: u64,
 }
 
 impl Bucket {
@@ -23,26 +36,46 @@ impl Bucket {
         self.millibytes = self.millibytes.min(self.most());
     }
 
+    /// Bytes a second. 0: no bound.
+    pub(crate) fn rate(&self) -> u64 {
+        self.rate
+    }
+
     /// Whether a chunk may go now; else when to ask again.
     pub(crate) fn ready(&mut self, now_ms: u64) -> Result<(), u64> {
+        let last = Booking { behind: self.paid };
+        self.is_due(last, now_ms)
+    }
+
+    /// Pays for a chunk of so many bytes, to be taken when it is due.
+    pub(crate) fn book(&mut self, bytes: usize, now_ms: u64) -> Booking {
+        self.fill(now_ms);
+        let booking = Booking { behind: self.paid };
+        self.pay(bytes);
+        booking
+    }
+
+    /// Whether what was booked may be taken now; else when to ask again.
+    pub(crate) fn is_due(&mut self, booking: Booking, now_ms: u64) -> Result<(), u64> {
         if self.rate == 0 {
             return Ok(());
         }
         self.fill(now_ms);
-        if self.millibytes > 0 {
+        let since = thousand_times(self.paid - booking.behind);
+        let there = self.millibytes.saturating_add(since);
+        if there > 0 {
             return Ok(());
         }
-        let missing = self.millibytes.unsigned_abs() + 1;
+        let missing = there.unsigned_abs() + 1;
         Err(now_ms + missing.div_ceil(self.rate).max(1))
     }
 
     /// A chunk of so many bytes has gone.
     pub(crate) fn pay(&mut self, bytes: usize) {
         if self.rate != 0 {
-            let millibytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-            self.millibytes = self
-                .millibytes
-                .saturating_sub(millibytes.saturating_mul(1000));
+            let bytes = bytes as u64;
+            self.paid += bytes;
+            self.millibytes = self.millibytes.saturating_sub(thousand_times(bytes));
         }
     }
 
@@ -57,6 +90,10 @@ impl Bucket {
     fn most(&self) -> i64 {
         i64::try_from(self.rate * BURST_MS).unwrap_or(i64::MAX)
     }
+}
+
+fn thousand_times(bytes: u64) -> i64 {
+    i64::try_from(bytes.saturating_mul(1000)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -96,6 +133,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_booked_is_due_in_its_order_and_a_new_rate_holds_for_it() {
+        let mut bucket = Bucket::default();
+        bucket.set_rate(1000);
+        let booked = [100, 50, 1].map(|bytes| bucket.book(bytes, 9_000));
+        let due = |bucket: &mut Bucket, now_ms| booked.map(|it| bucket.is_due(it, now_ms));
+        // It held 20 bytes.
+        assert_eq!(due(&mut bucket, 9_000), [Ok(()), Err(9_081), Err(9_131)]);
+        assert_eq!(due(&mut bucket, 9_081), [Ok(()), Ok(()), Err(9_131)]);
+        assert_eq!(bucket.ready(9_081), Err(9_132));
+        bucket.set_rate(10_000);
+        assert_eq!(due(&mut bucket, 9_081)[2], Err(9_086));
+        bucket.set_rate(0);
+        assert_eq!(due(&mut bucket, 9_081), [Ok(()); 3]);
+    }
+
+    #[test]
     fn a_new_rate_holds_at_once_and_none_is_no_bound() {
         let mut bucket = Bucket::default();
         assert_eq!(bucket.ready(0), Ok(()));
@@ -104,7 +157,7 @@ mod tests {
         bucket.set_rate(1000);
         assert_eq!(bucket.ready(1000), Ok(()));
         bucket.pay(1100);
-        assert_eq!(bucket.ready(1000), Err(2001));
+        assert_eq!(bucket.ready(1000), Err(2081));
         bucket.set_rate(1_000_000);
         assert_eq!(bucket.ready(1000), Err(1002));
         assert_eq!(bucket.ready(1002), Ok(()));

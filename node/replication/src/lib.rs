@@ -35,6 +35,7 @@
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
+mod allowance;
 mod bounds;
 mod bucket;
 mod copy;

@@ -18,6 +18,7 @@ use shoal_protos::replication::v1::{
     FollowRequest, FollowResponse, FollowUnwant, FollowWant,
 };
 
+use crate::allowance::Allowance;
 use crate::hub::{Hub, Tally};
 use crate::mutants::{self, Mutant};
 use crate::next::Next;
@@ -43,6 +44,9 @@ pub struct Sink {
     /// Partitions with something to acknowledge.
     applied: BTreeSet<u32>,
     unwants: BTreeSet<u32>,
+    /// Partitions that were wanted from nothing, and are not whole yet.
+    empty: BTreeSet<u32>,
+    allowance: Allowance,
     /// Of the last want.
     number: u64,
     is_hello_due: bool,
@@ -65,20 +69,28 @@ struct Followed {
 }
 
 impl Sink {
-    /// The stream's end on this node. `draw` makes a fresh copy id, given the old one.
+    /// The stream's end on this node, which is called so in that cluster. `draw` makes a fresh
+    /// copy id, given the old one.
     pub fn new(
         hub: Arc<Hub>,
-        hello: FollowHello,
+        node: &str,
+        cluster_id: &str,
         draw: Box<dyn FnMut(&str) -> String + Send>,
     ) -> Sink {
         Sink {
             hub,
-            hello,
+            hello: FollowHello {
+                node: node.into(),
+                cluster_id: cluster_id.into(),
+                bounds_snapshots: true,
+            },
             draw,
             followed: BTreeMap::new(),
             due: BTreeSet::new(),
             applied: BTreeSet::new(),
             unwants: BTreeSet::new(),
+            empty: BTreeSet::new(),
+            allowance: Allowance::default(),
             number: 0,
             is_hello_due: true,
         }
@@ -132,6 +144,8 @@ impl Sink {
         self.is_hello_due = true;
         self.unwants.clear();
         self.applied.clear();
+        self.empty.clear();
+        self.allowance = Allowance::default();
         let partitions: Vec<u32> = self.followed.keys().copied().collect();
         for partition in partitions {
             if let Some(followed) = self.followed.get_mut(&partition) {
@@ -148,6 +162,7 @@ impl Sink {
             self.refused(engine, &refused, now);
         }
         for batch in message.batches {
+            self.allowance.arrived(batch.snapshot_bytes);
             self.apply(engine, &batch, now);
         }
     }
@@ -181,11 +196,17 @@ impl Sink {
                 });
             }
         }
+        let mut later = self.due.first().map(|&(due_ms, _)| due_ms);
+        if !self.empty.is_empty() {
+            match self.allowance.grant(&mut self.hub.incoming.lock(), now.0) {
+                Ok(bytes) => message.snapshot_bytes = bytes,
+                Err(at_ms) => later = Some(later.map_or(at_ms, |due_ms| due_ms.min(at_ms))),
+            }
+        }
         if message != FollowRequest::default() {
             return Next::Send(message);
         }
-        let first = self.due.first();
-        first.map_or(Next::Idle, |&(due_ms, _)| Next::Later(due_ms))
+        later.map_or(Next::Idle, Next::Later)
     }
 
     fn forget(&mut self, partition: u32) -> bool {
@@ -193,6 +214,7 @@ impl Sink {
             return false;
         };
         self.applied.remove(&partition);
+        self.empty.remove(&partition);
         if let Some(due_ms) = followed.due_ms {
             self.due.remove(&(due_ms, partition));
         }
@@ -242,6 +264,9 @@ impl Sink {
         followed.applied = Position::default();
         let patience_ms = PATIENCE_MS << followed.unanswered.min(4);
         followed.unanswered += 1;
+        if position == Position::default() {
+            self.empty.insert(partition);
+        }
         let want = FollowWant {
             partition,
             epoch: followed.epoch,
@@ -329,6 +354,7 @@ impl Sink {
                     return;
                 };
                 if engine.role(partition) == Some(Role::Follower) {
+                    self.empty.remove(&partition);
                     followed.failures = 0;
                     let has = Position {
                         epoch: batch.epoch,

@@ -75,7 +75,7 @@ class DataPlane:
         """Refuse IN_SYNC writes where fewer copies are in sync."""
 
     def set_snapshot_rate(self, bytes_per_second: int) -> None:
-        """Send snapshots no faster than this; 0: no bound."""
+        """Send and take snapshots no faster than this; 0: no bound."""
 
     def freeze_partition(self, partition: int) -> None:
         """Let requests for it wait (bounded) until it is thawed or closed.

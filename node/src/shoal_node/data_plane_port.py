@@ -114,9 +114,9 @@ class DataPlanePort(Protocol):
         ...
 
     def set_snapshot_rate(self, bytes_per_second: int) -> None:
-        """Send snapshots no faster than this, all together; 0, as at first: no bound.
+        """Bytes a second of snapshots that are sent, all together, and of those that are taken.
 
-        Holds for those on their way, too.
+        0, as at first: no bound. Holds for those on their way, too.
         """
         ...
 

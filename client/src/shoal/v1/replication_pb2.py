@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashoal/v1/replication.proto\x12\x08shoal.v1\"\xad\x01\n\rFollowRequest\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x15.shoal.v1.FollowHello\x12\'\n\x07unwants\x18\x02 \x03(\x0b\x32\x16.shoal.v1.FollowUnwant\x12#\n\x05wants\x18\x03 \x03(\x0b\x32\x14.shoal.v1.FollowWant\x12(\n\x07\x61pplied\x18\x04 \x03(\x0b\x32\x17.shoal.v1.FollowApplied\"/\n\x0b\x46ollowHello\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\"y\n\nFollowWant\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07\x63opy_id\x18\x03 \x01(\t\x12(\n\x08position\x18\x04 \x01(\x0b\x32\x16.shoal.v1.CopyPosition\x12\x0e\n\x06number\x18\x05 \x01(\x04\"!\n\x0c\x46ollowUnwant\x12\x11\n\tpartition\x18\x01 \x01(\r\"O\n\rFollowApplied\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07\x63opy_id\x18\x03 \x01(\t\x12\x0b\n\x03seq\x18\x04 \x01(\x04\"b\n\x0e\x46ollowResponse\x12&\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x15.shoal.v1.FollowBatch\x12(\n\x07refused\x18\x02 \x03(\x0b\x32\x17.shoal.v1.FollowRefused\"M\n\x0b\x46ollowBatch\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"j\n\rFollowRefused\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12\'\n\x06reason\x18\x04 \x01(\x0e\x32\x17.shoal.v1.FollowRefusal\"&\n\x10PositionsRequest\x12\x12\n\npartitions\x18\x01 \x03(\r\"D\n\x11PositionsResponse\x12/\n\npartitions\x18\x01 \x03(\x0b\x32\x1b.shoal.v1.PartitionPosition\"*\n\x0c\x43opyPosition\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"\x83\x01\n\x11PartitionPosition\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x0f\n\x07\x63opy_id\x18\x02 \x01(\t\x12(\n\x08position\x18\x03 \x01(\x0b\x32\x16.shoal.v1.CopyPosition\x12 \n\x04role\x18\x04 \x01(\x0e\x32\x12.shoal.v1.CopyRole*\x84\x01\n\rFollowRefusal\x12\x1e\n\x1a\x46OLLOW_REFUSAL_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46OLLOW_REFUSAL_NOT_SERVED\x10\x01\x12\x1a\n\x16\x46OLLOW_REFUSAL_DISCARD\x10\x02\x12\x18\n\x14\x46OLLOW_REFUSAL_AGAIN\x10\x03*m\n\x08\x43opyRole\x12\x19\n\x15\x43OPY_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43OPY_ROLE_PRIMARY\x10\x01\x12\x16\n\x12\x43OPY_ROLE_FOLLOWER\x10\x02\x12\x17\n\x13\x43OPY_ROLE_RESTORING\x10\x03\x32\x94\x01\n\x0bReplication\x12?\n\x06\x46ollow\x12\x17.shoal.v1.FollowRequest\x1a\x18.shoal.v1.FollowResponse(\x01\x30\x01\x12\x44\n\tPositions\x12\x1a.shoal.v1.PositionsRequest\x1a\x1b.shoal.v1.PositionsResponseB0\n\x0c\x64\x65v.shoal.v1P\x01Z\x1eshoal.dev/gen/shoal/v1;shoalv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashoal/v1/replication.proto\x12\x08shoal.v1\"\xc5\x01\n\rFollowRequest\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x15.shoal.v1.FollowHello\x12\'\n\x07unwants\x18\x02 \x03(\x0b\x32\x16.shoal.v1.FollowUnwant\x12#\n\x05wants\x18\x03 \x03(\x0b\x32\x14.shoal.v1.FollowWant\x12(\n\x07\x61pplied\x18\x04 \x03(\x0b\x32\x17.shoal.v1.FollowApplied\x12\x16\n\x0esnapshot_bytes\x18\x05 \x01(\x04\"I\n\x0b\x46ollowHello\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x18\n\x10\x62ounds_snapshots\x18\x03 \x01(\x08\"y\n\nFollowWant\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07\x63opy_id\x18\x03 \x01(\t\x12(\n\x08position\x18\x04 \x01(\x0b\x32\x16.shoal.v1.CopyPosition\x12\x0e\n\x06number\x18\x05 \x01(\x04\"!\n\x0c\x46ollowUnwant\x12\x11\n\tpartition\x18\x01 \x01(\r\"O\n\rFollowApplied\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07\x63opy_id\x18\x03 \x01(\t\x12\x0b\n\x03seq\x18\x04 \x01(\x04\"b\n\x0e\x46ollowResponse\x12&\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x15.shoal.v1.FollowBatch\x12(\n\x07refused\x18\x02 \x03(\x0b\x32\x17.shoal.v1.FollowRefused\"e\n\x0b\x46ollowBatch\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x16\n\x0esnapshot_bytes\x18\x05 \x01(\r\"j\n\rFollowRefused\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12\'\n\x06reason\x18\x04 \x01(\x0e\x32\x17.shoal.v1.FollowRefusal\"&\n\x10PositionsRequest\x12\x12\n\npartitions\x18\x01 \x03(\r\"D\n\x11PositionsResponse\x12/\n\npartitions\x18\x01 \x03(\x0b\x32\x1b.shoal.v1.PartitionPosition\"*\n\x0c\x43opyPosition\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"\x83\x01\n\x11PartitionPosition\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x0f\n\x07\x63opy_id\x18\x02 \x01(\t\x12(\n\x08position\x18\x03 \x01(\x0b\x32\x16.shoal.v1.CopyPosition\x12 \n\x04role\x18\x04 \x01(\x0e\x32\x12.shoal.v1.CopyRole*\x84\x01\n\rFollowRefusal\x12\x1e\n\x1a\x46OLLOW_REFUSAL_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46OLLOW_REFUSAL_NOT_SERVED\x10\x01\x12\x1a\n\x16\x46OLLOW_REFUSAL_DISCARD\x10\x02\x12\x18\n\x14\x46OLLOW_REFUSAL_AGAIN\x10\x03*m\n\x08\x43opyRole\x12\x19\n\x15\x43OPY_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43OPY_ROLE_PRIMARY\x10\x01\x12\x16\n\x12\x43OPY_ROLE_FOLLOWER\x10\x02\x12\x17\n\x13\x43OPY_ROLE_RESTORING\x10\x03\x32\x94\x01\n\x0bReplication\x12?\n\x06\x46ollow\x12\x17.shoal.v1.FollowRequest\x1a\x18.shoal.v1.FollowResponse(\x01\x30\x01\x12\x44\n\tPositions\x12\x1a.shoal.v1.PositionsRequest\x1a\x1b.shoal.v1.PositionsResponseB0\n\x0c\x64\x65v.shoal.v1P\x01Z\x1eshoal.dev/gen/shoal/v1;shoalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,34 +32,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shoal.v1.replication_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014dev.shoal.v1P\001Z\036shoal.dev/gen/shoal/v1;shoalv1'
-  _globals['_FOLLOWREFUSAL']._serialized_start=1080
-  _globals['_FOLLOWREFUSAL']._serialized_end=1212
-  _globals['_COPYROLE']._serialized_start=1214
-  _globals['_COPYROLE']._serialized_end=1323
+  _globals['_FOLLOWREFUSAL']._serialized_start=1154
+  _globals['_FOLLOWREFUSAL']._serialized_end=1286
+  _globals['_COPYROLE']._serialized_start=1288
+  _globals['_COPYROLE']._serialized_end=1397
   _globals['_FOLLOWREQUEST']._serialized_start=41
-  _globals['_FOLLOWREQUEST']._serialized_end=214
-  _globals['_FOLLOWHELLO']._serialized_start=216
-  _globals['_FOLLOWHELLO']._serialized_end=263
-  _globals['_FOLLOWWANT']._serialized_start=265
-  _globals['_FOLLOWWANT']._serialized_end=386
-  _globals['_FOLLOWUNWANT']._serialized_start=388
-  _globals['_FOLLOWUNWANT']._serialized_end=421
-  _globals['_FOLLOWAPPLIED']._serialized_start=423
-  _globals['_FOLLOWAPPLIED']._serialized_end=502
-  _globals['_FOLLOWRESPONSE']._serialized_start=504
-  _globals['_FOLLOWRESPONSE']._serialized_end=602
-  _globals['_FOLLOWBATCH']._serialized_start=604
-  _globals['_FOLLOWBATCH']._serialized_end=681
-  _globals['_FOLLOWREFUSED']._serialized_start=683
-  _globals['_FOLLOWREFUSED']._serialized_end=789
-  _globals['_POSITIONSREQUEST']._serialized_start=791
-  _globals['_POSITIONSREQUEST']._serialized_end=829
-  _globals['_POSITIONSRESPONSE']._serialized_start=831
-  _globals['_POSITIONSRESPONSE']._serialized_end=899
-  _globals['_COPYPOSITION']._serialized_start=901
-  _globals['_COPYPOSITION']._serialized_end=943
-  _globals['_PARTITIONPOSITION']._serialized_start=946
-  _globals['_PARTITIONPOSITION']._serialized_end=1077
-  _globals['_REPLICATION']._serialized_start=1326
-  _globals['_REPLICATION']._serialized_end=1474
+  _globals['_FOLLOWREQUEST']._serialized_end=238
+  _globals['_FOLLOWHELLO']._serialized_start=240
+  _globals['_FOLLOWHELLO']._serialized_end=313
+  _globals['_FOLLOWWANT']._serialized_start=315
+  _globals['_FOLLOWWANT']._serialized_end=436
+  _globals['_FOLLOWUNWANT']._serialized_start=438
+  _globals['_FOLLOWUNWANT']._serialized_end=471
+  _globals['_FOLLOWAPPLIED']._serialized_start=473
+  _globals['_FOLLOWAPPLIED']._serialized_end=552
+  _globals['_FOLLOWRESPONSE']._serialized_start=554
+  _globals['_FOLLOWRESPONSE']._serialized_end=652
+  _globals['_FOLLOWBATCH']._serialized_start=654
+  _globals['_FOLLOWBATCH']._serialized_end=755
+  _globals['_FOLLOWREFUSED']._serialized_start=757
+  _globals['_FOLLOWREFUSED']._serialized_end=863
+  _globals['_POSITIONSREQUEST']._serialized_start=865
+  _globals['_POSITIONSREQUEST']._serialized_end=903
+  _globals['_POSITIONSRESPONSE']._serialized_start=905
+  _globals['_POSITIONSRESPONSE']._serialized_end=973
+  _globals['_COPYPOSITION']._serialized_start=975
+  _globals['_COPYPOSITION']._serialized_end=1017
+  _globals['_PARTITIONPOSITION']._serialized_start=1020
+  _globals['_PARTITIONPOSITION']._serialized_end=1151
+  _globals['_REPLICATION']._serialized_start=1400
+  _globals['_REPLICATION']._serialized_end=1548
 # @@protoc_insertion_point(module_scope)

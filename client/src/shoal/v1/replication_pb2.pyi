@@ -95,6 +95,11 @@ class FollowRequest(_message.Message):
     UNWANTS_FIELD_NUMBER: _builtins.int
     WANTS_FIELD_NUMBER: _builtins.int
     APPLIED_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_BYTES_FIELD_NUMBER: _builtins.int
+    snapshot_bytes: _builtins.int
+    """So many more bytes of snapshots may come on this stream. What is passed by a piece is
+    owed.
+    """
     @_builtins.property
     def hello(self) -> Global___FollowHello:
         """In the first message of a stream, and in no other."""
@@ -114,10 +119,11 @@ class FollowRequest(_message.Message):
         unwants: _abc.Iterable[Global___FollowUnwant] | None = ...,
         wants: _abc.Iterable[Global___FollowWant] | None = ...,
         applied: _abc.Iterable[Global___FollowApplied] | None = ...,
+        snapshot_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hello", b"hello"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "hello", b"hello", "unwants", b"unwants", "wants", b"wants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "hello", b"hello", "snapshot_bytes", b"snapshot_bytes", "unwants", b"unwants", "wants", b"wants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -131,18 +137,24 @@ class FollowHello(_message.Message):
 
     NODE_FIELD_NUMBER: _builtins.int
     CLUSTER_ID_FIELD_NUMBER: _builtins.int
+    BOUNDS_SNAPSHOTS_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     cluster_id: _builtins.str
     """Of ClusterConfig: nodes of another cluster are refused."""
+    bounds_snapshots: _builtins.bool
+    """Snapshots come only as far as `snapshot_bytes` lets them. Nodes that do not know of it
+    take them as fast as they come.
+    """
     def __init__(
         self,
         *,
         node: _builtins.str = ...,
         cluster_id: _builtins.str = ...,
+        bounds_snapshots: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_id", b"cluster_id", "node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounds_snapshots", b"bounds_snapshots", "cluster_id", b"cluster_id", "node", b"node"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,6 +288,7 @@ class FollowBatch(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_BYTES_FIELD_NUMBER: _builtins.int
     partition: _builtins.int
     epoch: _builtins.int
     """Under which the sender is primary."""
@@ -285,6 +298,8 @@ class FollowBatch(_message.Message):
     """As the engine wrote it; it says itself where it belongs. Empty: the want was
     taken, and there is no news yet.
     """
+    snapshot_bytes: _builtins.int
+    """So much of its data are a snapshot's own, and count against what the request lets come."""
     def __init__(
         self,
         *,
@@ -292,10 +307,11 @@ class FollowBatch(_message.Message):
         epoch: _builtins.int = ...,
         number: _builtins.int = ...,
         data: _builtins.bytes = ...,
+        snapshot_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "epoch", b"epoch", "number", b"number", "partition", b"partition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "epoch", b"epoch", "number", b"number", "partition", b"partition", "snapshot_bytes", b"snapshot_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -18,7 +18,6 @@ use std::task::{Wake, Waker};
 use bell::Bell;
 use schedules::explore;
 use shoal_engine::{Engine, Eviction, Now, Position, SetOutcome, Settings, Write};
-use shoal_protos::replication::v1::FollowHello;
 use shoal_replication::{BUDGET_BYTES, Bounds, Copy, Hub, Next, Sink, Source, Unmet};
 use shuttle::future::block_on;
 use shuttle::sync::atomic::AtomicBool;
@@ -108,13 +107,9 @@ impl Pair {
         let (primary, follower) = (Node::new(), Node::new());
         primary.hub.open(&primary.engine, 0, EPOCH, "p-0").unwrap();
         follower.hub.follow(&follower.engine, 0, "f-0");
-        let hello = FollowHello {
-            node: "f".into(),
-            cluster_id: "test".into(),
-        };
         let drawn = AtomicU32::new(1);
         let draw = move |_: &str| format!("f-{}", drawn.fetch_add(1, SeqCst));
-        let mut sink = Sink::new(follower.hub.clone(), hello, Box::new(draw));
+        let mut sink = Sink::new(follower.hub.clone(), "f", "test", Box::new(draw));
         sink.follow(0, EPOCH);
         sink.connected();
         let mut stream = Stream {

@@ -57,7 +57,10 @@ pub struct Hub {
     behind_ms: AtomicU64,
     /// The next number of a stream or of somebody who waits.
     numbers: AtomicU64,
-    pub(crate) bucket: Mutex<Bucket>,
+    /// For snapshots that are sent,
+    pub(crate) outgoing: Mutex<Bucket>,
+    /// and for those that are taken.
+    pub(crate) incoming: Mutex<Bucket>,
     pub(crate) tally: Tally,
 }
 
@@ -75,7 +78,8 @@ impl Hub {
             news: News::default(),
             behind_ms: AtomicU64::new(BEHIND_MS),
             numbers: AtomicU64::new(1),
-            bucket: Mutex::new(Bucket::default()),
+            outgoing: Mutex::new(Bucket::default()),
+            incoming: Mutex::new(Bucket::default()),
             tally: Tally::default(),
         }
     }
@@ -85,9 +89,11 @@ impl Hub {
         self.behind_ms.store(behind_ms, Relaxed);
     }
 
-    /// How fast snapshots may leave this node, over all streams. 0: no bound.
+    /// How fast snapshots may leave this node, over all streams, and how fast they may come.
+    /// 0: no bound. Sinks must be asked anew what they have to say.
     pub fn set_snapshot_rate(&self, bytes_per_second: u64) {
-        self.bucket.lock().set_rate(bytes_per_second);
+        self.outgoing.lock().set_rate(bytes_per_second);
+        self.incoming.lock().set_rate(bytes_per_second);
         for place in &self.places {
             // Who waits for the bucket computed for how long with the old rate.
             place.state.lock().streams.iter().for_each(|it| it.wake());

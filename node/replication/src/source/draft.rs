@@ -14,11 +14,12 @@ const PARTITION: u8 = 1 << 3;
 const EPOCH: u8 = 2 << 3;
 const NUMBER: u8 = 3 << 3;
 const DATA: u8 = 4 << 3 | 2;
+const SNAPSHOT_BYTES: u8 = 5 << 3;
 /// The longest that numbers of 32 and of 64 bits are.
 const SHORT_BYTES: usize = 5;
 const LONG_BYTES: usize = 10;
 /// The fields before the data,
-const FIELDS_BYTES: usize = (1 + SHORT_BYTES) + 2 * (1 + LONG_BYTES) + (1 + SHORT_BYTES);
+const FIELDS_BYTES: usize = (1 + SHORT_BYTES) + 2 * (1 + LONG_BYTES) + 2 * (1 + SHORT_BYTES);
 /// and what stands before them.
 const HEAD_BYTES: usize = (1 + SHORT_BYTES) + FIELDS_BYTES;
 
@@ -70,6 +71,7 @@ impl<'a> Draft<'a> {
         head.number::<SHORT_BYTES>(PARTITION, batch.partition.into());
         head.number::<LONG_BYTES>(EPOCH, batch.epoch);
         head.number::<LONG_BYTES>(NUMBER, batch.number);
+        head.number::<SHORT_BYTES>(SNAPSHOT_BYTES, batch.snapshot_bytes.into());
         head.number::<SHORT_BYTES>(DATA, data_bytes as u64);
         debug_assert!(head.0.is_empty());
         self.batch_count += 1;
@@ -136,6 +138,7 @@ mod tests {
             epoch,
             number,
             data: data.into(),
+            snapshot_bytes: partition,
         };
         let batches = [
             batch(0, 0, 0, b""),

@@ -5,8 +5,8 @@
 //! partition with news in turn, up to a budget. A follower that takes nothing costs its
 //! place in a few lists, and in the end its place in the log: then it starts anew.
 //!
-//! One snapshot at a time, under the rate of the node's bucket, beside the logs of the
-//! other partitions. A snapshot goes to an empty copy only: one that holds something is
+//! One snapshot at a time, under the rate of the node's bucket and as far as the peer lets
+//! it, beside the logs of the other partitions. A snapshot goes to an empty copy only: one that holds something is
 //! first asked to drop it, when its turn has come, and never while it is required.
 //!
 //! Non-goals: the bytes on the wire, and when the stream can take them (the caller).
@@ -54,6 +54,8 @@ pub struct Source {
     due: VecDeque<u32>,
     /// The partition whose snapshot is on its way, or whose copy is being emptied for it.
     snapshot: Option<u32>,
+    /// Bytes of snapshots that the peer takes; below 0, a piece was longer. None: any number.
+    allowed: Option<i64>,
     has_more: bool,
 }
 
@@ -80,6 +82,7 @@ impl Source {
             turns: VecDeque::new(),
             due: VecDeque::new(),
             snapshot: None,
+            allowed: None,
             has_more: false,
         }
     }
@@ -116,11 +119,13 @@ impl Source {
                 }
                 check_name(&hello.node)?;
                 self.node = Some(hello.node.into());
+                self.allowed = hello.bounds_snapshots.then_some(0);
             }
             (None, Some(_)) => {}
             (Some(_), Some(_)) | (None, None) => return Err(Hostile::Hello),
         }
         let node = self.node.clone().ok_or(Hostile::Hello)?;
+        self.allow(message.snapshot_bytes);
         for unwant in message.unwants {
             self.forget(unwant.partition, true);
         }
@@ -194,7 +199,7 @@ impl Source {
         let is_sent = draft.finish();
         // Turns may have made a snapshot due, and a snapshot may have ended in one.
         let may_begin = later.is_none() && self.may_begin_snapshot();
-        let may_go_on = later.is_none() && self.is_sending_snapshot();
+        let may_go_on = later.is_none() && self.may_go_on_with_snapshot();
         self.has_more = may_begin || may_go_on || !self.turns.is_empty();
         if is_sent {
             return Next::Send(());

@@ -1,4 +1,4 @@
-//! Snapshots: one at a time on a stream, as fast as the node's bucket allows.
+//! Snapshots: one at a time on a stream, as fast as the node's bucket and the peer allow.
 
 use shoal_engine::{Engine, Join, Now, Position, ReadError};
 use shoal_protos::replication::v1::FollowRefusal;
@@ -23,7 +23,7 @@ enum Read {
 
 impl Source {
     /// Goes on with the snapshot, or begins the next one. Returns when to go on, where the
-    /// bucket wants a pause.
+    /// bucket wants a pause; where the peer does, it says itself when it is over.
     pub(super) fn send_snapshot(
         &mut self,
         engine: &Engine,
@@ -37,10 +37,10 @@ impl Source {
                 self.begin_snapshot(engine, now, draft);
             }
             let partition = self.snapshot?;
-            if left == 0 || !self.is_sending_snapshot() {
+            if left == 0 || !self.may_go_on_with_snapshot() {
                 return None;
             }
-            if let Err(later) = self.hub.bucket.lock().ready(now.0) {
+            if let Err(later) = self.hub.outgoing.lock().ready(now.0) {
                 return Some(later);
             }
             let mut wanted = self.wanted.take(partition)?;
@@ -48,12 +48,13 @@ impl Source {
             let bytes = draft.open_bytes();
             left = left.saturating_sub(bytes.max(1));
             // The log in it would go as fast without a snapshot.
-            self.hub.bucket.lock().pay(own_bytes);
+            self.hub.outgoing.lock().pay(own_bytes);
             let goes = bytes > 0 && matches!(read, Read::More | Read::Done);
             let is_middle = goes && wanted.begin() && matches!(read, Read::More);
             if goes && !(is_middle && mutants::is(Mutant::SnapshotCutBroken)) {
                 Tally::add(&self.hub.tally.snapshot_bytes, bytes);
-                draft.close(&wanted.batch(partition));
+                self.allowed = self.allowed.map(|allowed| allowed - own_bytes as i64);
+                draft.close(&wanted.piece(partition, own_bytes));
             }
             draft.discard();
             match read {
@@ -82,10 +83,19 @@ impl Source {
         }
     }
 
-    /// Whether one is on its way, and not its copy being emptied for it.
-    pub(super) fn is_sending_snapshot(&self) -> bool {
+    /// The peer takes so many more bytes of snapshots.
+    pub(super) fn allow(&mut self, bytes: u64) {
+        if let Some(allowed) = &mut self.allowed {
+            *allowed = allowed.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Whether a snapshot is on its way that could go on, and not its copy being emptied for
+    /// it.
+    pub(super) fn may_go_on_with_snapshot(&self) -> bool {
         let wanted = self.snapshot.and_then(|it| self.wanted.get(it));
         wanted.is_some_and(|it| matches!(it.stage, Stage::Snapshot { .. }))
+            && self.allowed.is_none_or(|allowed| allowed > 0)
     }
 
     /// Whether a snapshot could begin that has not.

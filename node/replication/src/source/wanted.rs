@@ -102,6 +102,15 @@ impl Wanted {
             epoch: self.epoch,
             number: self.number,
             data: Bytes::new(),
+            snapshot_bytes: 0,
+        }
+    }
+
+    /// As [`Wanted::batch`], of which so many bytes are a snapshot's.
+    pub(crate) fn piece(&self, partition: u32, own_bytes: usize) -> FollowBatch {
+        FollowBatch {
+            snapshot_bytes: u32::try_from(own_bytes).unwrap_or(u32::MAX),
+            ..self.batch(partition)
         }
     }
 

@@ -149,6 +149,51 @@ fn snapshots_keep_to_the_rate_of_the_node_and_logs_do_not_wait_for_them() {
 }
 
 #[test]
+fn a_follower_of_many_takes_their_snapshots_at_its_own_rate_and_logs_do_not_wait_for_them() {
+    let mut world = World::new(3);
+    for primary in [0, 1] {
+        world.open(primary, primary as u32, 1);
+        for i in 0..100 {
+            world.write(
+                primary,
+                primary as u32,
+                &format!("k{i}"),
+                Some(&[1; 10_000]),
+            );
+        }
+    }
+    // A megabyte of each of two nodes, at a megabyte a second.
+    world.nodes[2].hub.set_snapshot_rate(1_000_000);
+    let began = world.now;
+    world.follow(2, 0, 0, 1);
+    while world.nodes[2].position(0).seq < 100 {
+        world.pass(10);
+        assert!(world.now - began < 1_200, "the first never ends");
+    }
+    world.follow(2, 1, 1, 1);
+    world.pass(300);
+    assert_eq!(world.nodes[2].role(1), Some(Role::Restoring));
+    world.write(0, 0, "other", Some(b"1"));
+    world.pass(10);
+    assert_eq!(world.nodes[2].position(0), world.nodes[0].position(0));
+    while world.nodes[2].position(1).seq < 100 {
+        world.pass(10);
+        assert!(world.now - began < 2_400, "the second never ends");
+    }
+    let took_ms = world.now - began;
+    assert!(took_ms >= 1_800, "2 MB in {took_ms} ms");
+    // What waits at a rate that is hardly any goes on at once with another.
+    world.wipe(2);
+    world.nodes[2].hub.set_snapshot_rate(1);
+    world.follow(2, 0, 0, 1);
+    world.pass(1_000);
+    assert_eq!(world.nodes[2].role(0), Some(Role::Restoring));
+    world.nodes[2].hub.set_snapshot_rate(0);
+    world.settle();
+    assert_eq!(world.nodes[2].position(0), world.nodes[0].position(0));
+}
+
+#[test]
 fn a_sink_that_never_reads_costs_no_memory_but_its_place() {
     let mut world = World::new(3);
     world.limit_log(100_000);
@@ -218,6 +263,7 @@ fn who_breaks_the_protocol_is_told_so() {
         hello: Some(FollowHello {
             node: name(1),
             cluster_id: cluster_id.into(),
+            ..Default::default()
         }),
         ..FollowRequest::default()
     };
@@ -266,6 +312,7 @@ fn whose_copy_another_stream_took_asks_anew_and_the_last_that_lives_has_it() {
             hello: source.node().is_none().then(|| FollowHello {
                 node: name(1),
                 cluster_id: "test".into(),
+                ..Default::default()
             }),
             wants: vec![FollowWant {
                 epoch: 1,
@@ -333,6 +380,7 @@ fn a_source_knows_whether_there_was_more_than_a_message_took() {
         hello: Some(FollowHello {
             node: name(1),
             cluster_id: "test".into(),
+            ..Default::default()
         }),
         wants: (0..2).map(want).collect(),
         ..FollowRequest::default()

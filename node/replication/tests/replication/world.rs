@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use crate::history::At;
 use shoal_engine::{Engine, Eviction, Now, Position, Role, SetOutcome, Settings, Write};
-use shoal_protos::replication::v1::{FollowHello, FollowRequest, FollowResponse};
+use shoal_protos::replication::v1::{FollowRequest, FollowResponse};
 use shoal_replication::{BUDGET_BYTES, Bounds, Copy, Hub, Next, Sink, Source};
 
 pub(crate) const PARTITIONS: u32 = 2;
@@ -139,16 +139,12 @@ impl World {
         it.hub.follow(&it.engine, partition, &copy_id);
         let hub = it.hub.clone();
         let sink = it.sinks.entry(primary).or_insert_with(|| {
-            let hello = FollowHello {
-                node: name(node),
-                cluster_id: "test".into(),
-            };
             let drawn = self.copy_ids.clone();
             let draw = move |old: &str| {
                 let stem = old.split('-').next().unwrap_or_default();
                 format!("{stem}-{}", drawn.fetch_add(1, Relaxed))
             };
-            Sink::new(hub, hello, Box::new(draw))
+            Sink::new(hub, &name(node), "test", Box::new(draw))
         });
         sink.follow(partition, epoch);
         if !self.links.contains_key(&(node, primary)) {

@@ -73,6 +73,15 @@ impl Outbound {
         peer.follow(partition, epoch);
     }
 
+    /// Every peer looks whether it has something to say.
+    pub(super) fn wake(&self) {
+        self.table
+            .lock()
+            .peers
+            .values()
+            .for_each(|peer| peer.wake());
+    }
+
     /// Follow the partition no longer.
     pub(super) fn unfollow(&self, partition: u32) {
         let mut table = self.table.lock();

@@ -83,6 +83,10 @@ impl Peer {
         self.changed.notify_one();
     }
 
+    pub(super) fn wake(&self) {
+        self.speaks.wake();
+    }
+
     /// Whether the primary has said that it serves the partition no longer, or not yet.
     pub(super) fn has_given_up(&self, partition: u32) -> bool {
         self.followed.lock().given_up.contains(&partition)
@@ -125,11 +129,8 @@ impl Peer {
 }
 
 fn sink(node: &Node, cluster: &str) -> Sink {
-    let hello = v1::FollowHello {
-        node: node.id.clone(),
-        cluster_id: cluster.to_owned(),
-    };
-    Sink::new(node.replication.hub.clone(), hello, Box::new(fresh_id))
+    let hub = node.replication.hub.clone();
+    Sink::new(hub, &node.id, cluster, Box::new(fresh_id))
 }
 
 /// The id of a copy that begins anew: it begins as the old one, which names the process.

@@ -349,9 +349,11 @@ impl DataPlane {
         self.node.replication.hub.set_min_in_sync(copies);
     }
 
-    /// Send snapshots no faster than this, all together. 0: no bound.
+    /// Send snapshots no faster than this, all together, and take them no faster. 0: no
+    /// bound.
     pub fn set_snapshot_rate(&self, bytes_per_second: u64) {
         let hub: &Arc<Hub> = &self.node.replication.hub;
         hub.set_snapshot_rate(bytes_per_second);
+        self.node.replication.outbound.wake();
     }
 }

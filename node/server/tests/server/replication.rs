@@ -252,20 +252,43 @@ async fn a_follower_that_takes_nothing_costs_no_memory_and_no_write() {
 }
 
 #[tokio::test]
-async fn snapshots_keep_to_their_rate() {
+async fn snapshots_keep_to_the_rate_of_who_sends_and_of_who_takes_them() {
+    for bounded in [0, 1] {
+        let copies = Copies::start(2, patient()).await;
+        let [a, _] = &copies.nodes[..] else { panic!() };
+        let value: &'static str = "x".repeat(64 << 10).leak();
+        for n in 0..64 {
+            a.write(n, value).await;
+        }
+        copies.nodes[bounded].plane.set_snapshot_rate(4 << 20);
+        let begun = Instant::now();
+        copies.catch_up(1, 0, 1).await;
+        let took = begun.elapsed();
+        // 4 MiB at 4 MiB a second, less what may go at once.
+        assert!(took > Duration::from_millis(800), "{took:?}");
+        assert_eq!(copies.nodes[1].copy().role, Role::Follower);
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_waits_for_its_rate_goes_on_when_there_is_none() {
     let copies = Copies::start(2, patient()).await;
-    let [a, _] = &copies.nodes[..] else { panic!() };
+    let [a, b] = &copies.nodes[..] else { panic!() };
     let value: &'static str = "x".repeat(64 << 10).leak();
     for n in 0..64 {
         a.write(n, value).await;
     }
-    a.plane.set_snapshot_rate(4 << 20);
+    b.plane.set_snapshot_rate(1000);
+    let caught_up = copies.catch_up(1, 0, 1);
+    let unbound = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(b.copy().role, Role::Restoring);
+        b.plane.set_snapshot_rate(0);
+    };
     let begun = Instant::now();
-    copies.catch_up(1, 0, 1).await;
-    let took = begun.elapsed();
-    // 4 MiB at 4 MiB a second, less what may go at once.
-    assert!(took > Duration::from_millis(400), "{took:?}");
-    assert_eq!(copies.nodes[1].copy().role, Role::Follower);
+    tokio::join!(caught_up, unbound);
+    // A minute, at the rate that was.
+    assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -363,6 +386,7 @@ async fn streams_that_break_the_rules_are_ended_and_too_many_refused() {
         hello: Some(r::FollowHello {
             node: "b".into(),
             cluster_id: cluster.into(),
+            ..Default::default()
         }),
         ..Default::default()
     };

@@ -57,8 +57,8 @@ def set_(name: str, value: str, coordinator: str, output: str) -> None:
     auto-join (on, off): whether a new node takes its share at once, or waits for
     `shoal node add`. Turned on, it lets in those that wait.
 
-    snapshot-rate: how many bytes a second each node sends to copies that begin anew, such
-    as 64MiB; none: no bound.
+    snapshot-rate: how many bytes a second each node sends, and takes, for copies that
+    begin anew, such as 64MiB; none: no bound.
     """
     request = _snapshot_rate(value) if name == "snapshot-rate" else _choice(name, value)
     with administered(coordinator) as admin:

@@ -209,7 +209,9 @@ def cancel(coordinator: str, output: str) -> None:
     help="Take moves back while a node is down.",
 )
 @click.option(
-    "--snapshot-rate", metavar="SIZE", help="Bytes a second that each node sends; none: no bound."
+    "--snapshot-rate",
+    metavar="SIZE",
+    help="Bytes a second that each node sends, and takes; none: no bound.",
 )
 @coordinator_option
 @output_option
