@@ -95,15 +95,16 @@ def test_it_serves_over_tls_alone_and_takes_other_certificates_while_it_runs(
     assert "PRIVATE KEY" not in running.log.read_text()
 
 
-async def test_nodes_are_asked_for_their_metrics_over_tls(
+async def test_nodes_are_asked_for_their_figures_over_tls(
     own: tuple[Authority, WrittenTls],
 ) -> None:
     files = TlsFiles(own[1].certificate, own[1].key, own[1].authority)
     tls = LiveTls(files.read, TlsClients.CERTIFICATE)
 
-    def app(_environ: object, start_response) -> list[bytes]:
+    def app(environ: dict[str, str], start_response) -> list[bytes]:
+        assert environ["PATH_INFO"] == "/figures"
         start_response("200 OK", [])
-        return [b"shoal_memory_bytes 7\n"]
+        return [b'{"memory_bytes":7}']
 
     server = HttpServer(HostPort("127.0.0.1", 0), app, tls)
     node = live("a")

@@ -52,6 +52,10 @@ def test_metrics_are_served(server: HttpServer) -> None:
     assert "shoal_hits" in names
 
 
+def test_figures_are_served(server: HttpServer) -> None:
+    assert json.loads(read(server, "/figures"))["partitions"] == 0
+
+
 def test_probes_are_told_by_the_status(server: HttpServer) -> None:
     assert read(server, "/live") == "OK\n"
     with pytest.raises(urllib.error.HTTPError, match="503"):

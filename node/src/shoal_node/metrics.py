@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from shoal_node.agent_counts import AgentCounts
 from shoal_node.fence import LeaseTimes
+from shoal_node.figures import figures_as_json
 from shoal_node.snapshot import Durations, Handshakes, PartitionUse, Snapshot
 
 _NANOSECONDS = 1_000_000_000
@@ -47,6 +48,13 @@ class NodeCollector(Collector):
         self._counts = counts
         self._clock_ns = clock_ns
         self._of_partitions = of_partitions
+
+    def figures(self) -> bytes:
+        """The few of them that a coordinator asks for."""
+        lease_age_seconds = self._lease().age_seconds(self._clock_ns())
+        return figures_as_json(
+            self._snapshot(), self._counts, lease_age_seconds, of_partitions=self._of_partitions
+        )
 
     def collect(self) -> Iterator[Metric]:
         snapshot = self._snapshot()

@@ -1,5 +1,6 @@
-"""The node's small HTTP server: ``/metrics`` for Prometheus, ``/introspection`` for people,
-``/live`` and ``/ready`` for probes that know no gRPC, or none over TLS.
+"""The node's small HTTP server: ``/metrics`` for Prometheus, ``/figures`` for coordinators,
+``/introspection`` for people, ``/live`` and ``/ready`` for probes that know no gRPC, or none
+over TLS.
 
 ``/introspection`` tells keys. So it is answered to callers on this machine alone,
 wherever the server listens; others are refused. Where there is an access file, they have to
@@ -14,7 +15,6 @@ from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
-from prometheus_client.registry import Collector
 
 from shoal_coordinator.access.policy import Operation
 from shoal_coordinator.access.rights import Access
@@ -22,9 +22,11 @@ from shoal_coordinator.process.addresses import HostPort
 from shoal_coordinator.process.http_server import LIVE, READY, HttpServer, answer_whether
 from shoal_coordinator.process.live_tls import LiveTls
 from shoal_node.introspection import as_json
+from shoal_node.metrics import NodeCollector
 from shoal_node.snapshot import Snapshot
 
 METRICS = "/metrics"
+FIGURES = "/figures"
 INTROSPECTION = "/introspection"
 Health = Callable[[bool], bool]
 """Whether the node is alive; given True, whether its cache can be used as well."""
@@ -32,7 +34,7 @@ Health = Callable[[bool], bool]
 
 def serve_metrics(
     listen: HostPort,
-    collector: Collector,
+    collector: NodeCollector,
     snapshot: Callable[[], Snapshot],
     health: Health,
     tls: LiveTls | None = None,
@@ -60,10 +62,13 @@ def serve_metrics(
             return _answer(start_response, HTTPStatus.OK, "application/json", body)
         if path in (LIVE, READY):
             return answer_whether(start_response, holds=health(path == READY))
+        if path == FIGURES:
+            body = collector.figures()
+            return _answer(start_response, HTTPStatus.OK, "application/json", body)
         if path in (METRICS, "/"):
             answer: Iterable[bytes] = metrics(environ, start_response)
             return answer
-        sentence = f"there are {METRICS}, {INTROSPECTION}, {LIVE} and {READY}\n".encode()
+        sentence = f"there are {METRICS}, {FIGURES}, {INTROSPECTION}, {LIVE} and {READY}\n".encode()
         return _answer(start_response, HTTPStatus.NOT_FOUND, "text/plain", sentence)
 
     return HttpServer(listen, app, tls)

@@ -1,11 +1,10 @@
-"""Figures out of a node's metrics, and what became of them between two looks."""
+"""Figures out of what a node tells, and what became of them between two looks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 
 from shoal_coordinator.registry.records import Incarnation
 from shoal_coordinator.survey.figures import NodeFigures, figures_of, grown, p99_ns
@@ -46,22 +45,24 @@ def snapshot() -> Snapshot:
     )
 
 
+def told_by_node(counts: AgentCounts, *, of_partitions: bool) -> bytes:
+    lease = LeaseTimes(10**9, renewed_ns=1_500_000_000)
+    collector = NodeCollector(
+        snapshot, lambda: lease, counts, lambda: 2 * 10**9, of_partitions=of_partitions
+    )
+    return collector.figures()
+
+
 def test_figures_are_read_from_what_a_node_tells() -> None:
     counts = AgentCounts(followed_partitions=1, replica_lag_ms=250)
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(
-        NodeCollector(
-            snapshot, lambda: LeaseTimes(10**9, 0), counts, lambda: 2 * 10**9, of_partitions=True
-        )
-    )
-    told = figures_of(generate_latest(registry).decode(), RUN)
+    told = figures_of(told_by_node(counts, of_partitions=True), RUN)
     assert told == NodeFigures(
         incarnation=RUN,
         memory_bytes=900,
         value_bytes=600,
         operations=13,
         snapshot_bytes=12_345,
-        lease_age_seconds=told.lease_age_seconds,
+        lease_age_seconds=0.5,
         replica_lag_seconds=0.25,
         partitions=3,
         partition_memory_bytes={3: 300, 5: 500},
@@ -72,9 +73,33 @@ def test_figures_are_read_from_what_a_node_tells() -> None:
     assert told.bytes_of(4) == 300, "a usual share of what is not told"
 
 
-@pytest.mark.parametrize("text", ["", "# HELP x y\n", "other_metric 3\n", "shoal_entries{\n"])
-def test_what_is_not_told_is_nothing(text: str) -> None:
-    assert figures_of(text, RUN) == NodeFigures(RUN)
+def test_a_node_of_a_cluster_of_many_partitions_tells_of_none() -> None:
+    told = figures_of(told_by_node(AgentCounts(), of_partitions=False), RUN)
+    assert (told.partition_memory_bytes, told.partition_reads) == ({}, {})
+    assert told.bytes_of(5) == 450, "a usual share"
+
+
+def test_what_is_not_told_is_nothing() -> None:
+    assert figures_of(b"{}", RUN) == NodeFigures(RUN)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"# HELP x y\n",
+        b'{"operations":[]}',
+        b'{"partition_reads":3}',
+        b'{"partition_reads":{"x":1}}',
+        b'{"durations":{"Get":[[1]]}}',
+        b'{"durations":{"Get":7}}',
+        b"\xff",
+    ],
+)
+def test_what_are_no_figures_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        figures_of(body, RUN)
 
 
 def test_counters_begin_again_with_the_node() -> None:

@@ -1,7 +1,7 @@
 """While this coordinator leads: keeps the report of what moves, and asks nodes how they are.
 
-A look at the nodes is a scrape of each one's metrics: every two seconds while something
-moves, every ten otherwise. A report is written when it begins, when it ends, and every ten
+A look at the nodes asks each one for its figures: every two seconds while something moves,
+every ten otherwise. A report is written when it begins, when it ends, and every ten
 seconds in between if something in it has changed. Nothing here moves anything.
 """
 

@@ -1,1 +1,1 @@
-"""What nodes tell of themselves, as far as a coordinator wants to know: their metrics."""
+"""What nodes tell of themselves, as far as a coordinator wants to know: their figures."""

@@ -1,4 +1,4 @@
-"""Asking every live node for its metrics, some at a time, each within a bound."""
+"""Asking every live node for its figures, some at a time, each within a bound."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import ssl
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ from shoal_coordinator.survey.figures import NodeFigures, Survey, figures_of
 _TIMEOUT_SECONDS = 2.0
 _AT_ONCE_MAX = 16
 _BYTES_MAX = 16 << 20
+_FIGURES = "figures"
+"""Beside the metrics, of which its registration tells where they are."""
 _SCHEMES = ("http://", "https://")
 
 
@@ -42,9 +45,8 @@ def _asked(live: LiveNode, context: ssl.SSLContext | None) -> NodeFigures | None
         return None
     try:
         with urllib.request.urlopen(  # noqa: S310  checked above
-            url, timeout=_TIMEOUT_SECONDS, context=context
+            urllib.parse.urljoin(url, _FIGURES), timeout=_TIMEOUT_SECONDS, context=context
         ) as answer:
-            text = answer.read(_BYTES_MAX).decode(errors="replace")
+            return figures_of(answer.read(_BYTES_MAX), live.registration.incarnation)
     except (OSError, urllib.error.URLError, http.client.HTTPException, ValueError):
         return None
-    return figures_of(text, live.registration.incarnation)

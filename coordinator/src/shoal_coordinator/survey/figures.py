@@ -1,21 +1,25 @@
-"""A node's ``/metrics`` -> the figures that a coordinator goes by. Pure.
+"""A node's ``/figures`` -> the figures that a coordinator goes by. Pure.
 
 Counters are since the node's start. What a release of before does not tell is 0.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shoal_coordinator.registry.records import Incarnation, NodeId
 
-_LINE = re.compile(r"(shoal_\w+?)(?:\{([^}]*)\})? ([0-9.eE+-]+|\+?Inf|NaN)")
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
-_MEMORY = "shoal_memory_kind_bytes"
-_BUCKET = "shoal_request_duration_seconds_bucket"
+_NUMBERS = (
+    "memory_bytes",
+    "value_bytes",
+    "operations",
+    "snapshot_bytes",
+    "lease_age_seconds",
+    "replica_lag_seconds",
+    "partitions",
+)
 _P99 = 0.99
 _REQUESTS_MIN = 200
 """Of fewer requests a 99th percentile says little."""
@@ -60,39 +64,22 @@ class Survey:
     """Live by the registry, and did not tell."""
 
 
-def figures_of(text: str, incarnation: Incarnation) -> NodeFigures:
-    """Read the text format of Prometheus, as far as it is of use here."""
-    plain: dict[str, float] = {}
-    by_label: dict[str, dict[str, float]] = defaultdict(dict)
-    buckets: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for name, labels, value in _samples(text):
-        if not labels:
-            plain[name] = value
-        elif name == _BUCKET:
-            end = labels.get("le", "+Inf")
-            if end != "+Inf":
-                buckets[labels.get("method", "")].append((float(end), value))
-        elif "operation" in labels:
-            plain[name] = plain.get(name, 0) + value
-        elif len(labels) == 1:
-            by_label[name].update(dict.fromkeys(labels.values(), value))
-    memory, partitions = by_label[_MEMORY], by_label["shoal_partitions"]
-    return NodeFigures(
-        incarnation=incarnation,
-        memory_bytes=plain.get("shoal_memory_bytes", 0),
-        value_bytes=memory.get("keys_and_values", 0),
-        operations=plain.get("shoal_operations_total", 0),
-        snapshot_bytes=plain.get("shoal_replication_snapshot_bytes_total", 0),
-        lease_age_seconds=plain.get("shoal_lease_age_seconds", 0),
-        replica_lag_seconds=plain.get("shoal_replica_lag_seconds", 0),
-        partitions=sum(partitions.values()),
-        partition_memory_bytes=_by_number(by_label["shoal_partition_memory_bytes"]),
-        partition_reads=_added(
-            _by_number(by_label["shoal_partition_hits_total"]),
-            _by_number(by_label["shoal_partition_misses_total"]),
-        ),
-        durations={method: tuple(sorted(ends)) for method, ends in buckets.items()},
-    )
+def figures_of(body: bytes, incarnation: Incarnation) -> NodeFigures:
+    """What a node has told of itself. What it left out is 0. Raises ValueError."""
+    told = json.loads(body)
+    try:
+        return NodeFigures(
+            incarnation=incarnation,
+            **{name: float(told[name]) for name in _NUMBERS if name in told},
+            partition_memory_bytes=_by_number(told.get("partition_memory_bytes", {})),
+            partition_reads=_by_number(told.get("partition_reads", {})),
+            durations={
+                method: tuple((float(end), float(count)) for end, count in ends)
+                for method, ends in told.get("durations", {}).items()
+            },
+        )
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"the figures of a node are not what they should be: {error}") from error
 
 
 def grown(before: NodeFigures | None, after: NodeFigures, counter: str) -> float:
@@ -115,16 +102,5 @@ def p99_ns(before: NodeFigures, after: NodeFigures, method: str) -> int | None:
     return next(round(end * _NANOSECONDS) for end, count in ends if count >= _P99 * total)
 
 
-def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    for line in text.splitlines():
-        found = _LINE.fullmatch(line)
-        if found is not None:
-            yield found[1], dict(_LABEL.findall(found[2] or "")), float(found[3])
-
-
 def _by_number(values: Mapping[str, float]) -> dict[int, float]:
-    return {int(name): value for name, value in values.items() if name.isdecimal()}
-
-
-def _added(one: Mapping[int, float], other: Mapping[int, float]) -> dict[int, float]:
-    return {key: one.get(key, 0) + other.get(key, 0) for key in {*one, *other}}
+    return {int(name): float(value) for name, value in values.items()}
