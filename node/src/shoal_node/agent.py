@@ -31,7 +31,7 @@ from shoal_coordinator.registry.follow import follow
 from shoal_coordinator.registry.operations import HANDED_TOGETHER_MAX
 from shoal_coordinator.registry.port import StoreWentBack
 from shoal_coordinator.registry.records import ClusterConfig, Epoch, NodeRegistration, PartitionId
-from shoal_coordinator.registry.view import ClusterView, LiveNode
+from shoal_coordinator.registry.view import ClusterView, LiveNode, partitions_changed
 from shoal_node.actions import (
     Action,
     AskPositions,
@@ -53,7 +53,7 @@ from shoal_node.errors import ClusterChanged
 from shoal_node.fence import Fence
 from shoal_node.handover import HandOverPorts, hand_partitions_over
 from shoal_node.in_sync import replica_lag_ms
-from shoal_node.local import Local, records_changed
+from shoal_node.local import Local
 from shoal_node.membership import Membership, MembershipPorts
 from shoal_node.peers import Peers, PeerSilent
 from shoal_node.policy import Policy
@@ -184,7 +184,7 @@ class Agent:
         known, self._view = self._view, view
         self._first_view.set()
         if known is not None:
-            self._act_at_once(records_changed(known, view))
+            self._act_at_once(partitions_changed(known.partitions, view.partitions))
             if view.nodes is not known.nodes:
                 self._urgent.set()
         self._news.set()

@@ -28,7 +28,12 @@ from shoal_coordinator.registry.records import (
     NodeId,
     PartitionId,
 )
-from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
+from shoal_coordinator.registry.view import (
+    ClusterView,
+    HeldPartition,
+    LiveNode,
+    partitions_changed,
+)
 from shoal_node.absence import Absence
 from shoal_node.contact import Contact
 from shoal_node.hearing import Hearing
@@ -161,7 +166,7 @@ class Local:
                 if not view.primary_is_live(held.record)
             }
             return
-        other_ones = records_changed(seen, view)
+        other_ones = partitions_changed(seen.partitions, view.partitions)
         self.changed.update(other_ones)
         for partition in other_ones:
             held = view.partitions.get(partition)
@@ -417,14 +422,3 @@ class Local:
             self.retry_at_ms.pop(partition, None)
         else:
             self.retry_at_ms[partition] = at_ms
-
-
-def records_changed(known: ClusterView, view: ClusterView) -> list[PartitionId]:
-    """Partitions whose records are other ones in the later view."""
-    if view.partitions is known.partitions:
-        return []
-    before, after = known.partitions, view.partitions
-    other_ones = [it for it, held in after.items() if before.get(it) is not held]
-    if len(after) < len(before) + len(other_ones):
-        other_ones += before.keys() - after.keys()
-    return other_ones

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planning_story import Story
-from shoal_coordinator.planning.flights import all_in_sync
-from shoal_coordinator.planning.moves import Traffic
+from shoal_coordinator.planning.dues import dues_of
 from shoal_coordinator.planning.recorded import wanted_next
 from shoal_coordinator.rebalance.course import (
     MOVES_TOLD_MAX,
@@ -27,7 +26,6 @@ from shoal_coordinator.registry.records import (
     MemberState,
     NodeId,
     PartitionId,
-    RebalancePolicy,
 )
 from shoal_coordinator.registry.reports import MoveKind, NodeTraffic, Outcome, RebalanceReport
 from shoal_coordinator.survey.figures import NodeFigures, Survey
@@ -39,7 +37,7 @@ def seen(story: Story) -> Outlook:
     view = story.view
     assert view.config is not None
     wanted = wanted_next(view, view.config, story.memory.ring or ())
-    return outlook(view, wanted, Traffic.of(view, wanted, RebalancePolicy(), 0))
+    return outlook(view, wanted, dues_of(view, wanted))
 
 
 def drained() -> tuple[Story, Course]:
@@ -168,8 +166,3 @@ def test_bytes_add_up_to_what_was_sent(sent: list[int]) -> None:
             course, survey(at, a=figures("a", one)), survey(at + 1, a=figures("a", next_))
         )
     assert course.report.snapshot_bytes == totals[-1] - totals[0]
-
-
-def test_who_has_what_is_what_the_view_says() -> None:
-    story, course = drained()
-    assert course.outlook.there_of == all_in_sync(story.view)

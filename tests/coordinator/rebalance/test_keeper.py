@@ -14,6 +14,7 @@ from shoal.v1 import admin_pb2
 from shoal_coordinator.election.latest import LatestView
 from shoal_coordinator.election.lead import Planned, Planner
 from shoal_coordinator.placement.place import PlacedPartition, Placement
+from shoal_coordinator.planning.dues import dues_of
 from shoal_coordinator.planning.moves import Traffic
 from shoal_coordinator.planning.permission import members_mark
 from shoal_coordinator.planning.settings import PlanSettings
@@ -49,7 +50,7 @@ def planned(of: PartitionRecord, policy: RebalancePolicy | None = None) -> Plann
         config=config,
     )
     wanted = Placement((PlacedPartition(PartitionId(0), (B, A), ()),))
-    return Planned(seen, wanted, Traffic.of(seen, wanted, config.rebalance, 0), None)
+    return Planned(seen, wanted, Traffic.of(seen, dues_of(seen, wanted), config.rebalance, 0), None)
 
 
 class Kept:
@@ -215,7 +216,9 @@ async def test_a_rebalance_is_not_over_while_what_nobody_wants_any_more_is_under
     def taken_back(of: PartitionRecord) -> Planned:
         seen = planned(of).view
         wanted = Placement((PlacedPartition(PartitionId(0), (A, B), ()),))
-        return Planned(seen, wanted, Traffic.of(seen, wanted, RebalancePolicy(), 0), None)
+        return Planned(
+            seen, wanted, Traffic.of(seen, dues_of(seen, wanted), RebalancePolicy(), 0), None
+        )
 
     async with kept() as it:
         it.plan(planned(UNDER_WAY))

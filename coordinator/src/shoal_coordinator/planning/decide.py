@@ -23,27 +23,19 @@ from shoal_coordinator.planning.actions import (
     AdmitMember,
     ClearHandoff,
     PartitionAction,
-    PlanPartition,
     RefreshMember,
 )
+from shoal_coordinator.planning.dues import dues_of
 from shoal_coordinator.planning.flights import Flight
 from shoal_coordinator.planning.memory import Memory
-from shoal_coordinator.planning.moves import (
-    Traffic,
-    copies_to_make,
-    free_updates,
-    hand_overs,
-    taken_back,
-)
+from shoal_coordinator.planning.moves import Traffic, taken_back
 from shoal_coordinator.planning.permission import Verdict
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.records import (
-    UNTAKEN,
     ClusterConfig,
     Member,
     MemberState,
     PartitionId,
-    PartitionRecord,
 )
 from shoal_coordinator.registry.view import ClusterView, HeldPartition
 
@@ -80,20 +72,22 @@ def decide(
         # The ring is about to change with them.
         return Decision(members, memory)
     assert len(wanted.partitions) == view.config.partition_count
-    traffic = Traffic.of(view, wanted, view.config.rebalance, utc_minute)
+    dues = dues_of(view, wanted, memory.dues)
+    memory = replace(memory, dues=dues)
+    traffic = Traffic.of(view, dues, view.config.rebalance, utc_minute)
     waiting = _why_not_yet(view, view.config, memory, settings, now)
     if waiting is not None:
         withdrawn = tuple(_withdrawn(view, memory, settings, traffic, now))
         return Decision(withdrawn, memory, waiting, traffic)
-    plans = _plans(view, memory, wanted, settings, traffic, now)
+    plans = _plans(view, memory, settings, traffic, now)
     actions = tuple(islice(plans, settings.writes_per_round_max))
     if actions:
         return Decision(actions, memory, traffic=traffic)
-    begun = _begun(view, memory, wanted, settings, traffic, now)
+    begun = _begun(view, memory, settings, traffic, now)
     moves = sum(_is_new_move(it, traffic) for it, _ in begun)
     memory = replace(memory, moves_due=memory.moves_due - moves)
     actions = tuple(action for _, action in begun)
-    is_held_up = not actions and _has_moves(view, wanted, traffic)
+    is_held_up = not actions and _has_moves(traffic)
     waiting = traffic.permission.why or None if is_held_up else None
     return Decision(actions, memory, waiting, traffic)
 
@@ -129,33 +123,16 @@ def _why_not_yet(
 
 
 def _plans(
-    view: ClusterView,
-    memory: Memory,
-    wanted: Placement,
-    settings: PlanSettings,
-    traffic: Traffic,
-    now: float,
+    view: ClusterView, memory: Memory, settings: PlanSettings, traffic: Traffic, now: float
 ) -> Iterator[PartitionAction]:
-    for place in wanted.partitions:
-        if place.partition not in view.partitions:
-            yield PlanPartition(
-                PartitionRecord(
-                    partition=place.partition,
-                    epoch=UNTAKEN,
-                    primary=None,
-                    primary_incarnation=None,
-                    replicas=place.replicas,
-                    in_sync=(),
-                    preference=place.preference,
-                )
-            )
+    yield from traffic.dues.firsts.values()
     withdrawn = {
         action.held.record.partition: action
         for action in _withdrawn(view, memory, settings, traffic, now)
     }
     yield from withdrawn.values()
     written = {*withdrawn}
-    for update in (*taken_back(view, traffic), *free_updates(view, wanted, traffic)):
+    for update in (*taken_back(view, traffic), *traffic.dues.updates.values()):
         if update.held.record.partition not in written:
             written.add(update.held.record.partition)
             yield update
@@ -197,19 +174,14 @@ def _why_withdrawn(
 
 
 def _begun(
-    view: ClusterView,
-    memory: Memory,
-    wanted: Placement,
-    settings: PlanSettings,
-    traffic: Traffic,
-    now: float,
+    view: ClusterView, memory: Memory, settings: PlanSettings, traffic: Traffic, now: float
 ) -> list[tuple[Flight, PartitionAction]]:
     """Repairs, then moves, as far as there is room."""
     budget = traffic.budget(view)
-    copies = [*copies_to_make(view, wanted, traffic)]
+    copies = traffic.dues.copies
     repairs: list[tuple[Flight, PartitionAction]] = [
         (flight, update)
-        for flight, update in copies
+        for flight, update in copies.values()
         if flight.is_repair and _are_up(view, flight) and budget.admit(flight)
     ]
     if repairs:
@@ -224,10 +196,9 @@ def _begun(
         if presence.is_steady(settings, now, settings.handoff_settle_seconds)
     }
     room = int(memory.moves_due)
-    copied = {flight.partition for flight, _ in copies}
     moves: list[tuple[Flight, PartitionAction]] = [
-        *(it for it in copies if not it[0].is_repair),
-        *(it for it in hand_overs(view, wanted, traffic) if it[0].partition not in copied),
+        *(it for it in copies.values() if not it[0].is_repair),
+        *(it for it in traffic.dues.hand_overs.values() if it[0].partition not in copies),
     ]
     begun = []
     for flight, action in moves:
@@ -239,11 +210,11 @@ def _begun(
 
 
 def _is_new_move(flight: Flight, traffic: Traffic) -> bool:
-    return not flight.is_repair and flight.partition not in traffic.flights
+    return not flight.is_repair and flight.partition not in traffic.dues.flights
 
 
-def _has_moves(view: ClusterView, wanted: Placement, traffic: Traffic) -> bool:
-    waiting = (*copies_to_make(view, wanted, traffic), *hand_overs(view, wanted, traffic))
+def _has_moves(traffic: Traffic) -> bool:
+    waiting = (*traffic.dues.copies.values(), *traffic.dues.hand_overs.values())
     return any(not flight.is_repair for flight, _ in waiting)
 
 

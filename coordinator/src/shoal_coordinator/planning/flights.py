@@ -7,17 +7,14 @@ while it is to be handed over. Its data comes from its primary.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shoal_coordinator.placement.place import Placement
-from shoal_coordinator.registry.copy_ids import mark_of
 from shoal_coordinator.registry.records import (
     NodeId,
     PartitionId,
     RebalancePolicy,
 )
-from shoal_coordinator.registry.view import ClusterView
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,52 +25,6 @@ class Flight:
     source: NodeId
     targets: tuple[NodeId, ...]
     is_repair: bool
-
-
-def all_in_sync(view: ClusterView) -> dict[PartitionId, frozenset[NodeId]]:
-    """By partition: the nodes that live in the run in which their copy in sync began."""
-    begins = {
-        node: f"{mark_of(live.registration.incarnation)}-" for node, live in view.nodes.items()
-    }
-    nobodys = "-"
-    return {
-        partition: frozenset(
-            copy.node
-            for copy in held.record.in_sync
-            if copy.copy_id.startswith(begins.get(copy.node, nobodys))
-        )
-        for partition, held in view.partitions.items()
-    }
-
-
-def in_flight(
-    view: ClusterView,
-    wanted: Placement,
-    there_of: Mapping[PartitionId, frozenset[NodeId]],
-    below: Collection[PartitionId],
-) -> tuple[Flight, ...]:
-    """Return what is on its way by what the records say, ordered by partition.
-
-    ``there_of``: as ``all_in_sync``.
-    """
-    flights = []
-    for place in wanted.partitions:
-        held = view.partitions.get(place.partition)
-        if held is None or held.record.primary is None:
-            continue
-        record, source = held.record, held.record.primary.node
-        there = there_of[place.partition]
-        copies = record.preference[: 1 + len(record.replicas)]
-        if record.handoff_to is None and there.issuperset(copies):
-            continue
-        targets = {node for node in copies if node in view.nodes and node not in there}
-        if record.handoff_to is not None:
-            targets.add(record.handoff_to)
-        targets.discard(source)
-        if targets:
-            is_repair = place.partition in below
-            flights.append(Flight(place.partition, source, tuple(sorted(targets)), is_repair))
-    return tuple(flights)
 
 
 class Budget:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from shoal_coordinator.placement.ring import RingMember
+from shoal_coordinator.planning.dues import Dues
 from shoal_coordinator.planning.settings import PlanSettings
 from shoal_coordinator.registry.records import (
     Incarnation,
@@ -67,6 +68,8 @@ class Memory:
     moves_due: float = 1.0
     """How many moves may begin by now. It grows with time, to one, or to what has grown
     since the view before: they begin one after the other, and where plans take long a few."""
+    dues: Dues | None = None
+    """What was due at the last decision, from which the next goes on."""
 
 
 NOTHING = Memory()

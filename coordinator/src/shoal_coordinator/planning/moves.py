@@ -8,12 +8,12 @@ policy's limits, to nodes that have been up for a while.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shoal_coordinator.placement.place import PlacedPartition, Placement
-from shoal_coordinator.planning.actions import MarkHandoff, UpdatePreference
-from shoal_coordinator.planning.flights import Budget, Flight, all_in_sync, in_flight
+from shoal_coordinator.planning.actions import UpdatePreference
+from shoal_coordinator.planning.dues import Dues
+from shoal_coordinator.planning.flights import Budget
 from shoal_coordinator.planning.permission import (
     Health,
     Permission,
@@ -22,8 +22,8 @@ from shoal_coordinator.planning.permission import (
     is_cancelled,
     permission,
 )
-from shoal_coordinator.registry.records import NodeId, PartitionId, RebalancePolicy
-from shoal_coordinator.registry.view import ClusterView, HeldPartition
+from shoal_coordinator.registry.records import RebalancePolicy
+from shoal_coordinator.registry.view import ClusterView
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,106 +31,33 @@ class Traffic:
     """What moves, and what may."""
 
     policy: RebalancePolicy
-    there_of: Mapping[PartitionId, frozenset[NodeId]]
-    """By partition, the nodes with a copy in sync."""
+    dues: Dues
     health: Health
-    flights: Mapping[PartitionId, Flight]
     permission: Permission
 
     @classmethod
-    def of(
-        cls, view: ClusterView, wanted: Placement, policy: RebalancePolicy, utc_minute: int
-    ) -> Traffic:
-        there_of = all_in_sync(view)
-        health = health_of(view, wanted, there_of)
-        flights = {it.partition: it for it in in_flight(view, wanted, there_of, health.below)}
+    def of(cls, view: ClusterView, dues: Dues, policy: RebalancePolicy, utc_minute: int) -> Traffic:
+        """``dues``: those of this very view."""
+        health = health_of(view, dues.below)
+        cancelled = is_cancelled(policy, view)
         return cls(
-            policy,
-            there_of,
-            health,
-            flights,
-            permission(policy, health, utc_minute, cancelled=is_cancelled(policy, view)),
+            policy, dues, health, permission(policy, health, utc_minute, cancelled=cancelled)
         )
 
     def budget(self, view: ClusterView) -> Budget:
         zone_of = {member.id: member.zone for member in view.members.values()}
-        return Budget(self.policy, zone_of, self.flights.values())
-
-
-def differs(held: HeldPartition, place: PlacedPartition) -> bool:
-    return (held.record.preference, held.record.replicas) != (place.preference, place.replicas)
-
-
-def new_copies(held: HeldPartition, place: PlacedPartition, traffic: Traffic) -> list[NodeId]:
-    """Nodes that would begin to follow if the record were written as it is wanted."""
-    record = held.record
-    if record.primary is None:
-        return []
-    there = traffic.there_of[place.partition]
-    following = record.preference[: 1 + len(record.replicas)]
-    wanted = place.preference[: 1 + len(place.replicas)]
-    return [node for node in wanted if node not in there and node not in following]
-
-
-def free_updates(
-    view: ClusterView, wanted: Placement, traffic: Traffic
-) -> Iterator[UpdatePreference]:
-    """Records whose new order asks for no new copy."""
-    for place in wanted.partitions:
-        held = view.partitions.get(place.partition)
-        if held is not None and differs(held, place) and not new_copies(held, place, traffic):
-            yield UpdatePreference(held, place.preference, place.replicas)
-
-
-def copies_to_make(
-    view: ClusterView, wanted: Placement, traffic: Traffic
-) -> Iterator[tuple[Flight, UpdatePreference]]:
-    """Records whose new order asks for copies: repairs first, then by partition."""
-    found = []
-    for place in wanted.partitions:
-        held = view.partitions.get(place.partition)
-        if held is None or held.record.primary is None or not differs(held, place):
-            continue
-        targets = new_copies(held, place, traffic)
-        if targets:
-            is_repair = place.partition in traffic.health.below
-            source = held.record.primary.node
-            flight = Flight(place.partition, source, tuple(targets), is_repair)
-            # One write for both: each is news to every process.
-            hands_over = not is_repair and place.preference[0] in targets
-            update = UpdatePreference(held, place.preference, place.replicas, hands_over)
-            found.append((flight, update))
-    found.sort(key=lambda it: not it[0].is_repair)
-    yield from found
-
-
-def hand_overs(
-    view: ClusterView, wanted: Placement, traffic: Traffic
-) -> Iterator[tuple[Flight, MarkHandoff]]:
-    """Partitions whose live primary shall hand them to the wanted one."""
-    for place in wanted.partitions:
-        held = view.partitions.get(place.partition)
-        if held is None or held.record.handoff_to is not None or not place.preference:
-            continue
-        record, target = held.record, place.preference[0]
-        if record.primary is None or not view.primary_is_live(record):
-            continue
-        if record.primary.node == target or record.preference[:1] != (target,):
-            continue
-        is_repair = place.partition in traffic.health.below
-        flight = Flight(place.partition, record.primary.node, (target,), is_repair)
-        yield flight, MarkHandoff(held, target)
+        return Budget(self.policy, zone_of, self.dues.flights.values())
 
 
 def taken_back(view: ClusterView, traffic: Traffic) -> Iterator[UpdatePreference]:
     """Records of moves under way, as they were before: wanted where copies are in sync."""
     if traffic.permission.verdict is not Verdict.TAKE_BACK:
         return
-    for partition, flight in traffic.flights.items():
+    for partition, flight in traffic.dues.flights.items():
         held = view.partitions[partition]
         record = held.record
         copies = 1 + len(record.replicas)
-        there = traffic.there_of[partition]
+        there = traffic.dues.there_of[partition]
         assert record.primary is not None
         if flight.is_repair or record.primary.node not in there or len(there) < copies:
             continue

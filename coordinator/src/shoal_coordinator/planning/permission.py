@@ -7,11 +7,9 @@ moves: while partitions lack copies, no move begins.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from shoal_coordinator.placement.place import Placement
 from shoal_coordinator.registry.records import (
     MINUTES_A_DAY,
     NodeId,
@@ -47,16 +45,8 @@ class Health:
     """Members that take partitions and are down, ordered."""
 
 
-def health_of(
-    view: ClusterView, wanted: Placement, there_of: Mapping[PartitionId, frozenset[NodeId]]
-) -> Health:
-    """``there_of``: by partition, the nodes with a copy in sync."""
-    below = frozenset(
-        place.partition
-        for place in wanted.partitions
-        if (there := there_of.get(place.partition)) is not None
-        and len(there) < 1 + len(place.replicas)
-    )
+def health_of(view: ClusterView, below: frozenset[PartitionId]) -> Health:
+    """``below``: as in ``Health``."""
     lost = sorted(
         member.id
         for member in view.members.values()

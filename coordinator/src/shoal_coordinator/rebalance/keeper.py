@@ -158,7 +158,7 @@ class Keeper:
             or known[0].view is not planned.view
             or known[0].wanted is not planned.wanted
         ):
-            known = (planned, outlook(planned.view, planned.wanted, planned.traffic))
+            known = (planned, outlook(planned.view, planned.wanted, planned.traffic.dues))
             self._known = known
         return known[1]
 

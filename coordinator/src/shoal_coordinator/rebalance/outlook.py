@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shoal_coordinator.placement.place import Placement
+from shoal_coordinator.planning.dues import Dues
 from shoal_coordinator.planning.flights import Flight
-from shoal_coordinator.planning.moves import Traffic
 from shoal_coordinator.registry.records import NodeId, PartitionId
 from shoal_coordinator.registry.view import ClusterView
 
@@ -51,7 +51,7 @@ class Outlook:
         return any(not it.is_repair for it in self.flights.values())
 
 
-def outlook(view: ClusterView, wanted: Placement, traffic: Traffic) -> Outlook:
+def outlook(view: ClusterView, wanted: Placement, dues: Dues) -> Outlook:
     copies: dict[tuple[PartitionId, NodeId], CopyDue] = {}
     hand_overs: dict[PartitionId, HandOverDue] = {}
     primaries: dict[PartitionId, NodeId] = {}
@@ -60,8 +60,8 @@ def outlook(view: ClusterView, wanted: Placement, traffic: Traffic) -> Outlook:
         if held is None or held.record.primary is None or not place.preference:
             continue
         source = held.record.primary.node
-        there = traffic.there_of[place.partition]
-        is_repair = place.partition in traffic.health.below
+        there = dues.there_of[place.partition]
+        is_repair = place.partition in dues.below
         for node in place.preference[: 1 + len(place.replicas)]:
             if node not in there:
                 copies[place.partition, node] = CopyDue(source, is_repair)
@@ -70,4 +70,4 @@ def outlook(view: ClusterView, wanted: Placement, traffic: Traffic) -> Outlook:
         primaries[place.partition] = source
         if source != place.preference[0]:
             hand_overs[place.partition] = HandOverDue(source, place.preference[0])
-    return Outlook(copies, hand_overs, traffic.flights, traffic.there_of, primaries)
+    return Outlook(copies, hand_overs, dues.flights, dues.there_of, primaries)

@@ -100,3 +100,15 @@ class ClusterView:
             return False
         node = self.nodes.get(record.primary.node)
         return node is not None and node.registration.incarnation == record.primary_incarnation
+
+
+def partitions_changed(
+    known: Mapping[PartitionId, HeldPartition], newer: Mapping[PartitionId, HeldPartition]
+) -> list[PartitionId]:
+    """Those whose records are other ones in a later view's ``partitions``."""
+    if newer is known:
+        return []
+    other_ones = [it for it, held in newer.items() if known.get(it) is not held]
+    if len(newer) < len(known) + len(other_ones):
+        other_ones += known.keys() - newer.keys()
+    return other_ones
