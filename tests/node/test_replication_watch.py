@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 from cluster_views import copy
@@ -61,14 +61,14 @@ def test_without_news_it_is_read_only_now_and_then() -> None:
 
 def test_it_is_read_at_once_when_there_is_news() -> None:
     plane, local, watch = watched()
-    plane.news, plane.told = 2, [replace(MINE, followers=())]
+    plane.news, plane.told = 2, [MINE._replace(followers=())]
     assert watch.look(1)
     assert local.observed[P].followers == ()
 
 
 def test_that_sequences_go_up_matters_only_to_who_waits_for_one() -> None:
     plane, local, watch = watched()
-    plane.news, plane.told = 2, [replace(MINE, followers=(replace(B, acked_seq=10),), head_seq=10)]
+    plane.news, plane.told = 2, [MINE._replace(followers=(B._replace(acked_seq=10),), head_seq=10)]
     assert not watch.look(1)
     local.joining[P] = Joining(copy("b"), 11, 0)
     assert watch.look(2)
@@ -76,13 +76,13 @@ def test_that_sequences_go_up_matters_only_to_who_waits_for_one() -> None:
 
 def test_a_lag_that_grew_is_noticed_without_news() -> None:
     plane, _, watch = watched()
-    plane.told = [replace(MINE, followers=(replace(B, lag_ms=1_001),))]
+    plane.told = [MINE._replace(followers=(B._replace(lag_ms=1_001),))]
     assert watch.look(POLICY.replication_look_ms)
 
 
 def test_a_copy_that_is_waited_for_and_does_not_follow_is_looked_at_again() -> None:
     plane, _, watch = watched()
-    plane.news, plane.told = 2, [replace(MINE, followers=())]
+    plane.news, plane.told = 2, [MINE._replace(followers=())]
     watch.look(1)
     assert watch.look(1 + POLICY.replication_look_ms)
 
@@ -107,8 +107,8 @@ def test_without_news_it_waits_for_the_next_look_or_for_who_joins() -> None:
 
 def test_news_of_one_partition_reads_no_other() -> None:
     plane, local, watch = watched()
-    other = replace(MINE, partition=1, epoch=7)
-    plane.news, plane.told, plane.changed = 2, [replace(MINE, followers=()), other], [1]
+    other = MINE._replace(partition=1, epoch=7)
+    plane.news, plane.told, plane.changed = 2, [MINE._replace(followers=()), other], [1]
     assert watch.look(1)
     assert local.observed[P].followers == (B,), "nobody told that it is another"
     assert local.observed[PartitionId(1)].epoch == 7

@@ -1,4 +1,4 @@
-//! What a data plane tells of replication, as Python takes it: the frozen dataclasses of
+//! What a data plane tells of replication, as Python takes it: the named tuples of
 //! `shoal_node.replication_status`. Their fields go in the order in which they stand there:
 //! by name each would be looked for among all, which took most of the time of telling.
 

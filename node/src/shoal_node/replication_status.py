@@ -5,12 +5,14 @@ the same fields), and so does its twin in memory.
 
 A *position* is (epoch, sequence) of the last numbered operation that a copy has
 applied; (0, 0) is nothing. The *head* is the newest sequence of the primary.
+
+Named tuples, because a node reads all of its copies, often hundreds, four times a second:
+they are made in a third of the time that frozen dataclasses take.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shoal_coordinator.registry.records import CopyId, NodeId, PartitionId
 
@@ -18,8 +20,7 @@ CopyRole = Literal["primary", "follower", "restoring"]
 """A copy that is restoring takes a snapshot: it has position (0, 0) and serves nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Follower:
+class Follower(NamedTuple):
     """Another node's copy of a partition, as its primary knows it."""
 
     node: NodeId
@@ -32,8 +33,7 @@ class Follower:
     """A stream stands on which it follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionReplication:
+class PartitionReplication(NamedTuple):
     """This node's copy of one partition that is open here."""
 
     partition: PartitionId
