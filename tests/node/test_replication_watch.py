@@ -87,6 +87,42 @@ def test_a_copy_that_is_waited_for_and_does_not_follow_is_looked_at_again() -> N
     assert watch.look(1 + POLICY.replication_look_ms)
 
 
+def test_a_tour_of_many_copies_reads_some_at_each_look() -> None:
+    plane, local, watch = watched()
+    many = [MINE._replace(partition=PartitionId(it)) for it in range(300)]
+    plane.told, plane.changed, plane.news = many, [it.partition for it in many], 2
+    for it in many[1:]:
+        local.opened(it.partition, Epoch(1), copy("a").copy_id)
+        local.requires(it.partition, Required((copy("b"),), 2))
+    assert watch.look(1)
+    plane.told = [*many[:-1], many[-1]._replace(followers=(B._replace(lag_ms=1_001),))]
+    due_ms = POLICY.replication_look_ms
+    toured: list[PartitionId] = []
+    for now_ms, is_last in ((due_ms, False), (due_ms + 3, False), (due_ms + 6, True)):
+        assert watch.look(now_ms) == is_last, "the last one lags"
+        assert watch.is_round == is_last
+        assert len(watch.toured) <= 128
+        toured += watch.toured
+        assert watch.wait_ms(now_ms) == (due_ms - 6 if is_last else 1)
+    assert toured == [it.partition for it in many]
+    assert not watch.look(due_ms + 9)
+    assert watch.toured == ()
+
+
+def test_what_is_not_replicated_is_not_read() -> None:
+    plane, local, watch = watched()
+    plane.news, plane.told = 2, [MINE._replace(followers=())]
+    local.requires(P, Required((), 1))
+    watch.look(1)
+    assert plane.reads == 2
+    assert not watch.look(POLICY.replication_look_ms)
+    assert plane.reads == 2
+    assert watch.is_round, "of nothing"
+    local.requires(P, Required((copy("b"),), 2))
+    watch.look(2 * POLICY.replication_look_ms)
+    assert plane.reads == 3
+
+
 def test_a_decision_reads_it_only_if_it_is_new_or_expired() -> None:
     plane, _, watch = watched()
     watch.refresh()

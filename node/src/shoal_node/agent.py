@@ -112,6 +112,8 @@ class Agent:
         )
         self._watch = ReplicationWatch(ports.data_plane, self.local, policy)
         self._attention = Attention()
+        self._lag_ms = 0
+        """Of the copies in sync that this tour of them has come to."""
         self._shortfall = Shortfall(1 + config.replica_count)
         self._view: ClusterView | None = None
         self._first_view = asyncio.Event()
@@ -212,13 +214,20 @@ class Agent:
                     async with asyncio.timeout(self._watch.wait_ms(self._now_ms()) / 1000):
                         await rung.wait()
                 rung.clear()
-                began, read_ms = loop.time(), self._watch.looked_ms
+                began = loop.time()
                 if self._watch.look(self._now_ms()):
                     self._news.set()
-                if self._view is not None and read_ms != self._watch.looked_ms:
-                    self._ports.counts.replica_lag_ms = replica_lag_ms(self._view, self.local)
+                self._note_lag()
                 # As turns do: with thousands of partitions it takes time to read them all.
                 await asyncio.sleep(max(_REST_SECONDS, loop.time() - began))
+
+    def _note_lag(self) -> None:
+        """From look to look on a tour of what is replicated, and tell it at the tour's end."""
+        if self._view is not None and self._watch.toured:
+            lag_ms = replica_lag_ms(self._view, self.local, self._watch.toured)
+            self._lag_ms = max(self._lag_ms, lag_ms)
+        if self._watch.is_round:
+            self._ports.counts.replica_lag_ms, self._lag_ms = self._lag_ms, 0
 
     def _is_needed(self) -> bool:
         """Whether this node serves something, or holds a copy that others wait for."""

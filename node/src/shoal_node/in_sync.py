@@ -242,13 +242,13 @@ def _is_any_late(local: Local, held: HeldPartition, policy: Policy) -> bool:
     return any(it is not None and it.lag_ms > policy.lag_limit_ms for it in followers)
 
 
-def replica_lag_ms(view: ClusterView, local: Local) -> int:
-    """How far the copy in sync is behind that is furthest behind a partition served here."""
+def replica_lag_ms(view: ClusterView, local: Local, only: Collection[PartitionId]) -> int:
+    """How far the copy in sync is behind that is furthest behind one of these, served here."""
     return max(
         (
             told.lag_ms
-            for partition in local.serving
-            if (held := view.partitions.get(partition)) is not None
+            for partition in only
+            if partition in local.serving and (held := view.partitions.get(partition)) is not None
             for copy in held.record.in_sync
             if (told := local.follower(partition, copy)) is not None
         ),

@@ -1,9 +1,9 @@
 """Reads what the data plane tells of replication, when there is reason to.
 
 The data plane rings when there is news (``bell``), and says in which partitions. These
-are read then, and that to which a copy is about to join. All of it is read now and then
-while anything is replicated, since a lag grows without news; with thousands of
-partitions that takes a while. A turn reads what it looks at, and no more.
+are read then, and that to which a copy is about to join. What is replicated is read now and
+then as well, since a lag grows without news: on a tour of all of it, some at each look, so
+that none takes long. A turn reads what it looks at, and no more.
 
 What was read counts as news to the agent only where it may decide otherwise by it:
 that sequences go up is none.
@@ -11,7 +11,7 @@ that sequences go up is none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeAlias
 
 from shoal_coordinator.registry.records import PartitionId
@@ -22,6 +22,8 @@ from shoal_node.replication_status import Follower, PartitionReplication
 
 _Gist: TypeAlias = dict[PartitionId, tuple[object, ...]]
 _NEVER = -1
+_READ_TOGETHER_MAX = 128
+"""Copies that one look on a tour reads: half a millisecond's work."""
 
 
 class ReplicationWatch:
@@ -32,10 +34,14 @@ class ReplicationWatch:
         self._local = local
         self._policy = policy
         self._news = _NEVER
-        self.looked_ms = 0
-        """When all of it was last read."""
-        self._weighed_ms = 0
-        """When it was last looked whether anything is replicated, which takes long itself."""
+        self.toured: Collection[PartitionId] = ()
+        """What the last look read on its tour, whether or not there was news of it."""
+        self.is_round = False
+        """Whether its tour ended with that, or there was nothing to tour."""
+        self._ahead: list[PartitionId] = []
+        """What the tour has yet to come to."""
+        self._set_out_ms = 0
+        """When it was last looked what is replicated, to tour that."""
         self._gist: _Gist = {}
 
     def expire(self) -> None:
@@ -57,37 +63,53 @@ class ReplicationWatch:
 
     def wait_ms(self, now_ms: int) -> int:
         """For how long there is no reason to look, unless the bell rings."""
+        if self._ahead:
+            return 1
         if self._local.joining:
             return self._policy.replication_poll_ms
-        return max(1, self._weighed_ms + self._policy.replication_look_ms - now_ms)
+        return max(1, self._set_out_ms + self._policy.replication_look_ms - now_ms)
 
     def look(self, now_ms: int) -> bool:
         """Read it if there is reason to; return whether it says what matters."""
         local = self._local
+        self.toured, self.is_round = (), False
+        if not self._ahead and now_ms - self._set_out_ms >= self._policy.replication_look_ms:
+            self._set_out_ms = now_ms
+            self._ahead = self._replicated()
+            self.is_round = not self._ahead
         news = self._data_plane.replication_news()
-        is_due = now_ms - self._weighed_ms >= self._policy.replication_look_ms
-        if is_due:
-            self._weighed_ms = now_ms
-        if self._news == _NEVER or (is_due and self._has_peers()):
-            self.looked_ms = now_ms
-            is_other = self._read(news) or self._is_missing()
+        if self._news == _NEVER:
+            is_other = self._read(news) or self._is_missing(local.required)
+            self.toured, self.is_round, self._ahead = tuple(local.observed), True, []
         elif news != self._news or local.joining:
             is_other = self._read_changed(news)
         else:
-            return False
+            is_other = False
+        if self._ahead:
+            is_other = self._tour() or is_other
         return bool(local.joining) or is_other
 
-    def _has_peers(self) -> bool:
-        """Whether anything is replicated, in or out of sync.
+    def _replicated(self) -> list[PartitionId]:
+        """What has a copy elsewhere, in sync or not.
 
         One that was a little behind when it was looked at catches up without news.
         """
         local = self._local
-        return (
-            bool(local.following)
-            or any(it.copies for it in local.required.values())
-            or any(it.followers for it in local.observed.values())
+        served = (
+            it
+            for it in local.serving
+            if ((required := local.required.get(it)) is not None and required.copies)
+            or ((told := local.observed.get(it)) is not None and told.followers)
         )
+        return sorted((*served, *local.following))
+
+    def _tour(self) -> bool:
+        """Read the next of what is replicated; return whether it says what matters."""
+        self.toured = self._ahead[:_READ_TOGETHER_MAX]
+        self._ahead = self._ahead[_READ_TOGETHER_MAX:]
+        self.is_round = not self._ahead
+        is_other = self._note(self._data_plane.replication(self.toured), self.toured)
+        return is_other or self._is_missing(self.toured)
 
     def _read(self, news: int) -> bool:
         self._news = news
@@ -127,11 +149,12 @@ class ReplicationWatch:
             it.acked_seq >= head_seq,
         )
 
-    def _is_missing(self) -> bool:
+    def _is_missing(self, partitions: Iterable[PartitionId]) -> bool:
         """Whether a copy that is waited for does not follow: patience with it ends some time."""
         local = self._local
         return any(
             local.follower(partition, copy) is None
-            for partition, required in local.required.items()
+            for partition in partitions
+            if (required := local.required.get(partition)) is not None
             for copy in required.copies
         )
