@@ -13,61 +13,80 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shoal.v1 import topology_pb2 as pb
-from shoal_coordinator.registry.records import Incarnation, NodeId, PartitionId, PartitionRecord
-from shoal_coordinator.registry.view import ClusterView, HeldPartition, LiveNode
+from shoal_coordinator.registry.records import NodeId, PartitionId, PartitionRecord
+from shoal_coordinator.registry.view import (
+    ClusterView,
+    HeldPartition,
+    LiveNode,
+    partitions_changed,
+)
 
 
 class TopologyWriter:
     """Serializes the topologies of one view after the other."""
 
     def __init__(self) -> None:
-        self._nodes: Mapping[NodeId, LiveNode] | None = None
-        self._living: dict[NodeId, Incarnation] = {}
-        """Who is registered among ``_nodes``, and in which run."""
-        self._written: dict[PartitionId, tuple[HeldPartition, bytes]] = {}
-        """What each partition's record was, and as what it was written, beside ``_living``."""
+        self._nodes: Mapping[NodeId, LiveNode] = {}
+        self._nodes_written = b""
+        self._records: Mapping[PartitionId, HeldPartition] = {}
+        self._written: dict[PartitionId, bytes] = {}
+        """As what each of ``_records`` was written beside ``_nodes``, in order."""
 
     def serialized(self, view: ClusterView) -> bytes:
         """A ``Topology``. Needs a view with a config."""
         assert view.config is not None
+        changed = {*partitions_changed(self._records, view.partitions)}
         if view.nodes is not self._nodes:
-            self._nodes = view.nodes
-            living = {node: it.registration.incarnation for node, it in view.nodes.items()}
             # Whether a primary lives is part of what is told of its partitions.
-            self._forget({node for node, _ in living.items() ^ self._living.items()})
-            self._living = living
-        beside_partitions = pb.Topology(
+            changed |= _served_by(view, _come_or_gone(self._nodes, view.nodes))
+            self._nodes = view.nodes
+            told = pb.Topology(nodes=[_node(node) for _, node in sorted(view.nodes.items())])
+            self._nodes_written = told.SerializeToString()
+        self._records = view.partitions
+        self._write(view, changed)
+        beside_them = pb.Topology(
             cluster=view.cluster,
             revision=view.revision,
             complete=True,
             partition_count=view.config.partition_count,
-            nodes=[_node(node) for _, node in sorted(view.nodes.items())],
         )
         # Messages that are written one after the other are one that is merged of them.
         return b"".join(
-            (
-                beside_partitions.SerializeToString(),
-                *(self._of(view, held) for _, held in sorted(view.partitions.items())),
-            )
+            (beside_them.SerializeToString(), self._nodes_written, *self._written.values())
         )
 
-    def _forget(self, nodes: set[NodeId]) -> None:
-        """What was written of the partitions of these primaries."""
-        if not nodes:
-            return
-        for partition, (held, _) in [*self._written.items()]:
-            primary = held.record.primary
-            if primary is not None and primary.node in nodes:
+    def _write(self, view: ClusterView, changed: set[PartitionId]) -> None:
+        known = len(self._written)
+        for partition in changed:
+            held = view.partitions.get(partition)
+            if held is None:
                 del self._written[partition]
+                known -= 1
+            else:
+                alone = pb.Topology(partitions=[_partition(view, held.record)])
+                self._written[partition] = alone.SerializeToString()
+        if len(self._written) != known:
+            self._written = dict(sorted(self._written.items()))
 
-    def _of(self, view: ClusterView, held: HeldPartition) -> bytes:
-        partition = held.record.partition
-        known = self._written.get(partition)
-        if known is not None and known[0] is held:
-            return known[1]
-        alone = pb.Topology(partitions=[_partition(view, held.record)]).SerializeToString()
-        self._written[partition] = (held, alone)
-        return alone
+
+def _come_or_gone(
+    known: Mapping[NodeId, LiveNode], newer: Mapping[NodeId, LiveNode]
+) -> set[NodeId]:
+    """Those with another incarnation than before, or with none."""
+    before, after = (
+        {(node, it.registration.incarnation) for node, it in nodes.items()}
+        for nodes in (known, newer)
+    )
+    return {node for node, _ in before ^ after}
+
+
+def _served_by(view: ClusterView, nodes: set[NodeId]) -> set[PartitionId]:
+    """The partitions whose records name one of them as the primary."""
+    return {
+        partition
+        for partition, held in view.partitions.items()
+        if held.record.primary is not None and held.record.primary.node in nodes
+    }
 
 
 def _node(live: LiveNode) -> pb.Node:
