@@ -28,9 +28,11 @@ class Plane:
     news: int = 1
     changed: list[int] = field(default_factory=lambda: [P])
     reads: int = 0
+    asked: list[Sequence[int]] = field(default_factory=list)
 
     def replication(self, partitions: Sequence[int] | None = None) -> list[PartitionReplication]:
         self.reads += 1
+        self.asked.append(partitions or ())
         return [it for it in self.told if partitions is None or it.partition in partitions]
 
     def take_replication_changed(self) -> list[int]:
@@ -97,16 +99,16 @@ def test_a_tour_of_many_copies_reads_some_at_each_look() -> None:
     assert watch.look(1)
     plane.told = [*many[:-1], many[-1]._replace(followers=(B._replace(lag_ms=1_001),))]
     due_ms = POLICY.replication_look_ms
-    toured: list[PartitionId] = []
+    plane.asked.clear()
     for now_ms, is_last in ((due_ms, False), (due_ms + 3, False), (due_ms + 6, True)):
         assert watch.look(now_ms) == is_last, "the last one lags"
         assert watch.is_round == is_last
-        assert len(watch.toured) <= 128
-        toured += watch.toured
+        assert watch.lagging == ([PartitionId(299)] if is_last else [])
         assert watch.wait_ms(now_ms) == (due_ms - 6 if is_last else 1)
-    assert toured == [it.partition for it in many]
+    assert [it for some in plane.asked for it in some] == [it.partition for it in many]
+    assert max(map(len, plane.asked)) <= 128
     assert not watch.look(due_ms + 9)
-    assert watch.toured == ()
+    assert len(plane.asked) == 3
 
 
 def test_what_is_not_replicated_is_not_read() -> None:

@@ -223,8 +223,8 @@ class Agent:
 
     def _note_lag(self) -> None:
         """From look to look on a tour of what is replicated, and tell it at the tour's end."""
-        if self._view is not None and self._watch.toured:
-            lag_ms = replica_lag_ms(self._view, self.local, self._watch.toured)
+        if self._view is not None and self._watch.lagging:
+            lag_ms = replica_lag_ms(self._view, self.local, self._watch.lagging)
             self._lag_ms = max(self._lag_ms, lag_ms)
         if self._watch.is_round:
             self._ports.counts.replica_lag_ms, self._lag_ms = self._lag_ms, 0

@@ -34,8 +34,8 @@ class ReplicationWatch:
         self._local = local
         self._policy = policy
         self._news = _NEVER
-        self.toured: Collection[PartitionId] = ()
-        """What the last look read on its tour, whether or not there was news of it."""
+        self.lagging: Collection[PartitionId] = ()
+        """What the last look came to on its tour that has a copy which lags, if a little."""
         self.is_round = False
         """Whether its tour ended with that, or there was nothing to tour."""
         self._ahead: list[PartitionId] = []
@@ -72,7 +72,7 @@ class ReplicationWatch:
     def look(self, now_ms: int) -> bool:
         """Read it if there is reason to; return whether it says what matters."""
         local = self._local
-        self.toured, self.is_round = (), False
+        self.lagging, self.is_round = (), False
         if not self._ahead and now_ms - self._set_out_ms >= self._policy.replication_look_ms:
             self._set_out_ms = now_ms
             self._ahead = self._replicated()
@@ -80,7 +80,8 @@ class ReplicationWatch:
         news = self._data_plane.replication_news()
         if self._news == _NEVER:
             is_other = self._read(news) or self._is_missing(local.required)
-            self.toured, self.is_round, self._ahead = tuple(local.observed), True, []
+            self.lagging, self.is_round = _lagging(local.observed.values()), True
+            self._ahead = []
         elif news != self._news or local.joining:
             is_other = self._read_changed(news)
         else:
@@ -105,11 +106,11 @@ class ReplicationWatch:
 
     def _tour(self) -> bool:
         """Read the next of what is replicated; return whether it says what matters."""
-        self.toured = self._ahead[:_READ_TOGETHER_MAX]
-        self._ahead = self._ahead[_READ_TOGETHER_MAX:]
+        some, self._ahead = self._ahead[:_READ_TOGETHER_MAX], self._ahead[_READ_TOGETHER_MAX:]
         self.is_round = not self._ahead
-        is_other = self._note(self._data_plane.replication(self.toured), self.toured)
-        return is_other or self._is_missing(self.toured)
+        told = self._data_plane.replication(some)
+        self.lagging = _lagging(told)
+        return self._note(told, some) or self._is_missing(some)
 
     def _read(self, news: int) -> bool:
         self._news = news
@@ -124,9 +125,15 @@ class ReplicationWatch:
 
     def _note(self, told: Sequence[PartitionReplication], asked: Collection[PartitionId]) -> bool:
         """Take what was told of those asked for; return whether any of it matters."""
-        self._local.observe(told, asked)
-        gists = {it.partition: self._gist_of(it) for it in told}
-        other_ones = [it for it in asked if self._gist.get(it) != gists.get(it)]
+        observed = self._local.observed
+        # Of most of them nothing was written, and nothing is another at all.
+        fresh = {it.partition: it for it in told if observed.get(it.partition) != it}
+        closed = {*asked}.difference(it.partition for it in told) if len(told) < len(asked) else ()
+        if not fresh and not closed:
+            return False
+        self._local.observe([*fresh.values()], [*fresh, *closed])
+        gists = {partition: self._gist_of(it) for partition, it in fresh.items()}
+        other_ones = [it for it in (*gists, *closed) if self._gist.get(it) != gists.get(it)]
         for partition in other_ones:
             if partition in gists:
                 self._gist[partition] = gists[partition]
@@ -158,3 +165,7 @@ class ReplicationWatch:
             if (required := local.required.get(partition)) is not None
             for copy in required.copies
         )
+
+
+def _lagging(told: Iterable[PartitionReplication]) -> list[PartitionId]:
+    return [it.partition for it in told if any(each.lag_ms for each in it.followers)]
