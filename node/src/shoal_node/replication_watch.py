@@ -168,4 +168,4 @@ class ReplicationWatch:
 
 
 def _lagging(told: Iterable[PartitionReplication]) -> list[PartitionId]:
-    return [it.partition for it in told if any(each.lag_ms for each in it.followers)]
+    return [it.partition for it in told for each in it.followers if each.lag_ms]
