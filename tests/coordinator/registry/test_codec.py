@@ -238,6 +238,12 @@ def records(draw: st.DrawFn) -> PartitionRecord:
 
 @CALM
 @given(record=records())
+def test_a_partition_record_is_written_as_protobuf_would(record: PartitionRecord) -> None:
+    assert codec.encode_partition(record) == codec.to_bytes(codec.partition_to_pb(record))
+
+
+@CALM
+@given(record=records())
 def test_any_partition_record_comes_back(record: PartitionRecord) -> None:
     encoded = codec.encode_partition(record)
     assert codec.decode_partition("k", encoded) == record

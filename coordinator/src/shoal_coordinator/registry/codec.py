@@ -19,7 +19,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from shoal.v1 import registry_pb2 as pb
-from shoal_coordinator.registry.record_json import is_plain, taken_record
+from shoal_coordinator.registry.record_json import fields_of, is_plain, taken_record
 from shoal_coordinator.registry.records import (
     MINUTES_A_DAY,
     UNTAKEN,
@@ -42,6 +42,8 @@ from shoal_coordinator.registry.records import (
 )
 
 _M = TypeVar("_M", bound=Message)
+
+_ON_ONE_LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 _STATE_TO_PB = {
     MemberState.JOINING: pb.MEMBER_STATE_JOINING,
@@ -91,8 +93,11 @@ class RecordCorrupt(ValueError):
 
 def to_bytes(message: Message) -> bytes:
     """A message as it stands in etcd."""
-    fields = json_format.MessageToDict(message, preserving_proto_field_name=True)
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+    return _one_line(json_format.MessageToDict(message, preserving_proto_field_name=True))
+
+
+def _one_line(fields: object) -> bytes:
+    return _ON_ONE_LINE.encode(fields).encode()
 
 
 def parsed(key: str, value: bytes, message: _M) -> _M:
@@ -270,7 +275,7 @@ def decode_member(key: str, value: bytes) -> Member:
 
 
 def encode_partition(record: PartitionRecord) -> bytes:
-    return to_bytes(partition_to_pb(record))
+    return _one_line(fields_of(record))
 
 
 def partition_to_pb(record: PartitionRecord) -> pb.PartitionRecord:

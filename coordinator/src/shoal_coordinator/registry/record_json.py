@@ -1,9 +1,9 @@
-"""A partition's record out of its JSON, as this release writes it, and quickly.
+"""A partition's record to its JSON and back, as protobuf would, and quickly.
 
 Every process decodes every record that any of them writes, and protobuf's reader of JSON
-takes a tenth of a millisecond for one, while requests wait for a hand-over. What is not
-written exactly so (a hand's edit, another release's fields, escapes) is not read here:
-protobuf's reader says what it means (``codec``).
+takes a tenth of a millisecond for one, while requests wait for a hand-over; its writer
+takes half of that. What is not written exactly so (a hand's edit, another release's fields,
+escapes) is not read here: protobuf's reader says what it means (``codec``).
 """
 
 from __future__ import annotations
@@ -37,6 +37,27 @@ _EPOCH_DIGITS_MAX = 18
 
 class _Unusual(Exception):
     """Something that this release does not write."""
+
+
+def fields_of(record: PartitionRecord) -> dict[str, object]:
+    """The JSON object: protobuf leaves out what is 0 or empty, and orders by field number."""
+    primary = record.primary
+    fields = {
+        "partition": record.partition,
+        # 64 bits are a string in protobuf's JSON.
+        "epoch": str(record.epoch) if record.epoch else None,
+        "primary": None if primary is None else _fields_of_copy(primary),
+        "primary_incarnation": record.primary_incarnation,
+        "replicas": record.replicas,
+        "in_sync": [_fields_of_copy(copy) for copy in record.in_sync],
+        "preference": record.preference,
+        "handoff_to": record.handoff_to,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _fields_of_copy(copy: Copy) -> dict[str, str]:
+    return {"node": copy.node, "copy_id": copy.copy_id}
 
 
 def is_plain(value: bytes) -> bool:
