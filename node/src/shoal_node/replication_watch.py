@@ -159,12 +159,12 @@ class ReplicationWatch:
     def _is_missing(self, partitions: Iterable[PartitionId]) -> bool:
         """Whether a copy that is waited for does not follow: patience with it ends some time."""
         local = self._local
-        return any(
-            local.follower(partition, copy) is None
-            for partition in partitions
-            if (required := local.required.get(partition)) is not None
-            for copy in required.copies
-        )
+        for partition in partitions:
+            required = local.required.get(partition)
+            for copy in () if required is None else required.copies:
+                if local.follower(partition, copy) is None:
+                    return True
+        return False
 
 
 def _lagging(told: Iterable[PartitionReplication]) -> list[PartitionId]:
