@@ -91,7 +91,7 @@ class ReplicationWatch:
         return bool(local.joining) or is_other
 
     def _replicated(self) -> list[PartitionId]:
-        """What has a copy elsewhere, in sync or not.
+        """What has a copy elsewhere, in sync or not, or of which that is not known yet.
 
         One that was a little behind when it was looked at catches up without news.
         """
@@ -99,8 +99,9 @@ class ReplicationWatch:
         served = (
             it
             for it in local.serving
-            if ((required := local.required.get(it)) is not None and required.copies)
-            or ((told := local.observed.get(it)) is not None and told.followers)
+            if (told := local.observed.get(it)) is None
+            or told.followers
+            or ((required := local.required.get(it)) is not None and required.copies)
         )
         return sorted((*served, *local.following))
 
