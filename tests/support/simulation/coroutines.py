@@ -7,7 +7,7 @@ looks for work: what is awaited says when the operation goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, Protocol, cast
 
 from simulation.events import SECOND_US
 from simulation.host import Host
@@ -24,10 +24,6 @@ class Awaited(Protocol):
 class Task:
     """One operation of a process. It ends with the process, wherever it is."""
 
-    current: ClassVar[Task] = cast("Task", None)
-    running_host: ClassVar[Host] = cast("Host", None)
-    """On whose behalf something runs now: whose a new task is."""
-
     def __init__(self, host: Host, work: Coroutine[Any, Any, Any]) -> None:
         self.host = host
         self._work = work
@@ -43,8 +39,8 @@ class Task:
         if turn != self._turn or self._is_done:
             return
         self._turn += 1
-        before = Task.current, Task.running_host
-        Task.current, Task.running_host = self, self.host
+        before_task, before_host = RUNNING.task, RUNNING.host
+        RUNNING.task, RUNNING.host = self, self.host
         try:
             wanted = self._work.send(value) if error is None else self._work.throw(error)
         except StopIteration as end:
@@ -55,7 +51,7 @@ class Task:
             self._end(raised)
             return
         finally:
-            Task.current, Task.running_host = before
+            RUNNING.task, RUNNING.host = before_task, before_host
         wanted.begin(self, self._turn)
 
     def interrupt(self, error: BaseException) -> None:
@@ -83,6 +79,21 @@ class Task:
         self._error = error
         for callback in self._callbacks:
             self.host.after(0, callback, self)
+
+
+class _Running:
+    """What runs now. Not of the class: each time one is written what is known of it is lost."""
+
+    task: Task
+    host: Host
+    """On whose behalf: whose a new task is."""
+
+    def __init__(self) -> None:
+        self.task = cast("Task", None)
+        self.host = cast("Host", None)
+
+
+RUNNING = _Running()
 
 
 class Sleep:
@@ -133,25 +144,27 @@ class Bell:
     def __init__(self) -> None:
         self.rung: Callable[[], object] | None = None
         self._is_set = False
-        self._next = Future()
+        self._next: Future | None = None
+        """What is waited for; None: nobody waits."""
 
     def set(self) -> None:
         if self.rung is not None:
             self.rung()
         self._is_set = True
-        if not self._next.done():
-            self._next.set_result(None)
+        if self._next is not None:
+            waited_for, self._next = self._next, None
+            waited_for.set_result(None)
 
     def clear(self) -> None:
         self._is_set = False
-        if self._next.done():
-            self._next = Future()
 
     def is_set(self) -> bool:
         return self._is_set
 
     async def wait(self) -> None:
         if not self._is_set:
+            if self._next is None:
+                self._next = Future()
             await self._next
 
 
@@ -161,7 +174,7 @@ class _Timeout:
         self._is_over = False
 
     async def __aenter__(self) -> None:
-        self._task = Task.current
+        self._task = RUNNING.task
         self._task.host.after(self._seconds * SECOND_US, self._expire)
 
     async def __aexit__(self, *_: object) -> None:
@@ -201,7 +214,7 @@ class Asyncio:
     async def gather(
         *works: Coroutine[Any, Any, Any], return_exceptions: bool = False
     ) -> list[Any]:
-        tasks = [Task(Task.running_host, work) for work in works]
+        tasks = [Task(RUNNING.host, work) for work in works]
         results: list[Any] = []
         for task in tasks:
             ended = Future()
@@ -215,4 +228,4 @@ class Asyncio:
 
     @staticmethod
     def create_task(work: Coroutine[Any, Any, Any]) -> Task:
-        return Task(Task.running_host, work)
+        return Task(RUNNING.host, work)

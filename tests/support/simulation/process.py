@@ -26,7 +26,7 @@ from shoal_node.fence import Fence
 from shoal_node.membership import MembershipPorts
 from shoal_node.policy import Policy
 from shoal_node.timing import Timing
-from simulation.coroutines import Asyncio, Sleep, Task
+from simulation.coroutines import RUNNING, Asyncio, Sleep, Task
 from simulation.etcd import Connection, SimulatedEtcd, Upkeep, Watch
 from simulation.events import SECOND_US, Events
 from simulation.host import Host
@@ -159,7 +159,7 @@ class Process(Host):
     # What lets the agent take its turn.
 
     def _saw(self, view: ClusterView) -> None:
-        Task.running_host = self
+        RUNNING.host = self
         try:
             self.agent._saw(view)
         except Exception as error:  # noqa: BLE001  as the task that follows etcd would end
@@ -182,7 +182,7 @@ class Process(Host):
         agent._urgent.clear()
         agent._look_again_ms = None
         self._rests_until_us = self.events.now_us + self._rest_us
-        Task.running_host = self
+        RUNNING.host = self
         try:
             agent._turn(agent._view)
         except Exception as error:  # noqa: BLE001  as a turn's task would end with it
