@@ -71,6 +71,8 @@ class MemoryEtcd:
 
     @property
     def revision(self) -> Revision:
+        if self._clock_ns() < self._none_ends_before_ns:
+            return self._revision
         with self._lock:
             self._expire()
             return self._revision
