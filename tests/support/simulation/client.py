@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulation.events import SECOND_US, WORLD
+from simulation.plane import ANY_EPOCH
 from simulation.promises import Promises, Version
 
 if TYPE_CHECKING:
@@ -196,13 +197,17 @@ class Clients:
         if not waiting:
             return
         now_us = self._cluster.events.now_us
-        is_confirmed = process.plane.confirmations()
+        confirmed: dict[int, tuple[int, int]] = {}
         left: list[_Answer] = []
         for it in waiting:
-            confirmed = is_confirmed(it.partition, it.epoch, it.seq)
-            if confirmed:
+            if it.partition not in confirmed:
+                confirmed[it.partition] = process.plane.confirmed(it.partition)
+            epoch, seq = confirmed[it.partition]
+            if epoch not in (it.epoch, ANY_EPOCH):
+                continue
+            if it.seq <= seq:
                 self._answered(process, it)
-            elif confirmed is not None and now_us < it.until_us:
+            elif now_us < it.until_us:
                 left.append(it)
         self._answers[process.run] = left
 

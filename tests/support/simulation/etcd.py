@@ -197,8 +197,10 @@ class Watch:
     def _arrive(self, view: ClusterView) -> None:
         host, now_us = self._host, self._host.events.now_us
         etcd = self._etcd
-        unheard_until_us = max(host.cut_until_us, host.deaf_until_us)
-        away_us = max(unheard_until_us, etcd.down_until_us, etcd.stalled_until_us) - now_us
+        away_until_us = max(
+            host.cut_until_us, host.deaf_until_us, etcd.down_until_us, etcd.stalled_until_us
+        )
+        away_us = away_until_us - now_us
         if away_us > 0:
             # Cut meanwhile: it is listed again.
             host.events.after(away_us + host.delay_us(), host, self._arrive, None)

@@ -5,7 +5,7 @@ A ``DataPlanePort``. What takes time, draining, is awaited by whoever has it don
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 from shoal_coordinator.registry.view import ClusterView
@@ -17,6 +17,8 @@ from simulation.mutants import Mutant
 
 _DRAIN_POLL_US = 5_000
 _NOTHING = -1
+NO_EPOCH = -1
+ANY_EPOCH = -2
 
 
 class Watcher(Protocol):
@@ -60,23 +62,18 @@ class SimulatedPlane:
             or self.host.now_ns() >= self.deadline_ns
         )
 
-    def confirmations(self) -> Callable[[int, int, int], bool | None]:
-        """Tells of (partition, epoch, sequence), at this very moment, whether that write may
-        be acknowledged IN_SYNC; None: never, by this node."""
+    def confirmed(self, partition: int) -> tuple[int, int]:
+        """At which epoch, and up to which sequence, a write may be acknowledged IN_SYNC now.
+
+        ``ANY_EPOCH``: it is not asked for. ``NO_EPOCH``: none, ever, by this node.
+        """
+        if self._mutant is Mutant.NO_CHECK_AT_ANSWER:
+            return ANY_EPOCH, self.copies.committed(partition)
+        epoch = self.serving.get(partition)
         is_fenced = self.host.now_ns() >= self.deadline_ns
-        confirmed: dict[int, int] = {}
-        """Up to where, by partition: many wait for the same."""
-
-        def is_confirmed(partition: int, epoch: int, seq: int) -> bool | None:
-            if self._mutant is Mutant.NO_CHECK_AT_ANSWER:
-                return self.copies.committed(partition) >= seq
-            if is_fenced or self.serving.get(partition) != epoch or partition in self.sealed:
-                return None
-            if partition not in confirmed:
-                confirmed[partition] = self._confirmed(partition)
-            return confirmed[partition] >= seq
-
-        return is_confirmed
+        if epoch is None or is_fenced or partition in self.sealed:
+            return NO_EPOCH, _NOTHING
+        return epoch, self._confirmed(partition)
 
     def _confirmed(self, partition: int) -> int:
         copies = self.copies

@@ -90,7 +90,8 @@ class Promises:
         if known is None or known[0] < version:
             told.floors[key] = (version, gone)
         for process in named:
-            self._check_key(process, partition, key, f"{process.node} is in sync")
+            what = f"{process.node} is in sync"
+            self._check_key(process, partition, key, what, process.now_ms())
 
     def acknowledged(self, partition: int, key: bytes, version: Version) -> None:
         self.counts["in sync"] += 1
@@ -167,11 +168,14 @@ class Promises:
                 )
 
     def check_copy(self, process: Process, partition: int, what: str) -> None:
+        now_ms = process.now_ms()
         for key in self._told[partition].floors:
-            self._check_key(process, partition, key, what)
+            self._check_key(process, partition, key, what, now_ms)
 
-    def _check_key(self, process: Process, partition: int, key: bytes, what: str) -> None:
-        found = process.plane.copies.find(partition, key, process.now_ms())
+    def _check_key(
+        self, process: Process, partition: int, key: bytes, what: str, now_ms: int
+    ) -> None:
+        found = process.plane.copies.find(partition, key, now_ms)
         version, is_gone = self._told[partition].floors[key]
         if found is None:
             if not is_gone and self._told[partition].removed.get(key, (0, 0)) <= version:
