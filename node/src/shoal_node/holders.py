@@ -35,10 +35,13 @@ def unwanted(
     view: ClusterView, record: PartitionRecord, in_sync: Collection[Copy]
 ) -> frozenset[Copy]:
     """Those of these copies in sync that nobody wants any more; none while one lacks that is."""
+    spare = [it for it in in_sync if not is_wanted(view, record, it.node)]
+    if not spare:
+        return frozenset()
     named = {copy.node for copy in in_sync}
     if (wanted_holders(view, record) & view.nodes.keys()) - named:
         return frozenset()
-    return frozenset(it for it in in_sync if not is_wanted(view, record, it.node))
+    return frozenset(spare)
 
 
 def holder(view: ClusterView, copy: Copy) -> LiveNode | None:

@@ -187,11 +187,15 @@ def _trouble(
     told = local.observed.get(partition)
     if told is None or told.role != "primary":
         return None
-    theirs = [it for it in told.followers if it.node == copy.node]
-    if any(it.copy_id != copy.copy_id and it.is_streaming for it in theirs):
-        return "its copy began anew"
+    follower = None
+    for it in told.followers:
+        if it.node != copy.node:
+            continue
+        if it.copy_id == copy.copy_id:
+            follower = it
+        elif it.is_streaming:
+            return "its copy began anew"
     unconfirmed_ms = max(0, now_ms - local.contact.confirmed_ms)
-    follower = next((it for it in theirs if it.copy_id == copy.copy_id), None)
     if follower is None:
         served_ms = now_ms - local.served_since_ms.get(partition, now_ms)
         is_late = served_ms - unconfirmed_ms > policy.lag_limit_ms
