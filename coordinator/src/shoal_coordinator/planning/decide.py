@@ -85,7 +85,8 @@ def decide(
         return Decision(actions, memory, traffic=traffic)
     begun = _begun(view, memory, settings, traffic, now)
     moves = sum(_is_new_move(it, traffic) for it, _ in begun)
-    memory = replace(memory, moves_due=memory.moves_due - moves)
+    if moves:
+        memory = replace(memory, moves_due=memory.moves_due - moves)
     actions = tuple(action for _, action in begun)
     is_held_up = not actions and _has_moves(traffic)
     waiting = traffic.permission.why or None if is_held_up else None

@@ -79,7 +79,9 @@ class Schedule:
     def failed(self, now_ns: int) -> Schedule:
         """After a renewal whose answer did not come."""
         retry_ns = now_ns + round(self.settings.retry_seconds * NANOSECONDS)
-        return replace(self, next_ns=retry_ns, failures=self.failures + 1)
+        return Schedule(
+            self.settings, self.ttl_seconds, self.deadline_ns, retry_ns, self.failures + 1
+        )
 
     @property
     def failure_is_news(self) -> bool:
