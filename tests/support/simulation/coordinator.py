@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
-from typing import TypeAlias, cast
+from typing import cast
 
 from shoal_coordinator.placement.place import Placement
 from shoal_coordinator.placement.ring import RingMember
@@ -22,9 +21,9 @@ from shoal_coordinator.registry.operations import (
     plan_partitions,
 )
 from shoal_coordinator.registry.port import LeaseLost, OutcomeUnknown, Store, StoreUnavailable
-from shoal_coordinator.registry.records import ClusterConfig, CoordinatorLeader, PartitionId
+from shoal_coordinator.registry.records import CoordinatorLeader
 from shoal_coordinator.registry.upkeep import UpkeepCallbacks, UpkeepSettings
-from shoal_coordinator.registry.view import ClusterView, ElectedLeader, HeldPartition
+from shoal_coordinator.registry.view import ClusterView, ElectedLeader
 from simulation.coroutines import Sleep, Task
 from simulation.etcd import Connection, SimulatedEtcd, Upkeep, Watch
 from simulation.events import SECOND_US
@@ -41,12 +40,6 @@ SETTINGS = PlanSettings(
     flap_max_seconds=1.0,
 )
 _TICK_US = 400_000
-_Placed: TypeAlias = tuple[
-    Mapping[PartitionId, HeldPartition], ClusterConfig, tuple[RingMember, ...], Placement
-]
-"""What was wanted last, after what it depends on."""
-_placements: dict[tuple[object, ...], Placement] = {}
-"""What is wanted, by all that it depends on: other seeds' clusters ask for the same."""
 
 
 class Coordinator(Host):
@@ -59,7 +52,8 @@ class Coordinator(Host):
         self._store = cast("Store", Connection(etcd, None, lambda guards, _changes: guards))
         self._view: ClusterView | None = None
         self._memory: Memory = NOTHING
-        self._placed: _Placed | None = None
+        self._placed: tuple[tuple[RingMember, ...], Placement] | None = None
+        """What is wanted, by the ring that it was placed for. The configuration stays."""
         self._is_lost = False
         self._watch = Watch(self, etcd, self._saw)
         Task(self, self._run())
@@ -94,6 +88,7 @@ class Coordinator(Host):
                 await Sleep(SECOND_US)
 
     async def _lead(self, leadership: ElectedLeader) -> None:
+        self._memory, self._placed = NOTHING, None
         seen = -1
         while not self._is_lost:
             await Sleep(_TICK_US)
@@ -107,17 +102,12 @@ class Coordinator(Host):
                 continue
 
     def _wanted_in(self, view: ClusterView) -> Placement:
-        """Placed anew only where something is other than last time: it depends on no more."""
+        """Kept while the members stay, as a planner keeps it (``election.lead``)."""
         assert view.config is not None
         ring = self._memory.ring or ()
-        known = self._placed
-        if known is None or known[0] is not view.partitions or known[1:3] != (view.config, ring):
-            asked = (ring, *_asked(view, view.config))
-            placement = _placements.get(asked)
-            if placement is None:
-                placement = _placements[asked] = wanted_next(view, view.config, ring)
-            self._placed = known = (view.partitions, view.config, ring, placement)
-        return known[3]
+        if self._placed is None or self._placed[0] != ring:
+            self._placed = (ring, wanted_next(view, view.config, ring))
+        return self._placed[1]
 
     async def _plan(self, view: ClusterView, leadership: ElectedLeader) -> bool:
         """One round; False: somebody else leads."""
@@ -137,13 +127,3 @@ class Coordinator(Host):
         outcomes = await plan_partitions(self._store, KEYS, planned, leadership)
         failed = [guard for it in outcomes if isinstance(it, Lost) for guard in it.failed]
         return all(guard.key != KEYS.leader for guard in failed)
-
-
-def _asked(view: ClusterView, config: ClusterConfig) -> Iterator[object]:
-    """What a placement depends on beside the ring (``wanted_next``)."""
-    yield config.partition_count
-    yield config.replica_count
-    for partition, held in sorted(view.partitions.items()):
-        record = held.record
-        in_sync = tuple(copy.node for copy in record.in_sync)
-        yield (partition, record.preference, len(record.replicas), in_sync)

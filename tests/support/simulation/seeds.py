@@ -133,11 +133,13 @@ class Telling:
 
 _KEEPERS = Telling({"keeper in a call": 4, "slow etcd": 3, "cut from etcd": 2})
 _SLOW_ETCD = Telling({"keeper": 3, "slow etcd": 3, "lossy": 1, "etcd stalled": 1})
+_PAUSED = Telling({"pause": 4, "slow copies": 3, "move": 3})
 _SLOW_MOVES = Telling({"move": 6, "etcd stalled": 2, "slow etcd": 2, "lossy": 2}, 600)
 
 TELLING: dict[Mutant, Telling] = {
     **dict.fromkeys(Mutant, Telling()),
     Mutant.DEADLINE_FROM_ANSWER: _KEEPERS,
+    Mutant.NO_CHECK_AT_ANSWER: _PAUSED,
     Mutant.OLD_KEY_NOT_COMPARED: _SLOW_ETCD,
     Mutant.THAWED_BLINDLY: _SLOW_MOVES,
     Mutant.OUTSIDERS_TAKE_OVER: Telling(unclean=Unclean.KEEP),
