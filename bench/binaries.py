@@ -7,28 +7,21 @@ import subprocess
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-CRATES = ("shoal-loader", "shoal-plane")
+CRATES = ("shoal-loader", "shoal-pauses", "shoal-plane")
 
 
 def build() -> None:
     """In release mode; takes minutes the first time."""
     packages = [word for crate in CRATES for word in ("--package", crate)]
-    example = ["--package", "shoal-engine", "--example", "pauses"]
-    for wanted in (packages, example):
-        subprocess.run(
-            ["cargo", "build", "--quiet", "--release", "--locked", *wanted],
-            check=True,
-            cwd=REPOSITORY,
-        )
+    subprocess.run(
+        ["cargo", "build", "--quiet", "--release", "--locked", *packages],
+        check=True,
+        cwd=REPOSITORY,
+    )
 
 
 def binary(crate: str) -> Path:
     return _release() / crate
-
-
-def example(name: str) -> Path:
-    """An example of the engine's."""
-    return _release() / "examples" / name
 
 
 def _release() -> Path:

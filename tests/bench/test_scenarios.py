@@ -65,23 +65,43 @@ def test_a_storm_splits_the_slices_at_its_moment() -> None:
     assert [each.starts_ms for each in during] == list(range(1000, 2050, 100))
 
 
-def test_growth_reads_the_longest_operation_of_each_phase() -> None:
+def test_growth_reads_the_longest_holds_of_each_phase() -> None:
     printed = (
         "5000 entries over 1 partitions\n"
-        "insert: 5000 operations, holes 0.1 % of 700 MiB\n"
-        "  CPU, us   mean 0.61  p50 0.5  p99.999 9.0  worst 812.5\n"
+        "insert: 5000 operations, 5000 holds of the lock, holes 0.1 % of 700 MiB\n"
+        "  hold, us       mean 0.61  p50 0.5  p99.999 9.0  worst 812.5\n"
+        "  longest holds: 17=812.5us/0 4000=90.0us/2\n"
+        "  operation, us  mean 0.71  p50 0.6  p99.999 9.1  worst 813.5\n"
         "  most under one hold so far: 70 entries, 16384 bytes\n"
-        "the same, all sizes: 2500 operations, holes 4.0 % of 700 MiB\n"
-        "  CPU, us   mean 0.61  p50 0.5  p99.999 9.0  worst 90.0\n"
+        "the same, all sizes: 2500 operations, 2600 holds of the lock, holes 4.0 % of 700 MiB\n"
+        "  hold, us       mean 0.61  p50 0.5  p99.999 9.0  worst 90.0\n"
+        "  longest holds: 3=90.0us/1\n"
+        "  operation, us  mean 0.61  p50 0.5  p99.999 9.0  worst 190.0\n"
         "  most under one hold so far: 12 entries, 20000 bytes\n"
     )
-    assert growth.parse(printed) == growth.Pauses(
-        worst_us={"insert": 812.5, "the same, all sizes": 90.0},
+    pauses = growth.parse(printed)
+    assert pauses == growth.Pauses(
+        phases={
+            "insert": growth.Phase({17: 812.5, 4000: 90.0}, operation_us=813.5),
+            "the same, all sizes": growth.Phase({3: 90.0}, operation_us=190.0),
+        },
         entries_most=70,
         bytes_most=20_000,
     )
+    assert pauses.phases["insert"].worst_us == 812.5
     with pytest.raises(ValueError, match="pauses"):
         growth.parse("nothing")
+
+
+def test_only_what_comes_again_at_the_same_operation_is_the_engines() -> None:
+    one = growth.Phase({1: 3000.0, 5: 90.0, 7: 40.0}, operation_us=3000.0)
+    two = growth.Phase({5: 100.0, 8: 2000.0, 7: 50.0}, operation_us=2000.0)
+    assert growth.again_us([one, two]) == 90.0
+    # What a run does not name may have been as long as the shortest that it names.
+    three = growth.Phase({1: 3000.0, 2: 2500.0}, operation_us=3000.0)
+    assert growth.again_us([one, three]) == 3000.0
+    assert growth.again_us([two, three]) == 2000.0
+    assert growth.again_us([one, two, three]) == 90.0
 
 
 def _plane(applied: Iterator[int]) -> Server:

@@ -4,7 +4,8 @@
 //! `node/explore/engine` compiles these same sources with `cfg(explored)`; there each
 //! lock and each atomic is a point at which the explorer may let another thread run.
 //! Whatever two threads can touch goes through this file: a lock taken from elsewhere
-//! is one that the explorer cannot see.
+//! is one that the explorer cannot see. `bench/pauses` compiles them with `cfg(timed)`:
+//! there locks tell how long they were held.
 //!
 //! The explorer takes every atomic for sequentially consistent. That is enough here:
 //! data is reached under a partition's lock alone, and each atomic stands for itself
@@ -12,13 +13,18 @@
 
 #[cfg(explored)]
 pub(crate) use explored::Mutex;
-#[cfg(not(explored))]
+#[cfg(not(any(explored, timed)))]
 pub(crate) use parking_lot::Mutex;
+#[cfg(timed)]
+pub(crate) use timed::Mutex;
 
 #[cfg(explored)]
 pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicUsize};
 #[cfg(not(explored))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize};
+
+#[cfg(timed)]
+pub(crate) mod timed;
 
 #[cfg(explored)]
 mod explored {

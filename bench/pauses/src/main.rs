@@ -1,22 +1,26 @@
 //! How long one operation holds a partition, at full size.
 //!
 //! ```text
-//! cargo run --release -p shoal-engine --example pauses -- [entries] [partitions]
+//! cargo run --release -p shoal-pauses -- [entries] [partitions] [listed]
 //! ```
 //!
 //! `entries` (5,000,000) entries of a 13-byte key and a 100-byte value over `partitions`
 //! (1) partitions, and then: overwrites with other sizes, reads, an expiry storm in slices
 //! as the server makes them, and writes into full memory. For each phase the distribution
-//! of what an operation took on the thread's own CPU clock (page faults are in it, and so
-//! is what else the machine does with the core: on a shared one the worst are the
-//! machine's), and of the work that it did under the lock, which is counted and thus the
-//! same on every machine: entries touched and bytes passed over, by all holds of an
-//! operation together, and the most under one hold.
+//! of what the longest hold of the lock took within an operation, and of what the operation
+//! took in all, both on the thread's own CPU clock; the most work under one hold, which is
+//! counted and thus the same on every machine; and the `listed` (10) longest holds.
+//!
+//! Page faults are in the CPU clock, and so are interrupts, and what a hypervisor does with
+//! the core. What the engine does is the same in every run, operation by operation: which
+//! of the longest holds are its own is told by running this again (`bench/scenarios/growth`).
 
-use std::time::Duration;
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use rustix::time::{ClockId, clock_gettime};
-use shoal_engine::{Engine, Eviction, Now, Settings, Work, Write};
+use shoal_engine::{
+    Engine, Eviction, Holds, Now, Settings, Used, Write, measure_holds, take_holds,
+};
 
 const KEY_BYTES: usize = 13;
 const VALUE_BYTES: usize = 100;
@@ -24,14 +28,17 @@ const VALUE_BYTES: usize = 100;
 const SLICE: usize = 32;
 
 fn main() {
+    measure_holds(used);
     let arguments: Vec<u64> = std::env::args()
         .skip(1)
         .map(|argument| argument.parse().expect("a number"))
         .collect();
     let entries = arguments.first().copied().unwrap_or(5_000_000);
     let partitions = arguments.get(1).copied().unwrap_or(1) as u32;
+    let listed = arguments.get(2).copied().unwrap_or(10) as usize;
     println!("{entries} entries over {partitions} partitions");
-    let with_room = Bench::new(entries, partitions, 16 << 30);
+    let bench = |maxmemory_bytes| Bench::new(entries, partitions, listed, maxmemory_bytes);
+    let with_room = bench(16 << 30);
     with_room.sets("insert", 0..entries, |_| VALUE_BYTES, 3_600_000);
     with_room.sets(
         "overwrite, other sizes",
@@ -42,7 +49,7 @@ fn main() {
     with_room.gets("get at random", entries / 4);
     with_room.expire("expire, slices of 32", 3_600_000 + 1000);
     drop(with_room);
-    let full = Bench::new(entries, partitions, entries as usize * 150);
+    let full = bench(entries as usize * 150);
     full.sets("fill", 0..entries, |_| VALUE_BYTES, 0);
     full.sets(
         "insert into full memory",
@@ -66,10 +73,11 @@ struct Bench {
     engine: Engine,
     entries: u64,
     partitions: u32,
+    listed: usize,
 }
 
 impl Bench {
-    fn new(entries: u64, partitions: u32, maxmemory_bytes: usize) -> Bench {
+    fn new(entries: u64, partitions: u32, listed: usize, maxmemory_bytes: usize) -> Bench {
         let engine = Engine::new(Settings {
             partition_count: partitions,
             maxmemory_bytes,
@@ -85,16 +93,11 @@ impl Bench {
             engine,
             entries,
             partitions,
+            listed,
         }
     }
 
-    fn sets(
-        &self,
-        name: &str,
-        keys: std::ops::Range<u64>,
-        len: impl Fn(u64) -> usize,
-        ttl_ms: u64,
-    ) {
+    fn sets(&self, name: &str, keys: Range<u64>, len: impl Fn(u64) -> usize, ttl_ms: u64) {
         let value = vec![7; 1 << 20];
         let mut seen = Seen::new(keys.end - keys.start);
         for number in keys {
@@ -106,7 +109,7 @@ impl Bench {
                 ..Write::default()
             };
             let partition = self.partition(number);
-            seen.one(self, partition, || {
+            seen.one(|| {
                 let stored = self
                     .engine
                     .set(partition, &key(number), write, Now(1_000_000));
@@ -122,7 +125,7 @@ impl Bench {
         for number in 0..count {
             let number = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % self.entries;
             let partition = self.partition(number);
-            seen.one(self, partition, || {
+            seen.one(|| {
                 out.clear();
                 let read = |entry: shoal_engine::Entry<'_>| out.extend_from_slice(entry.value);
                 let found = self
@@ -140,7 +143,7 @@ impl Bench {
         for partition in 0..self.partitions {
             let mut more = true;
             while more {
-                seen.one(self, partition, || {
+                seen.one(|| {
                     more = self.engine.reclaim(partition, now, SLICE).more;
                 });
             }
@@ -164,53 +167,71 @@ impl Bench {
         });
         let stats = self.engine.stats();
         println!(
-            "{name}: {} operations, holes {:.1} % of {} MiB",
-            seen.cpu_ns.len(),
+            "{name}: {} operations, {} holds of the lock, holes {:.1} % of {} MiB",
+            seen.operations_ns.len(),
+            seen.holds,
             stats.waste_bytes as f64 * 100.0 / stats.memory_bytes as f64,
             stats.memory_bytes >> 20
         );
-        print_tail("CPU, us ", seen.cpu_ns, 1e3);
-        print_tail("entries ", seen.entries, 1.0);
-        print_tail("bytes   ", seen.bytes, 1.0);
+        print_tail(
+            "hold, us     ",
+            seen.longest.iter().map(|hold| hold.cpu_ns).collect(),
+        );
+        print_longest(&seen.longest, self.listed);
+        print_tail("operation, us", seen.operations_ns);
         println!("  most under one hold so far: {entries_most} entries, {bytes_most} bytes");
     }
 }
 
-/// What each operation of a phase took.
+/// What the operations of a phase took.
 struct Seen {
-    cpu_ns: Vec<u64>,
-    entries: Vec<u64>,
-    bytes: Vec<u64>,
+    operations_ns: Vec<u64>,
+    /// The longest hold of each.
+    longest: Vec<Used>,
+    /// Of all together.
+    holds: u64,
 }
 
 impl Seen {
     fn new(count: u64) -> Seen {
-        let room = || Vec::with_capacity(count as usize);
         Seen {
-            cpu_ns: room(),
-            entries: room(),
-            bytes: room(),
+            operations_ns: Vec::with_capacity(count as usize),
+            longest: Vec::with_capacity(count as usize),
+            holds: 0,
         }
     }
 
-    fn one(&mut self, bench: &Bench, partition: u32, operation: impl FnOnce()) {
-        let work = || -> Work { bench.engine.work(partition).expect("an open partition") };
-        let (work_before, cpu_before) = (work(), thread_cpu());
+    fn one(&mut self, operation: impl FnOnce()) {
+        take_holds();
+        let before_ns = cpu_ns();
         operation();
-        let (cpu_after, work_after) = (thread_cpu(), work());
-        self.cpu_ns.push((cpu_after - cpu_before).as_nanos() as u64);
-        self.entries.push(work_after.entries - work_before.entries);
-        self.bytes.push(work_after.bytes - work_before.bytes);
+        self.operations_ns.push(cpu_ns() - before_ns);
+        let Holds { count, longest } = take_holds();
+        self.holds += count;
+        self.longest.push(longest);
     }
 }
 
-fn print_tail(name: &str, mut found: Vec<u64>, unit: f64) {
-    found.sort_unstable();
+/// The longest holds, the longest first: of which operation of the phase, how long, and how
+/// many pages the system had to find meanwhile.
+fn print_longest(holds: &[Used], listed: usize) {
+    let mut order: Vec<usize> = (0..holds.len()).collect();
+    order.sort_by_key(|&number| std::cmp::Reverse(holds[number].cpu_ns));
+    print!("  longest holds:");
+    for &number in order.iter().take(listed) {
+        let Used { cpu_ns, faults } = holds[number];
+        print!(" {number}={:.1}us/{faults}", cpu_ns as f64 / 1e3);
+    }
+    println!();
+}
+
+fn print_tail(name: &str, mut found_ns: Vec<u64>) {
+    found_ns.sort_unstable();
     let at = |share: f64| {
-        let index = (found.len() as f64 * share) as usize;
-        found[index.min(found.len() - 1)] as f64 / unit
+        let index = (found_ns.len() as f64 * share) as usize;
+        found_ns[index.min(found_ns.len() - 1)] as f64 / 1e3
     };
-    let mean = found.iter().sum::<u64>() as f64 / found.len() as f64 / unit;
+    let mean = found_ns.iter().sum::<u64>() as f64 / found_ns.len() as f64 / 1e3;
     println!(
         "  {name}  mean {mean:.2}  p50 {:.1}  p99 {:.1}  p99.9 {:.1}  p99.99 {:.1}  p99.999 {:.1}  worst {:.1}",
         at(0.5),
@@ -232,7 +253,28 @@ fn key(number: u64) -> [u8; KEY_BYTES] {
     key
 }
 
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+fn used() -> Used {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: the call writes the whole of what it is given, which it is asked for here.
+    let usage = unsafe {
+        assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()), 0);
+        usage.assume_init()
+    };
+    Used {
+        cpu_ns: cpu_ns(),
+        faults: usage.ru_minflt as u64,
+    }
+}
+
+fn cpu_ns() -> u64 {
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: the call writes the whole of what it is given, which it is asked for here.
+    let time = unsafe {
+        assert_eq!(
+            libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, time.as_mut_ptr()),
+            0
+        );
+        time.assume_init()
+    };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
