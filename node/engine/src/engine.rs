@@ -202,8 +202,10 @@ impl Engine {
         if write.value.len() > self.settings.value_bytes_max {
             return Err(Refused::ValueTooLarge);
         }
+        let body = self.body(partition, key, &write);
+        let body = body.as_ref();
         self.write(partition, key, now, |open, may_evict| {
-            open.set(key, &write, LoadTime::default(), None, now, may_evict)
+            open.set(key, &write, body, LoadTime::default(), None, now, may_evict)
         })
     }
 

@@ -26,8 +26,12 @@
 //! no `unsafe` here: an entry is a slice, and a wrong offset panics instead of reading
 //! what it should not.
 
+mod draft;
+
 use crate::extras::{self, Extras};
 use crate::handle::{GRAIN_BYTES, Link};
+
+pub(crate) use draft::Draft;
 
 /// Deadlines, in milliseconds of the partition's own time, are below this.
 pub(crate) const DEADLINE_LIMIT_MS: u64 = 1 << 40;
@@ -51,108 +55,6 @@ const RANK_SHIFT: u8 = 3;
 pub(crate) enum Links {
     Queue = 4,
     Bucket = 22,
-}
-
-/// What is known of an entry before it lies anywhere.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Draft<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) value: &'a [u8],
-    pub(crate) sequence: u64,
-    pub(crate) deadline_ms: Option<u64>,
-    pub(crate) extras: Extras<'a>,
-}
-
-impl Draft<'_> {
-    /// What it takes in the heap.
-    pub(crate) fn bytes(&self) -> usize {
-        let value_end = self.key_at() + self.key.len() + self.value.len();
-        (value_end + self.extras.bytes()).next_multiple_of(GRAIN_BYTES)
-    }
-
-    fn key_at(&self) -> usize {
-        let header = if self.deadline_ms.is_some() {
-            EXPIRING_HEADER
-        } else {
-            PLAIN_HEADER
-        };
-        header + varint_bytes(self.key.len()) + varint_bytes(self.value.len())
-    }
-
-    /// Key and value alone.
-    pub(crate) fn payload_bytes(&self) -> usize {
-        self.key.len() + self.value.len()
-    }
-
-    /// Writes the entry to the whole of `out`, unlinked, with rank 0.
-    pub(crate) fn write(&self, out: &mut [u8], age: u32) {
-        let end = self.put(out, age);
-        out[end..].fill(0);
-        self.put_free(out);
-    }
-
-    /// As `write`, with age 0, to an empty `out` that holds just this entry: nothing is
-    /// filled with zeros before the value is copied there.
-    pub(crate) fn write_new(&self, mut out: Vec<u8>) -> Vec<u8> {
-        out.resize(self.key_at(), 0);
-        self.put_head(&mut out, 0);
-        self.put_free(&mut out);
-        out.extend_from_slice(self.key);
-        out.extend_from_slice(self.value);
-        self.extras.write(|bytes| out.extend_from_slice(bytes));
-        out.resize(self.bytes(), 0);
-        out
-    }
-
-    /// Unlinked, with rank 0.
-    fn put_free(&self, out: &mut [u8]) {
-        out[..AGE].fill(0xFF);
-        set_rank_of(&mut out[MARKS], 0);
-        if self.deadline_ms.is_some() {
-            out[Links::Bucket as usize..EXPIRING_HEADER].fill(0xFF);
-        }
-    }
-
-    /// Overwrites an entry of the same size and kind, keeping its links and its rank.
-    pub(crate) fn overwrite(&self, entry: &mut [u8], age: u32) {
-        debug_assert_eq!(
-            (bytes(entry), expires(entry)),
-            (self.bytes(), self.deadline_ms.is_some())
-        );
-        self.put(entry, age);
-    }
-
-    /// Writes all but the links and the rank; returns where that ends.
-    fn put(&self, entry: &mut [u8], age: u32) -> usize {
-        let key_at = self.put_head(entry, age);
-        let value_at = key_at + self.key.len();
-        let value_end = value_at + self.value.len();
-        entry[key_at..value_at].copy_from_slice(self.key);
-        entry[value_at..value_end].copy_from_slice(self.value);
-        let mut end = value_end;
-        self.extras.write(|bytes| {
-            entry[end..end + bytes.len()].copy_from_slice(bytes);
-            end += bytes.len();
-        });
-        end
-    }
-
-    /// Writes what stands before the key, but the links and the rank; returns where the
-    /// key begins.
-    fn put_head(&self, entry: &mut [u8], age: u32) -> usize {
-        set_age(entry, age);
-        let rank = entry[MARKS] & !(DEAD | EXPIRES | EXTENDED);
-        let is_extended = !self.extras.is_nothing();
-        entry[MARKS] = rank | if is_extended { EXTENDED } else { 0 };
-        let mut at = PLAIN_HEADER;
-        if let Some(deadline_ms) = self.deadline_ms {
-            entry[MARKS] |= EXPIRES;
-            set_deadline_ms(entry, deadline_ms);
-            at = EXPIRING_HEADER;
-        }
-        at = put_varint(entry, at, self.key.len());
-        put_varint(entry, at, self.value.len())
-    }
 }
 
 /// Where the parts of an entry lie within its slice.
@@ -411,6 +313,7 @@ fn get_varint(bytes: &[u8], mut at: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Body;
     use crate::extras::Fresh;
     use crate::extras::load_time::LoadTime;
     use crate::extras::tags::{TAG_BYTES_MAX, TagList};
@@ -433,10 +336,21 @@ mod tests {
             let load = LoadTime::of_ms(7);
             let fresh = fresh_ms.map(|until_ms| Fresh { until_ms, load });
             let extras = Extras { absent, fresh, tags: tags.tags() };
-            let draft = Draft { key: &key, value: &value, sequence, deadline_ms, extras };
-            let mut entry = vec![0xAB; draft.bytes()];
-            draft.write(&mut entry, 0);
-            prop_assert_eq!(&draft.write_new(Vec::new()), &entry);
+            let body = None;
+            let draft = Draft { key: &key, value: &value, sequence, deadline_ms, extras, body };
+            let mut entry = vec![0xAB];
+            draft.append(&mut entry, 0);
+            prop_assert_eq!(entry.remove(0), 0xAB);
+            // The same, laid out before more was known than how long all is.
+            let later = deadline_ms.map(|_| 0);
+            let body = Body::of(&Draft { sequence: 0, deadline_ms: later, ..draft });
+            let draft = Draft { body: Some(&body), ..draft };
+            for _ in 0..2 {
+                let mut own = draft.own_bytes();
+                prop_assert_eq!(own.capacity(), draft.bytes());
+                draft.write(&mut own);
+                prop_assert_eq!(&own, &entry);
+            }
             prop_assert_eq!(rank(&entry), 0);
             prop_assert_eq!(before(&entry, Links::Queue), Link::NONE);
             set_rank(&mut entry, rank_given);
@@ -475,6 +389,7 @@ mod tests {
             sequence: 9,
             deadline_ms: None,
             extras: Extras::default(),
+            body: None,
         };
         assert_eq!(draft.bytes(), 113 + 19);
         let draft = Draft {

@@ -13,6 +13,7 @@
 //! - Holes that entries leave are closed by **cleaning** ([`mod@heap::clean`]), a few
 //!   entries at a time.
 //! - A **ledger** ([`mod@memory`]) is charged before anything is allocated.
+//! - The **body** ([`mod@body`]) of a long value is copied before the partition is locked.
 //! - **Operations** ([`mod@operations`]) are what callers ask for; **room**
 //!   ([`mod@room`]) is what they need first; **fairness** ([`mod@fairness`]) decides whose
 //!   entries go for it. The [`Engine`] is the surface.
@@ -47,7 +48,7 @@
 //!             and its bytes for each of these
 //! index       2 to 4 an entry (its 4 bytes of chain are in the 17)
 //! heap        about 1/64 of the data is open or idle at the ends of segments (at least
-//!             4 KiB), holes of up to 1/12 once entries left; 32 a segment
+//!             4 KiB), holes of up to 1/12 once entries left; 40 a segment
 //! policy      s3fifo 2 an entry once it evicts; the others nothing
 //! wheel       1.9 KiB a partition that ever held an entry that expires
 //! fills       about 0.7 KiB and the key for each key that is being loaded, and 80 for each
@@ -76,6 +77,7 @@
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
+mod body;
 mod engine;
 mod entry;
 mod eviction;

@@ -13,7 +13,8 @@
 //! up its parts (checked by `validate`).
 //!
 //! Non-goals: the transient second buffer while a segment is reallocated (at
-//! most 64 KiB a thread), stacks, and what the allocator keeps in reserve.
+//! most 64 KiB a thread), the body of a long value that is being written (one a thread,
+//! see [`crate::body`]), stacks, and what the allocator keeps in reserve.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -38,6 +38,7 @@ impl Engine {
         if write.value.len() > self.settings.value_bytes_max {
             return Err(Refused::ValueTooLarge);
         }
+        let body = self.body(partition, key, &write);
         self.write(partition, key, now, |open, may_evict| {
             let now_ms = open.own_time_ms(now);
             let aim = || Aim::new(key, false);
@@ -59,7 +60,7 @@ impl Engine {
                 }
                 load = open.load_time(key, now);
             }
-            let outcome = open.set(key, &write, load, request, now, may_evict)?;
+            let outcome = open.set(key, &write, body.as_ref(), load, request, now, may_evict)?;
             Ok(Once::fresh(outcome))
         })
     }

@@ -409,6 +409,7 @@ mod tests {
             match partition.set(
                 &key.to_le_bytes(),
                 &write,
+                None,
                 LoadTime::default(),
                 None,
                 NOW,

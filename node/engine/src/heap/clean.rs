@@ -108,7 +108,8 @@ impl Heap {
                 Way::Slide => segment.live_bytes > 0,
                 Way::SlideAhead => self.open != Some(self.cursor),
                 Way::Evacuate => {
-                    self.open != Some(self.cursor) && wins * EVACUATE_PART >= segment.bytes.len()
+                    self.open != Some(self.cursor)
+                        && wins * EVACUATE_PART >= segment.bytes.capacity()
                 }
             };
             let is_free = !segment.is_vacant() && self.next != Some(self.cursor);
@@ -131,7 +132,7 @@ impl Heap {
         let mut cleaning = self.cleaning.expect("cleaning was begun");
         let Cleaning { segment, from, .. } = cleaning;
         let mut moved = 0;
-        let end = self.segments[segment].end as usize;
+        let end = self.segments[segment].bytes.len();
         while cleaning.from < end && moved < entries_max && cleaning.from - from < STEP_BYTES {
             let at = cleaning.from;
             let entry = &self.segments[segment].bytes[at..];
@@ -163,13 +164,13 @@ impl Heap {
         let cleaning = self.cleaning.expect("cleaning was begun");
         let Cleaning { segment, way, .. } = cleaning;
         let this = &mut self.segments[segment];
-        let is_done = cleaning.from >= this.end as usize;
+        let is_done = cleaning.from >= this.bytes.len();
         if this.live_bytes == 0 {
             self.release(segment, ledger);
             return Step::Freed;
         }
         if way == Way::Slide && is_done {
-            this.end = cleaning.to as u32;
+            this.bytes.truncate(cleaning.to);
             self.cleaning = None;
             return Step::Slid(segment);
         }
@@ -187,11 +188,9 @@ impl Heap {
         let age = age(sequence, to.base).filter(|_| to.room_bytes() >= size)?;
         let mut from = std::mem::take(&mut self.segments[segment].bytes);
         let to = &mut self.segments[open];
-        let offset = to.end as usize;
-        let entry = &mut to.bytes[offset..offset + size];
-        entry.copy_from_slice(&from[at..at + size]);
-        entry::set_age(entry, age);
-        to.end += size as u32;
+        let offset = to.bytes.len();
+        to.bytes.extend_from_slice(&from[at..at + size]);
+        entry::set_age(&mut to.bytes[offset..], age);
         to.live_bytes += size as u32;
         entry::set_dead(&mut from[at..]);
         let this = &mut self.segments[segment];
@@ -245,7 +244,7 @@ impl Heap {
         if rise < REBASE_FROM {
             return true;
         }
-        let end = segment.end as usize;
+        let end = segment.bytes.len();
         let mut offset = 0;
         while offset < end {
             let entry = &segment.bytes[offset..];
@@ -268,10 +267,9 @@ impl Heap {
     /// Gives the idle end of a segment that was slid back to the account.
     pub(crate) fn trim(&mut self, number: usize, ledger: &mut Ledger) {
         let segment = &mut self.segments[number];
-        let (old, new) = (segment.bytes.len(), segment.end as usize);
-        let mut bytes = std::mem::take(&mut segment.bytes).into_vec();
-        bytes.truncate(new);
-        segment.bytes = bytes.into_boxed_slice();
+        let (old, new) = (segment.bytes.capacity(), segment.bytes.len());
+        segment.bytes.shrink_to_fit();
+        debug_assert_eq!(segment.bytes.capacity(), new);
         ledger.refund(allocated(old) - allocated(new));
         self.capacity_bytes -= old - new;
     }
@@ -280,7 +278,7 @@ impl Heap {
 impl Cleaning {
     /// Checks the module's invariants.
     pub(super) fn validate(&self, heap: &Heap, live: &[Handle]) -> Result<(), String> {
-        let end = heap.segments[self.segment].end as usize;
+        let end = heap.segments[self.segment].bytes.len();
         if heap.open == Some(self.segment) || self.to > self.from || self.from > end {
             return Err(format!("{self:?} is not possible"));
         }

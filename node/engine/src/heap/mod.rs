@@ -64,7 +64,7 @@ pub(crate) struct Heap {
     open: Option<usize>,
     vacant_segment: Option<u32>,
     vacant_large: Option<u32>,
-    /// Charged and empty, for the large entry that comes next.
+    /// Charged, for the large entry that comes next.
     pending: Option<Vec<u8>>,
     /// The segment that is being cleaned.
     cleaning: Option<Cleaning>,
@@ -77,14 +77,14 @@ pub(crate) struct Heap {
     large_bytes: usize,
 }
 
-/// A segment; vacant where it has no bytes.
+/// A segment; vacant where it has no capacity.
 #[derive(Debug)]
 struct Segment {
-    bytes: Box<[u8]>,
+    /// The entries, up to where the next one goes. What is behind that was never written
+    /// to, so that the system finds its pages one by one, each for the entry that needs it.
+    bytes: Vec<u8>,
     /// What the age of its entries is counted from.
     base: u64,
-    /// Where the next entry goes.
-    end: u32,
     /// What lives in it. Where vacant: see `next_vacant`.
     live_bytes: u32,
 }
@@ -186,21 +186,21 @@ impl Heap {
     pub(crate) fn ready(&mut self, draft: &Draft<'_>, sequence: u64, ledger: &mut Ledger) -> bool {
         let base = fresh_base(sequence);
         if draft.bytes() >= LARGE_FROM_BYTES || age(draft.sequence, base).is_none() {
-            return self.has_room(draft) || self.ready_large(draft.bytes(), ledger);
+            return self.has_room(draft) || self.ready_large(draft, ledger);
         }
         self.has_room(draft) || self.add_segment(draft.bytes(), base, ledger)
     }
 
-    fn ready_large(&mut self, size: usize, ledger: &mut Ledger) -> bool {
+    fn ready_large(&mut self, draft: &Draft<'_>, ledger: &mut Ledger) -> bool {
         debug_assert!(self.pending.is_none());
         if self.vacant_large.is_none()
             && (self.large.len() == LARGE_MAX || !self.large.room_for_one(ledger))
         {
             return false;
         }
-        let fits = ledger.try_charge(allocated(size));
+        let fits = ledger.try_charge(allocated(draft.bytes()));
         if fits {
-            self.pending = Some(Vec::with_capacity(size));
+            self.pending = Some(draft.own_bytes());
         }
         fits
     }
@@ -223,9 +223,8 @@ impl Heap {
             return false;
         }
         let segment = Segment {
-            bytes: vec![0; capacity].into(),
+            bytes: Vec::with_capacity(capacity),
             base,
-            end: 0,
             live_bytes: 0,
         };
         let number = match self.vacant_segment {
@@ -246,16 +245,16 @@ impl Heap {
     /// once.
     pub(crate) fn append(&mut self, draft: &Draft<'_>) -> Handle {
         let size = draft.bytes();
-        if let Some(bytes) = self.pending.take() {
-            let bytes = draft.write_new(bytes).into_boxed_slice();
-            return self.append_large(bytes, draft.sequence);
+        if let Some(mut bytes) = self.pending.take() {
+            draft.write(&mut bytes);
+            return self.append_large(bytes.into_boxed_slice(), draft.sequence);
         }
         let open = self.open.expect("ready was called for this entry");
         let segment = &mut self.segments[open];
         let age = age(draft.sequence, segment.base).expect("ready was called for this entry");
-        let offset = segment.end as usize;
-        draft.write(&mut segment.bytes[offset..offset + size], age);
-        segment.end += size as u32;
+        debug_assert!(segment.room_bytes() >= size);
+        let offset = segment.bytes.len();
+        draft.append(&mut segment.bytes, age);
         segment.live_bytes += size as u32;
         self.live_bytes += size;
         Handle::small(open, offset)
@@ -290,7 +289,7 @@ impl Heap {
                 self.segments[segment].live_bytes -= size as u32;
                 if self.segments[segment].live_bytes == 0 {
                     if self.open == Some(segment) {
-                        self.segments[segment].end = 0;
+                        self.segments[segment].bytes.clear();
                     } else {
                         self.release(segment, ledger);
                     }
@@ -318,8 +317,8 @@ impl Heap {
         let vacant = Segment::vacant(self.vacant_segment);
         let segment = std::mem::replace(&mut self.segments[number], vacant);
         self.vacant_segment = Some(number as u32);
-        self.capacity_bytes -= segment.bytes.len();
-        ledger.refund(allocated(segment.bytes.len()));
+        self.capacity_bytes -= segment.bytes.capacity();
+        ledger.refund(allocated(segment.bytes.capacity()));
     }
 
     /// Gives up the open segment, so that what is idle in it can go back to the account.
@@ -352,15 +351,14 @@ impl Segment {
     fn vacant(next: Option<u32>) -> Segment {
         let live_bytes = next.unwrap_or(u32::MAX);
         Segment {
-            bytes: Box::default(),
+            bytes: Vec::new(),
             base: 0,
-            end: 0,
             live_bytes,
         }
     }
 
     fn is_vacant(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.capacity() == 0
     }
 
     fn next_vacant(&self) -> Option<u32> {
@@ -369,14 +367,14 @@ impl Segment {
     }
 
     fn room_bytes(&self) -> usize {
-        self.bytes.len() - self.end as usize
+        self.bytes.capacity() - self.bytes.len()
     }
 
     fn wins_bytes(&self) -> usize {
         if self.is_vacant() {
             0
         } else {
-            self.bytes.len() - self.live_bytes as usize
+            self.bytes.capacity() - self.live_bytes as usize
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::memory::allocated;
 impl Heap {
     /// What the ledger should hold for this heap.
     pub(crate) fn charged_bytes(&self) -> usize {
-        let segments = self.segments.iter().map(|s| allocated(s.bytes.len()));
+        let segments = self.segments.iter().map(|s| allocated(s.bytes.capacity()));
         let large = self.large.iter().map(|l| match l {
             Large::Held { bytes, .. } => allocated(bytes.len()),
             Large::Vacant { .. } => 0,
@@ -28,7 +28,7 @@ impl Heap {
             }
             let mut offset = 0;
             let mut alive = 0;
-            while offset < segment.end as usize {
+            while offset < segment.bytes.len() {
                 let entry = &segment.bytes[offset..];
                 if !entry::is_dead(entry) {
                     alive += entry::bytes(entry);
@@ -36,13 +36,13 @@ impl Heap {
                 }
                 offset += entry::bytes(entry);
             }
-            if offset != segment.end as usize || alive != segment.live_bytes as usize {
+            if offset != segment.bytes.len() || alive != segment.live_bytes as usize {
                 return Err(format!("segment {number} is not what its counters say"));
             }
             if alive == 0 && self.open != Some(number) {
                 return Err(format!("segment {number} holds nothing and is not freed"));
             }
-            capacity_bytes += segment.bytes.len();
+            capacity_bytes += segment.bytes.capacity();
             live_bytes += alive;
         }
         for (number, large) in self.large.iter().enumerate() {

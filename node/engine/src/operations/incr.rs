@@ -56,6 +56,7 @@ impl Partition {
             sequence: self.sequence + 1,
             deadline_ms,
             extras,
+            body: None,
         };
         match standing {
             Some(handle) if self.heap.fits_over(handle, &draft) => self.overwrite(handle, &draft),

@@ -8,6 +8,8 @@ mod incr;
 mod set;
 mod touch;
 
+pub(crate) use set::draft;
+
 use crate::refused::Refused;
 use crate::room::Short;
 

@@ -1,6 +1,7 @@
 //! Storing a whole value, under a condition or not.
 
 use super::Stop;
+use crate::body::Body;
 use crate::entry::{self, Draft};
 use crate::extras::load_time::LoadTime;
 use crate::extras::{Extras, Fresh};
@@ -10,12 +11,37 @@ use crate::partition::{Partition, deadline_ms};
 use crate::replication::RequestId;
 use crate::request::{Condition, Now, SetOutcome, Version, Write};
 
+/// What is to be written, in the partition's own time.
+pub(crate) fn draft<'a>(
+    key: &'a [u8],
+    write: &Write<'a>,
+    sequence: u64,
+    now_ms: u64,
+    load: LoadTime,
+) -> Draft<'a> {
+    Draft {
+        key,
+        value: if write.absent { &[] } else { write.value },
+        sequence,
+        deadline_ms: deadline_ms(write.ttl_ms, now_ms),
+        extras: Extras {
+            absent: write.absent,
+            fresh: deadline_ms(write.fresh_ms, now_ms).map(|until_ms| Fresh { until_ms, load }),
+            tags: write.tags,
+        },
+        body: None,
+    }
+}
+
 impl Partition {
-    /// `load`: how long it took to load what is stored, if anybody knows.
+    /// `body`: of what is written, if it was laid out. `load`: how long it took to load
+    /// what is stored, if anybody knows.
+    #[expect(clippy::too_many_arguments, reason = "all of them of one write")]
     pub(crate) fn set(
         &mut self,
         key: &[u8],
         write: &Write<'_>,
+        body: Option<&Body>,
         load: LoadTime,
         request: Option<RequestId<'_>>,
         now: Now,
@@ -36,15 +62,8 @@ impl Partition {
             ));
         }
         let draft = Draft {
-            key,
-            value: if write.absent { &[] } else { write.value },
-            sequence: self.sequence + 1,
-            deadline_ms: deadline_ms(write.ttl_ms, now_ms),
-            extras: Extras {
-                absent: write.absent,
-                fresh: deadline_ms(write.fresh_ms, now_ms).map(|until_ms| Fresh { until_ms, load }),
-                tags: write.tags,
-            },
+            body,
+            ..draft(key, write, self.sequence + 1, now_ms, load)
         };
         if let Some(handle) = standing
             && self.heap.fits_over(handle, &draft)
@@ -76,6 +95,15 @@ impl Partition {
         let bytes = draft.bytes();
         self.make_room(draft, now_ms, may_evict)
             .map_err(|why| Stop::Short { why, bytes })
+    }
+
+    /// Whether this would be stored in an allocation of its own, as things are.
+    pub(crate) fn wants_body(&self, draft: &Draft<'_>, condition: Option<Condition>) -> bool {
+        let standing = self
+            .index
+            .find(&self.heap, self.index.hash(draft.key), draft.key);
+        self.holds(condition, standing)
+            && !standing.is_some_and(|handle| self.heap.fits_over(handle, draft))
     }
 
     fn holds(&self, condition: Option<Condition>, standing: Option<Handle>) -> bool {

@@ -62,6 +62,7 @@ impl Partition {
                     sequence,
                     deadline_ms,
                     extras: extras.with_tags(Tags::of(&tags)),
+                    body: None,
                 };
                 self.room_for(&draft, now_ms, may_evict)?;
                 let Some(standing) = self.index.find(&self.heap, hash, key) else {

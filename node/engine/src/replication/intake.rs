@@ -450,6 +450,7 @@ fn draft<'a>(stored: &Stored<'a>, sequence: u64, now_ms: u64, header: &Header) -
             }),
             ..stored.extras
         },
+        body: None,
     }
 }
 
