@@ -27,8 +27,26 @@ const VALUE_BYTES: usize = 100;
 /// The budget of one slice of expiry, as in the server.
 const SLICE: usize = 32;
 
+/// As in the node: what is mapped by itself, and what may stay free at the end of a heap
+/// (`node/server/src/memory/allocator.rs`),
+const MAPPED_FROM_BYTES: libc::c_int = 256 << 10;
+const KEPT_BYTES: libc::c_int = 4 << 20;
+
 fn main() {
+    for (option, bytes) in [
+        (libc::M_MMAP_THRESHOLD, MAPPED_FROM_BYTES),
+        (libc::M_TRIM_THRESHOLD, KEPT_BYTES),
+    ] {
+        // SAFETY: `mallopt` takes two numbers, and may be called at any time.
+        assert_eq!(unsafe { libc::mallopt(option, bytes) }, 1);
+    }
     measure_holds(used);
+    // and the heaps are those of a thread that is not the first.
+    let measured = std::thread::spawn(measure).join();
+    measured.expect("no phase failed");
+}
+
+fn measure() {
     let arguments: Vec<u64> = std::env::args()
         .skip(1)
         .map(|argument| argument.parse().expect("a number"))

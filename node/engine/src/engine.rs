@@ -263,6 +263,9 @@ impl Engine {
             open.lengthen_log(self.log_limit_bytes(), now_ms);
         }
         place.publish(open);
+        let given_up = open.ledger.take_given_up();
+        drop(state);
+        drop(given_up);
         reclaimed
     }
 
@@ -358,6 +361,7 @@ impl Engine {
             open.leaves_ahead = search.leaves_ahead();
             let result = operation(open, search.may_evict());
             place.publish(open);
+            let given_up = open.ledger.take_given_up();
             if open.fills.is_some() || open.woken.is_some() {
                 self.publish_fills(place, open);
                 let woken = open.woken.take();
@@ -366,6 +370,7 @@ impl Engine {
             } else {
                 drop(state);
             }
+            drop(given_up);
             let (why, bytes) = match result {
                 Ok(done) => return Ok(done),
                 Err(Stop::Refused(refused)) => return Err(refused),

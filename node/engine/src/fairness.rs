@@ -152,6 +152,9 @@ impl Engine {
             let now_ms = open.own_time_ms(now);
             let shed = open.shed(bytes, due, now_ms);
             place.publish(open);
+            let given_up = open.ledger.take_given_up();
+            drop(state);
+            drop(given_up);
             if shed.bytes > 0 || !shed.more {
                 return shed.bytes;
             }
@@ -283,6 +286,37 @@ mod tests {
         (0..2000).for_each(|key| set(&engine, 0, key, 1000));
         assert!(engine.stats().evicted > 0, "there is room left");
         engine
+    }
+
+    #[test]
+    fn what_was_given_up_is_freed_by_whoever_had_it_given_up() {
+        let engine = full();
+        let is_freed = || {
+            engine.places.iter().all(|place| {
+                let open = &mut place.state.lock().open;
+                open.as_mut().unwrap().ledger.take_given_up().is_nothing()
+            })
+        };
+        assert!(is_freed(), "by one's own writes");
+        (0..20).for_each(|key| set(&engine, 1, key, 60_000));
+        assert!(
+            engine.stats().evicted > 1000,
+            "nothing was taken from the other"
+        );
+        assert!(is_freed(), "by a write to another partition");
+        let write = Write {
+            value: &[7; 10_000],
+            ttl_ms: 100,
+            ..Write::default()
+        };
+        for key in 0..40_u64 {
+            assert!(engine.set(2, &key.to_le_bytes(), write, NOW).is_ok());
+        }
+        while engine.reclaim(2, Now(5000), 32).more {}
+        assert!(
+            engine.stats().expired >= 40 && is_freed(),
+            "by who reclaims"
+        );
     }
 
     #[test]

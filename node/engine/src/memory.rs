@@ -8,6 +8,9 @@
 //! The bound may be lowered below `maxmemory_bytes` and raised again ([`crate::limit`]):
 //! what is held beyond it then stays until it is given up.
 //!
+//! What is given up is refunded at once and freed a little later, when the partition's lock
+//! was released ([`GivenUp`]).
+//!
 //! Invariants: the account's `used` is the engine's fixed part plus the sum of
 //! the ledgers; a ledger's `held` is what [`crate::partition`] finds when it adds
 //! up its parts (checked by `validate`).
@@ -16,6 +19,7 @@
 //! most 64 KiB a thread), the body of a long value that is being written (one a thread,
 //! see [`crate::body`]), stacks, and what the allocator keeps in reserve.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -75,6 +79,20 @@ impl Account {
 pub(crate) struct Ledger {
     account: Arc<Account>,
     held_bytes: usize,
+    given_up: GivenUp,
+}
+
+/// Blocks that are to be freed once the lock is released under which they were given up.
+/// Mostly that takes no time, but it is the allocator's: the block that is freed last may be
+/// what kept hundreds of MiB from going back to the system, page by page, all at once.
+#[derive(Debug, Default)]
+pub(crate) struct GivenUp(Vec<Box<dyn Any + Send>>);
+
+#[cfg(test)]
+impl GivenUp {
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Ledger {
@@ -82,6 +100,7 @@ impl Ledger {
         Ledger {
             account,
             held_bytes: 0,
+            given_up: GivenUp::default(),
         }
     }
 
@@ -116,6 +135,19 @@ impl Ledger {
         debug_assert!(self.held_bytes >= bytes);
         self.held_bytes -= bytes;
         self.account.refund(bytes);
+    }
+
+    /// Refunds the `bytes` that a block was charged with; it is freed by who calls
+    /// [`Ledger::take_given_up`].
+    pub(crate) fn give_up(&mut self, block: impl Any + Send, bytes: usize) {
+        self.refund(bytes);
+        self.given_up.0.push(Box::new(block));
+    }
+
+    /// To be dropped once the lock is released.
+    #[must_use]
+    pub(crate) fn take_given_up(&mut self) -> GivenUp {
+        std::mem::take(&mut self.given_up)
     }
 
     /// Charges the difference between an allocation's old and new size.
@@ -196,6 +228,18 @@ mod tests {
         assert_eq!(ledger.held_bytes(), table_bytes(&table));
         drop(ledger);
         assert_eq!(account.used_bytes(), 10);
+    }
+
+    #[test]
+    fn what_is_given_up_is_refunded_at_once_and_freed_once_it_is_taken() {
+        let mut ledger = Ledger::new(Arc::new(Account::new(100, 10)));
+        assert!(ledger.try_charge(90));
+        let block = Arc::new(());
+        ledger.give_up(Arc::clone(&block), 60);
+        assert_eq!((ledger.held_bytes(), Arc::strong_count(&block)), (30, 2));
+        drop(ledger.take_given_up());
+        assert_eq!((ledger.held_bytes(), Arc::strong_count(&block)), (30, 1));
+        assert!(ledger.take_given_up().is_nothing());
     }
 
     #[test]

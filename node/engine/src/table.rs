@@ -37,7 +37,7 @@ impl<T, const PAGE: usize> Default for Table<T, PAGE> {
     }
 }
 
-impl<T: Default, const PAGE: usize> Table<T, PAGE> {
+impl<T: Default + Send + 'static, const PAGE: usize> Table<T, PAGE> {
     const PAGE_BYTES: usize = PAGE * size_of::<T>();
 
     /// How many elements were pushed.
@@ -87,9 +87,9 @@ impl<T: Default, const PAGE: usize> Table<T, PAGE> {
         let idle = self.more.pop_if(|block| block.is_empty());
         let idle = idle.or_else(|| {
             let block = self.more.last_mut().unwrap_or(&mut self.first);
-            if block.pop().is_some() {
+            if let Some(page) = block.pop() {
                 self.pages -= 1;
-                ledger.refund(allocated(Self::PAGE_BYTES));
+                ledger.give_up(page, allocated(Self::PAGE_BYTES));
             }
             if self.pages == 0 {
                 return Some(std::mem::take(&mut self.first));
@@ -97,7 +97,8 @@ impl<T: Default, const PAGE: usize> Table<T, PAGE> {
             self.more.pop_if(|block| block.is_empty())
         });
         if let Some(block) = idle {
-            ledger.refund(table_bytes(&block));
+            let bytes = table_bytes(&block);
+            ledger.give_up(block, bytes);
         }
         debug_assert!(self.len <= self.capacity());
     }

@@ -208,7 +208,8 @@ impl Heap {
     /// Gives back what [`Heap::ready`] set aside.
     pub(crate) fn cancel(&mut self, ledger: &mut Ledger) {
         if let Some(pending) = self.pending.take() {
-            ledger.refund(allocated(pending.capacity()));
+            let bytes = allocated(pending.capacity());
+            ledger.give_up(pending, bytes);
         }
     }
 
@@ -304,7 +305,8 @@ impl Heap {
                 {
                     self.vacant_large = Some(number as u32);
                     self.large_bytes -= bytes.len();
-                    ledger.refund(allocated(bytes.len()));
+                    let charged_bytes = allocated(bytes.len());
+                    ledger.give_up(bytes, charged_bytes);
                 }
             }
         }
@@ -317,8 +319,9 @@ impl Heap {
         let vacant = Segment::vacant(self.vacant_segment);
         let segment = std::mem::replace(&mut self.segments[number], vacant);
         self.vacant_segment = Some(number as u32);
-        self.capacity_bytes -= segment.bytes.capacity();
-        ledger.refund(allocated(segment.bytes.capacity()));
+        let capacity = segment.bytes.capacity();
+        self.capacity_bytes -= capacity;
+        ledger.give_up(segment.bytes, allocated(capacity));
     }
 
     /// Gives up the open segment, so that what is idle in it can go back to the account.

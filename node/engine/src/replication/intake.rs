@@ -103,7 +103,9 @@ impl Engine {
             let before = intake.rest.len();
             let result = open.take_in(&mut intake, now, search.may_evict());
             place.publish(open);
+            let given_up = open.ledger.take_given_up();
             drop(state);
+            drop(given_up);
             match result {
                 Ok(applied) => return Ok(applied),
                 Err(Stopped::Error(error)) => return Err(error),
