@@ -398,9 +398,6 @@ mod tests {
         let value = vec![key as u8; len];
         let write = Write {
             value: &value,
-            ttl_ms: 0,
-            absent: false,
-            condition: None,
             ..Write::default()
         };
         // As the engine does: asked to come again, it comes again.
