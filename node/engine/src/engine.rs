@@ -10,14 +10,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::eviction::{NOBODY, Order, POLICY_BYTES_MAX, QUEUES, Stamp};
+use crate::eviction::{Order, POLICY_BYTES_MAX};
 use crate::extras::load_time::LoadTime;
 use crate::fairness::MayEvict;
-use crate::fills::{Crowd, NEVER_MS};
+use crate::fills::Crowd;
 use crate::index::Keyed;
 use crate::memory::Account;
 use crate::operations::Stop;
 use crate::partition::Partition;
+use crate::place::Place;
 use crate::refused::{AlreadyOpen, NotOpen, Refused};
 use crate::replication::Role;
 use crate::request::{
@@ -26,7 +27,7 @@ use crate::request::{
 use crate::room::Reclaimed;
 use crate::settings::{KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
 use crate::stats::{Stats, Tally};
-use crate::sync::{AtomicU32, AtomicUsize, Mutex};
+use crate::sync::{AtomicU32, AtomicUsize};
 use crate::work::Work;
 
 /// All partitions of a node. Share it behind an `Arc`; every method takes `&self`.
@@ -47,27 +48,6 @@ pub struct Engine {
     pub(crate) log_limit: AtomicUsize,
     pub(crate) crowd: Arc<Crowd>,
     pub(crate) keyed: Keyed,
-}
-
-/// Where a partition is, or may be. Alone on its cache lines, so that two busy
-/// partitions do not slow each other.
-#[repr(align(128))]
-pub(crate) struct Place {
-    pub(crate) state: Mutex<State>,
-    /// What the partition's ledger held when its lock was last released.
-    pub(crate) held_bytes: AtomicUsize,
-    /// Whether it follows, as of then.
-    pub(crate) follows: AtomicU32,
-    /// When the fronts of its queues came, as of then.
-    pub(crate) oldest: [AtomicUsize; QUEUES],
-    /// When the first of its fill leases ends, or before.
-    pub(crate) fill_end: AtomicUsize,
-}
-
-pub(crate) struct State {
-    pub(crate) open: Option<Partition>,
-    /// What partitions that were here before have counted.
-    pub(crate) retired: Tally,
 }
 
 impl Engine {
@@ -382,51 +362,6 @@ impl Engine {
                 }
                 return Err(Refused::MemoryFull);
             }
-        }
-    }
-}
-
-impl Place {
-    fn new() -> Place {
-        let state = State {
-            open: None,
-            retired: Tally::default(),
-        };
-        Place {
-            state: Mutex::new(state),
-            held_bytes: AtomicUsize::new(0),
-            follows: AtomicU32::new(0),
-            oldest: std::array::from_fn(|_| AtomicUsize::new(NOBODY)),
-            fill_end: AtomicUsize::new(NEVER_MS as usize),
-        }
-    }
-
-    /// To be called before a lock is released under which the partition was changed.
-    pub(crate) fn publish(&self, open: &mut Partition) {
-        open.work.end_hold();
-        if open.is_counted_as_follower() {
-            self.publish_follower(open);
-        }
-        self.show(open.ledger.held_bytes(), open.policy.oldest());
-    }
-
-    /// Also of one that has just ceased to be a follower's.
-    #[cold]
-    fn publish_follower(&self, open: &mut Partition) {
-        open.count_share();
-        self.follows
-            .store(u32::from(open.role != Role::Primary), Relaxed);
-    }
-
-    fn publish_closed(&self) {
-        self.follows.store(0, Relaxed);
-        self.show(0, [NOBODY; QUEUES]);
-    }
-
-    fn show(&self, held_bytes: usize, oldest: [Stamp; QUEUES]) {
-        self.held_bytes.store(held_bytes, Relaxed);
-        for (shown, oldest) in self.oldest.iter().zip(oldest) {
-            shown.store(oldest, Relaxed);
         }
     }
 }

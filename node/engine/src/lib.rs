@@ -95,6 +95,7 @@ mod memory;
 mod once;
 mod operations;
 mod partition;
+mod place;
 mod refused;
 mod replication;
 mod request;

@@ -8,9 +8,10 @@
 //! All of it are hints and nothing else, which may be wrong or null, and stale at once.
 //! Nobody waits here for the memory that is told, nor for whoever is in the partition.
 
-use crate::engine::{Engine, Place};
+use crate::engine::Engine;
 use crate::entry;
 use crate::partition::Partition;
+use crate::place::Place;
 use crate::request::KeyHash;
 
 /// Where, and how many bytes.

@@ -5,8 +5,9 @@ use std::task::Waker;
 
 use super::early::Has;
 use super::{FillAsk, FillCounts, FillToken, Filled, NEVER_MS, Turn};
-use crate::engine::{Engine, Place};
+use crate::engine::Engine;
 use crate::partition::Partition;
+use crate::place::Place;
 use crate::refused::Refused;
 use crate::replication::{Once, RequestId, Role};
 use crate::request::{Entry, Now, SetOutcome, Write};
