@@ -115,7 +115,7 @@ impl Engine {
         let Some(mut closed) = state.open.take() else {
             return false;
         };
-        state.retired += closed.tally;
+        state.retired += closed.tally();
         closed.end_fills();
         place.publish_closed();
         self.open_count.fetch_sub(1, Relaxed);
@@ -139,7 +139,8 @@ impl Engine {
     }
 
     /// Reads a key. `read` runs under the partition's lock, on borrowed bytes: copy
-    /// what you need, once, and do not call the engine from it.
+    /// what you need, once, and do not call the engine from it. Where many read, several
+    /// may be in there side by side.
     ///
     /// Ok(None) is a miss; an entry whose time is over is one.
     pub fn get<R>(
@@ -163,12 +164,19 @@ impl Engine {
         read: impl FnOnce(Entry<'_>) -> R,
     ) -> Result<Option<R>, NotOpen> {
         debug_assert_eq!(hash, self.hash(key));
-        let mut state = self.place(partition).state.lock();
+        let place = self.place(partition);
+        let mut read = Some(read);
+        let mut read = |entry: Entry<'_>| read.take().map(|read| read(entry));
+        let found = place.look(|open| open.look(hash.0, key, now, &mut read));
+        if found.is_some() {
+            return Ok(found);
+        }
+        let mut state = place.lock_to_read();
         let open = state.open.as_mut().ok_or(NotOpen)?;
         if open.role == Role::Restoring {
             return Err(NotOpen);
         }
-        Ok(open.get_hashed(hash.0, key, now).map(read))
+        Ok(open.get_hashed(hash.0, key, now).and_then(read))
     }
 
     /// Stores a value, whole.
@@ -267,7 +275,7 @@ impl Engine {
             let state = place.state.lock();
             tally += state.retired;
             if let Some(open) = &state.open {
-                tally += open.tally;
+                tally += open.tally();
                 stats.entries += open.entries as u64;
                 stats.waste_bytes += open.heap.waste_bytes() as u64;
                 stats.open_partitions += 1;

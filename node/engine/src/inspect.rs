@@ -115,7 +115,7 @@ impl Engine {
             let state = place.state.lock();
             tally += state.retired;
             if let Some(open) = &state.open {
-                tally += open.tally;
+                tally += open.tally();
                 found.memory += open.memory();
                 found.partitions.push(open.stats(partition as u32));
             }
@@ -152,16 +152,17 @@ impl Engine {
 
 impl Partition {
     fn stats(&self, partition: u32) -> PartitionStats {
+        let tally = self.tally();
         PartitionStats {
             partition,
             epoch: self.epoch,
             entries: self.entries as u64,
             memory_bytes: self.ledger.held_bytes() as u64,
-            hits: self.tally.hits,
-            misses: self.tally.misses,
-            evicted: self.tally.evicted,
-            expired: self.tally.expired,
-            memory_full: self.tally.memory_full,
+            hits: tally.hits,
+            misses: tally.misses,
+            evicted: tally.evicted,
+            expired: tally.expired,
+            memory_full: tally.memory_full,
             is_switching: !self.policy.is_settled(),
         }
     }

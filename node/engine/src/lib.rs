@@ -26,7 +26,8 @@
 //!
 //! # Invariants
 //!
-//! - One lock a partition; whoever touches an entry holds it. Nobody holds two.
+//! - One lock a partition; whoever touches an entry holds it, alone but for reads that
+//!   change nothing. Nobody holds two.
 //! - All writes of a partition are ordered by their sequence; a refused write leaves no
 //!   trace.
 //! - Reads are exact: what has expired or was deleted is never shown. They allocate

@@ -86,7 +86,7 @@ pub(crate) struct Ledger {
 /// Mostly that takes no time, but it is the allocator's: the block that is freed last may be
 /// what kept hundreds of MiB from going back to the system, page by page, all at once.
 #[derive(Debug, Default)]
-pub(crate) struct GivenUp(Vec<Box<dyn Any + Send>>);
+pub(crate) struct GivenUp(Vec<Box<dyn Any + Send + Sync>>);
 
 #[cfg(test)]
 impl GivenUp {
@@ -139,7 +139,7 @@ impl Ledger {
 
     /// Refunds the `bytes` that a block was charged with; it is freed by who calls
     /// [`Ledger::take_given_up`].
-    pub(crate) fn give_up(&mut self, block: impl Any + Send, bytes: usize) {
+    pub(crate) fn give_up(&mut self, block: impl Any + Send + Sync, bytes: usize) {
         self.refund(bytes);
         self.given_up.0.push(Box::new(block));
     }

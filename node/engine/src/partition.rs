@@ -22,6 +22,7 @@
 //! [`crate::engine`]).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::entry::{self, DEADLINE_LIMIT_MS, Draft, Links};
 use crate::eviction::{self, Due, NOBODY_YET, Order, Policy};
@@ -35,6 +36,7 @@ use crate::replication::{Lineage, Log, Position, Recent, Restore, Role, Share};
 use crate::request::{Now, Version};
 use crate::settings::Eviction;
 use crate::stats::Tally;
+use crate::sync::AtomicUsize;
 use crate::tags::Invalidations;
 use crate::work::Work;
 
@@ -78,6 +80,8 @@ pub(crate) struct Partition {
     /// What is idle at the end of a segment goes back to the account, for now.
     pub(crate) gives_ends: bool,
     pub(crate) tally: Tally,
+    /// Hits that were read side by side with others: they are not in the tally.
+    pub(crate) looks: AtomicUsize,
     pub(crate) work: Work,
     /// Whether it is large enough to let entries leave ahead of need.
     pub(crate) leaves_ahead: bool,
@@ -85,7 +89,8 @@ pub(crate) struct Partition {
     pub(crate) slid_in_vain: usize,
     /// Dropped last: what is above is paid for until it is gone.
     pub(crate) ledger: Ledger,
-    start_ms: Option<u64>,
+    /// None: it was told no time yet.
+    pub(crate) start_ms: Option<u64>,
 }
 
 /// Why an entry leaves.
@@ -142,6 +147,7 @@ impl Partition {
             due_count: 0,
             gives_ends: false,
             tally: Tally::default(),
+            looks: AtomicUsize::new(0),
             work: Work::default(),
             leaves_ahead: false,
             slid_in_vain: 0,
@@ -156,6 +162,13 @@ impl Partition {
             .start_ms
             .get_or_insert(now.0.saturating_sub(START_MARGIN_MS));
         now.0.saturating_sub(start_ms)
+    }
+
+    /// All that was counted.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = self.tally;
+        tally.hits += self.looks.load(Relaxed) as u64;
+        tally
     }
 
     pub(crate) fn version(&self, handle: Handle) -> Version {

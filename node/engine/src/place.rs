@@ -2,7 +2,15 @@
 //!
 //! The atomics say what was so when the lock was last released by who changed the
 //! partition. They are hints for others (see [`crate::fairness`]), and nobody's data.
+//!
+//! A read changes little: it counts itself, and tells the policy. So it takes the lock
+//! alone as a write does, which costs nothing more where nobody else is. Where somebody is,
+//! the place is *crowded* from then on, and reads that leave the policy as it is
+//! ([`Partition::look`]) go in side by side. The first that does not ends that. So threads
+//! that all read one hot key do not wait for each other, and elsewhere a read pays for a
+//! glance at a flag.
 
+use std::ops::DerefMut;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::eviction::{NOBODY, QUEUES, Stamp};
@@ -10,21 +18,24 @@ use crate::fills::NEVER_MS;
 use crate::partition::Partition;
 use crate::replication::Role;
 use crate::stats::Tally;
-use crate::sync::{AtomicU32, AtomicUsize, Mutex};
+use crate::sync::{AtomicU32, AtomicUsize, Lock};
 
 /// Where a partition is, or may be. Alone on its cache lines, so that two busy
-/// partitions do not slow each other.
-#[repr(align(128))]
+/// partitions do not slow each other; and in this order, so that the lock shares its line
+/// with all that is looked at beside it.
+#[repr(C, align(128))]
 pub(crate) struct Place {
-    pub(crate) state: Mutex<State>,
-    /// What the partition's ledger held when its lock was last released.
-    pub(crate) held_bytes: AtomicUsize,
-    /// Whether it follows, as of then.
+    /// 1: reads go in side by side, if they can.
+    crowded: AtomicU32,
+    /// Whether it follows, as of when the lock was last released.
     pub(crate) follows: AtomicU32,
+    /// What the partition's ledger held, as of then.
+    pub(crate) held_bytes: AtomicUsize,
     /// When the fronts of its queues came, as of then.
     pub(crate) oldest: [AtomicUsize; QUEUES],
     /// When the first of its fill leases ends, or before.
     pub(crate) fill_end: AtomicUsize,
+    pub(crate) state: Lock<State>,
 }
 
 pub(crate) struct State {
@@ -40,12 +51,44 @@ impl Place {
             retired: Tally::default(),
         };
         Place {
-            state: Mutex::new(state),
-            held_bytes: AtomicUsize::new(0),
+            crowded: AtomicU32::new(0),
             follows: AtomicU32::new(0),
+            held_bytes: AtomicUsize::new(0),
             oldest: std::array::from_fn(|_| AtomicUsize::new(NOBODY)),
             fill_end: AtomicUsize::new(NEVER_MS as usize),
+            state: Lock::new(state),
         }
+    }
+
+    /// Looks at what is open side by side with others who do, if the place is crowded. None:
+    /// it is not, or `look` is none.
+    #[inline]
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Partition) -> Option<R>) -> Option<R> {
+        if self.crowded.load(Relaxed) == 0 {
+            return None;
+        }
+        let state = self.state.share();
+        let found = state.open.as_ref().and_then(look);
+        drop(state);
+        if found.is_none() {
+            self.crowded.store(0, Relaxed);
+        }
+        found
+    }
+
+    /// Goes in alone, to read.
+    #[inline]
+    pub(crate) fn lock_to_read(&self) -> impl DerefMut<Target = State> {
+        self.state.try_lock().unwrap_or_else(|| {
+            self.note_crowd();
+            self.state.lock()
+        })
+    }
+
+    /// Somebody who only wanted to read found somebody inside.
+    #[cold]
+    pub(crate) fn note_crowd(&self) {
+        self.crowded.store(1, Relaxed);
     }
 
     /// To be called before a lock is released under which the partition was changed.

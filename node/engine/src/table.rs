@@ -37,7 +37,7 @@ impl<T, const PAGE: usize> Default for Table<T, PAGE> {
     }
 }
 
-impl<T: Default + Send + 'static, const PAGE: usize> Table<T, PAGE> {
+impl<T: Default + Send + Sync + 'static, const PAGE: usize> Table<T, PAGE> {
     const PAGE_BYTES: usize = PAGE * size_of::<T>();
 
     /// How many elements were pushed.

@@ -63,7 +63,12 @@ impl Engine {
     }
 
     fn hint(&self, partition: u32, look: impl FnOnce(&Partition) -> Option<Stretch>) -> Stretch {
-        let state = self.place(partition).state.try_lock();
+        let place = self.place(partition);
+        let state = place.state.try_share();
+        if state.is_none() {
+            // Who looks ahead is about to read.
+            place.note_crowd();
+        }
         let open = state.as_ref().and_then(|state| state.open.as_ref());
         open.and_then(look).unwrap_or(NOWHERE)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use shoal_engine::{Engine, Eviction, Increment, Now, Refused, SetOutcome, Settings, Write};
 
@@ -144,6 +145,58 @@ fn no_increment_is_lost() {
                 .into_bytes()
         );
     }
+}
+
+/// Who looks ahead while another reads has both know that they are not alone; then two read
+/// the same entry at the same time, and neither waits for the other.
+#[test]
+fn readers_of_a_hot_key_go_in_side_by_side() {
+    const NOW: Now = Now(1000);
+    let engine = engine(Eviction::S3Fifo, 1 << 20);
+    let write = |value| Write {
+        value,
+        ..Write::default()
+    };
+    engine.set(0, b"hot", write(b"first"), NOW).unwrap();
+    let crowd = |key: &[u8]| {
+        let look = |_: shoal_engine::Entry<'_>| _ = engine.chain_at(0, engine.hash(key));
+        assert_eq!(engine.get(0, key, NOW, look), Ok(Some(())));
+    };
+    // Twice, and the policy does not care for more.
+    engine.get(0, b"hot", NOW, |_| ()).unwrap();
+    crowd(b"hot");
+    let inside = AtomicU64::new(0);
+    let meet = |entry: shoal_engine::Entry<'_>| {
+        inside.fetch_add(1, Relaxed);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while inside.load(Relaxed) < 2 && Instant::now() < deadline {
+            thread::yield_now();
+        }
+        (inside.load(Relaxed), entry.value.to_vec())
+    };
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let met = engine.get(0, b"hot", NOW, meet);
+                assert_eq!(met, Ok(Some((2, b"first".to_vec()))));
+            });
+        }
+    });
+    // A write, a miss, and a key that the policy still counts: each is as ever.
+    engine.set(0, b"hot", write(b"second"), NOW).unwrap();
+    engine.set(0, b"cold", write(b"third"), NOW).unwrap();
+    let read = |key: &[u8]| {
+        crowd(b"hot");
+        engine.get(0, key, NOW, |entry| entry.value.to_vec())
+    };
+    assert_eq!(read(b"hot"), Ok(Some(b"second".to_vec())));
+    assert_eq!(read(b"cold"), Ok(Some(b"third".to_vec())));
+    assert_eq!(read(b"none"), Ok(None));
+    let stats = engine.stats();
+    assert_eq!((stats.hits, stats.misses), (9, 1));
+    engine.validate(0).unwrap();
+    engine.close(0);
+    assert_eq!(engine.stats().hits, 9);
 }
 
 /// A read that is under way holds the lock: whoever fetches ahead for another one goes on.

@@ -117,6 +117,10 @@ impl Policy for Lfu {
         }
     }
 
+    fn heeds_hit(&self, heap: &Heap, handle: Handle) -> bool {
+        level_of(heap.entry(handle)) + 1 < LEVELS
+    }
+
     fn forget(&mut self, heap: &mut Heap, handle: Handle) {
         self.unlink(heap, handle);
     }

@@ -29,12 +29,17 @@ use crate::memory::{Ledger, allocated};
 use crate::settings::Eviction;
 
 /// What a policy must do. `hash` is the keyed hash of the entry's key.
-pub(crate) trait Policy: Send {
+pub(crate) trait Policy: Send + Sync {
     /// A new entry. Its rank is 0 and its links are free.
     fn admit(&mut self, heap: &mut Heap, handle: Handle, hash: u64);
 
     /// A read or an overwrite found the entry.
     fn hit(&mut self, heap: &mut Heap, handle: Handle);
+
+    /// Whether [`Policy::hit`] may change anything now.
+    fn heeds_hit(&self, _heap: &Heap, _handle: Handle) -> bool {
+        true
+    }
 
     /// The entry leaves, for whatever reason but eviction.
     fn forget(&mut self, heap: &mut Heap, handle: Handle);

@@ -27,6 +27,10 @@ impl Policy for Nothing {
 
     fn hit(&mut self, _heap: &mut Heap, _handle: Handle) {}
 
+    fn heeds_hit(&self, _heap: &Heap, _handle: Handle) -> bool {
+        false
+    }
+
     fn forget(&mut self, heap: &mut Heap, handle: Handle) {
         self.queue.unlink(heap, handle);
     }

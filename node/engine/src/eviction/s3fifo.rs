@@ -127,6 +127,10 @@ impl Policy for S3Fifo {
         }
     }
 
+    fn heeds_hit(&self, heap: &Heap, handle: Handle) -> bool {
+        hits_of(heap.entry(handle)) < HITS_MAX
+    }
+
     fn forget(&mut self, heap: &mut Heap, handle: Handle) {
         self.leave(heap, handle);
     }

@@ -32,10 +32,20 @@ impl Engine {
             read(entry)
         };
         // A hit costs what it costs without a fill.
-        if let Some(open) = &mut self.place(partition).state.lock().open
+        let place = self.place(partition);
+        let hash = self.hash(key);
+        let found = place.look(|open| {
+            let is_primary = open.role == Role::Primary;
+            let read = |entry: Entry<'_>| (!ask.is_due(&entry)).then(|| read(entry));
+            is_primary.then(|| open.look(hash.0, key, now, read))?
+        });
+        if let Some(found) = found {
+            return Ok(Filled::Found(found));
+        }
+        if let Some(open) = &mut place.lock_to_read().open
             && open.role == Role::Primary
         {
-            match open.get(key, now) {
+            match open.get_hashed(hash.0, key, now) {
                 None if ask.refresh_only => return Ok(Filled::Held),
                 None => open.tally.misses -= 1,
                 Some(entry) if !ask.is_due(&entry) => return Ok(Filled::Found(read(entry))),

@@ -1,9 +1,12 @@
 //! Reading: a hash, a probe, two bits for the policy. Nothing is allocated, nothing
-//! is removed.
+//! is removed. An entry whose bits say all that they can is read without changing anything.
+
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::entry;
 use crate::handle::Handle;
 use crate::partition::{Partition, is_expired};
+use crate::replication::Role;
 use crate::request::{Entry, Now};
 
 impl Partition {
@@ -25,6 +28,26 @@ impl Partition {
         self.tally.hits += 1;
         self.policy.hit(&mut self.heap, handle);
         Some(self.shown(handle, now_ms))
+    }
+
+    /// As [`Partition::get_hashed`] where that is a hit that the policy does not heed, by
+    /// several side by side; the entry keeps its place in its chain. None: it is not, or `read` says none and was no hit.
+    pub(crate) fn look<R>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        now: Now,
+        read: impl FnOnce(Entry<'_>) -> Option<R>,
+    ) -> Option<R> {
+        let now_ms = now.0.saturating_sub(self.start_ms?);
+        let handle = self.index.find(&self.heap, hash, key)?;
+        let is_shown = self.role != Role::Restoring && self.is_shown(handle, now_ms);
+        if !is_shown || self.policy.heeds_hit(&self.heap, handle) {
+            return None;
+        }
+        let found = read(self.shown(handle, now_ms))?;
+        self.looks.fetch_add(1, Relaxed);
+        Some(found)
     }
 
     #[inline]
@@ -53,5 +76,87 @@ impl Partition {
             }
         }
         shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::entry;
+    use crate::partition::Partition;
+    use crate::settings::{Eviction, Settings};
+    use crate::{Engine, Entry, Now, Version, Write};
+
+    const KEYS: u64 = 200;
+
+    fn seen(entry: &Entry<'_>) -> (Vec<u8>, Version, u64) {
+        (entry.value.to_vec(), entry.version, entry.ttl_ms)
+    }
+
+    /// What the policy knows: the entry's rank, and who goes first.
+    fn known(open: &Partition, hash: u64, key: &[u8]) -> (Option<u8>, Vec<u64>) {
+        let handle = open.index.find(&open.heap, hash, key);
+        let rank = handle.map(|handle| entry::rank(open.heap.entry(handle)));
+        let queued = open.policy.validate(&open.heap).unwrap();
+        let queued = queued.iter().map(|&handle| open.hash_of(handle));
+        (rank, queued.collect())
+    }
+
+    /// Reads and writes at random; before each read a look. Where it shows something, the
+    /// read shows the same, and the policy knows no more behind it.
+    #[test]
+    fn a_look_shows_what_a_read_shows_that_the_policy_does_not_heed() {
+        for eviction in [
+            Eviction::S3Fifo,
+            Eviction::Lru,
+            Eviction::Lfu,
+            Eviction::None,
+        ] {
+            let engine = Engine::new(Settings {
+                partition_count: 1,
+                maxmemory_bytes: 32 << 10,
+                eviction,
+                key_bytes_max: 64,
+                value_bytes_max: 1 << 10,
+                hash_seed: 3,
+            });
+            engine.open(0, 1).unwrap();
+            let (mut lot, mut looks, mut hits) = (0x9E37_79B9_7F4A_7C15_u64, 0, 0);
+            for step in 0..8_000 {
+                lot ^= lot << 13;
+                lot ^= lot >> 7;
+                lot ^= lot << 17;
+                let now = Now(1_000_000 + step);
+                // Every second step asks for the same key.
+                let number = (lot >> 8) % KEYS * (lot >> 40 & 1);
+                let key = &number.to_le_bytes();
+                if lot >> 60 == 0 {
+                    let write = Write {
+                        value: &[7; 100],
+                        ttl_ms: (number % 2) * 1000,
+                        ..Write::default()
+                    };
+                    // There may be no room.
+                    let _ = engine.set(0, key, write, now);
+                }
+                let hash = engine.hash(key).0;
+                let mut place = engine.place(0).state.lock();
+                let open = place.open.as_mut().unwrap();
+                let looked = open.look(hash, key, now, |entry| Some(seen(&entry)));
+                let before = looked.is_some().then(|| known(open, hash, key));
+                let read = open.get_hashed(hash, key, now).map(|entry| seen(&entry));
+                hits += u64::from(looked.is_some()) + u64::from(read.is_some());
+                if let Some(before) = before {
+                    looks += 1;
+                    assert_eq!((looked, before), (read, known(open, hash, key)));
+                }
+            }
+            assert_eq!(
+                looks > 0,
+                eviction != Eviction::Lru,
+                "{eviction:?}: {looks}"
+            );
+            assert_eq!(engine.stats().hits, hits);
+            engine.validate(0).unwrap();
+        }
     }
 }

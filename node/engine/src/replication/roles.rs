@@ -110,7 +110,7 @@ impl Engine {
         }
         let old = std::mem::replace(open, new);
         place.publish(open);
-        state.retired += old.tally;
+        state.retired += old.tally();
         drop(state);
         drop(old);
         true

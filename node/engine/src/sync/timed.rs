@@ -9,6 +9,10 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
+use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+
+use super::real;
+
 /// What a thread has used until now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
@@ -53,9 +57,19 @@ fn used() -> Used {
 /// The real lock, with a guard that looks at the meter.
 pub(crate) struct Mutex<T>(parking_lot::Mutex<T>);
 
-pub(crate) struct Guard<'a, T> {
-    inner: parking_lot::MutexGuard<'a, T>,
+/// Likewise, for one or several.
+pub(crate) struct Lock<T>(real::Lock<T>);
+
+pub(crate) struct Guard<G> {
+    inner: G,
     since: Used,
+}
+
+impl<G> Guard<G> {
+    fn new(inner: G) -> Guard<G> {
+        let since = used();
+        Guard { inner, since }
+    }
 }
 
 impl<T> Mutex<T> {
@@ -63,35 +77,48 @@ impl<T> Mutex<T> {
         Mutex(parking_lot::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
-        let inner = self.0.lock();
-        let since = used();
-        Guard { inner, since }
-    }
-
-    /// None: somebody holds it.
-    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
-        let inner = self.0.try_lock()?;
-        let since = used();
-        Some(Guard { inner, since })
+    pub(crate) fn lock(&self) -> Guard<MutexGuard<'_, T>> {
+        Guard::new(self.0.lock())
     }
 }
 
-impl<T> Deref for Guard<'_, T> {
-    type Target = T;
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Lock<T> {
+        Lock(real::Lock::new(value))
+    }
 
-    fn deref(&self) -> &T {
+    pub(crate) fn lock(&self) -> Guard<RwLockWriteGuard<'_, T>> {
+        Guard::new(self.0.lock())
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<Guard<RwLockWriteGuard<'_, T>>> {
+        self.0.try_lock().map(Guard::new)
+    }
+
+    pub(crate) fn share(&self) -> Guard<RwLockReadGuard<'_, T>> {
+        Guard::new(self.0.share())
+    }
+
+    pub(crate) fn try_share(&self) -> Option<Guard<RwLockReadGuard<'_, T>>> {
+        self.0.try_share().map(Guard::new)
+    }
+}
+
+impl<G: Deref> Deref for Guard<G> {
+    type Target = G::Target;
+
+    fn deref(&self) -> &G::Target {
         &self.inner
     }
 }
 
-impl<T> DerefMut for Guard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
+impl<G: DerefMut> DerefMut for Guard<G> {
+    fn deref_mut(&mut self) -> &mut G::Target {
         &mut self.inner
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<G> Drop for Guard<G> {
     fn drop(&mut self) {
         let now = used();
         let hold = Used {

@@ -9,6 +9,7 @@ use schedules::explore;
 use shoal_engine::{
     Condition, Engine, Eviction, Increment, Now, Refused, SetOutcome, Settings, Version, Write,
 };
+use shuttle::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use shuttle::thread;
 
 const KEY: &[u8] = b"key";
@@ -138,6 +139,49 @@ fn no_increment_is_lost() {
             }
         });
         assert_eq!(get(&engine).unwrap().0, b"6");
+    });
+}
+
+/// A hot key that readers come to side by side, that is written meanwhile, and that
+/// expires: nobody sees an older version after a newer one, a write that
+/// was acknowledged is seen by all, what is over by none, and each read is counted once.
+#[test]
+fn readers_side_by_side_see_what_was_written() {
+    explore(|| {
+        let engine = engine(1 << 20);
+        set(&engine, &[0], None).unwrap();
+        // Twice, and the policy does not care for more.
+        assert!(get(&engine).is_some() && get(&engine).is_some());
+        let acknowledged = Arc::new(AtomicU64::new(1));
+        let (shared, log) = (Arc::clone(&engine), Arc::clone(&acknowledged));
+        on_threads(4, move |number| match number {
+            0 => {
+                for value in 1..3 {
+                    let outcome = set(&shared, &[value], None).unwrap();
+                    assert!(matches!(outcome, SetOutcome::Applied(_)));
+                    log.store(u64::from(value) + 1, SeqCst);
+                }
+            }
+            _ => {
+                let mut newest = 0;
+                for _ in 0..3 {
+                    let least = log.load(SeqCst).max(newest);
+                    let (value, version) = get(&shared).unwrap();
+                    assert!(version.seq >= least, "it went back");
+                    assert_eq!(u64::from(value[0]) + 1, version.seq);
+                    newest = version.seq;
+                }
+            }
+        });
+        engine.touch(0, KEY, 10, NOW).unwrap();
+        let later = Now(NOW.0 + 10);
+        let shared = Arc::clone(&engine);
+        on_threads(2, move |_| {
+            assert_eq!(shared.get(0, KEY, later, |_| ()), Ok(None));
+        });
+        let stats = engine.stats();
+        assert_eq!((stats.hits, stats.misses), (2 + 3 * 3, 2));
+        engine.validate(0).unwrap();
     });
 }
 
