@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
-PERIOD_US = 10_000
-"""Short, so that one who is held does not pause for long; the kernel takes 1,000 or more."""
+PERIOD_US = 100_000
+"""The kernel's own, and that of containers. It hands out 5 ms at a time to each core: of a
+quota that is not a multiple of that, one thread would take all before another has any."""
 
 
 class NoQuota(RuntimeError):
