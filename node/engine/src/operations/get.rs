@@ -31,7 +31,8 @@ impl Partition {
     }
 
     /// As [`Partition::get_hashed`] where that is a hit that the policy does not heed, by
-    /// several side by side; the entry keeps its place in its chain. None: it is not, or `read` says none and was no hit.
+    /// several side by side; the entry keeps its place in its chain. None: it is no such
+    /// hit, or `read` did not want it.
     pub(crate) fn look<R>(
         &self,
         hash: u64,
