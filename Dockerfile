@@ -24,6 +24,7 @@ RUN python3 -m venv /build \
 COPY pyproject.toml Cargo.toml Cargo.lock ./
 COPY protos protos
 COPY bench/loader bench/loader
+COPY bench/pauses bench/pauses
 COPY bench/plane bench/plane
 COPY bench/replayer bench/replayer
 COPY fuzz fuzz
