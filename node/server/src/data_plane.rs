@@ -199,7 +199,7 @@ impl DataPlane {
     /// process in which this node is all there is. Needs a tokio runtime; ends with the
     /// node.
     pub fn keep_process_within_maxmemory(&self) {
-        memory::return_large_buffers_at_once();
+        memory::own_the_allocator();
         let maxmemory_bytes = usize::try_from(self.node.engine.stats().maxmemory_bytes);
         tokio::spawn(memory::keep_within_maxmemory(
             self.node.clone(),

@@ -16,8 +16,7 @@ const MAPPED_FROM_BYTES: libc::c_int = 256 << 10;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEPT_BYTES: libc::c_int = 4 << 20;
 
-/// To be called once, before much is allocated.
-pub(crate) fn return_large_buffers_at_once() {
+pub(super) fn return_large_buffers_at_once() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (option, bytes) in [
         (libc::M_MMAP_THRESHOLD, MAPPED_FROM_BYTES),

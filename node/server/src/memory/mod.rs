@@ -13,11 +13,14 @@
 //!
 //! Between two looks the messages under way may grow by what `Limits::within` allows.
 //!
-//! `limit` decides, `resident` reads, `allocator` returns.
+//! `limit` decides, `resident` reads, `allocator` returns. That nobody else returns memory,
+//! and when it suits nobody, `trimmers` sees to.
 
 mod allocator;
 mod limit;
 mod resident;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod trimmers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +33,13 @@ const SPARE_PART: usize = 32;
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-pub(crate) use allocator::return_large_buffers_at_once;
+/// For a process that is a node's alone: to be called once, before much is allocated, and
+/// after its libraries were loaded.
+pub(crate) fn own_the_allocator() {
+    allocator::return_large_buffers_at_once();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    trimmers::keep_from_trimming();
+}
 
 /// Runs until the node stops.
 pub(crate) async fn keep_within_maxmemory(node: Arc<Node>, maxmemory_bytes: usize) {
