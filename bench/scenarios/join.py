@@ -104,6 +104,7 @@ def measure(plan: Plan) -> list[Finding]:
         ExitStack() as holds,
     ):
         cluster.chronicle.until(is_settled, "everything at rest", _SETTLED_SECONDS_MAX)
+        cluster.chronicle.give_way()
         servers = _servers(cluster)
         plan.say(f"join: {keys:,} keys of {VALUE_BYTES} bytes")
         run(servers[0], _fill(keys))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -90,6 +91,10 @@ class Chronicle:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
                 self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(10)
+
+    def give_way(self) -> None:
+        """Run from now on where nothing else wants to: who looks on takes no part."""
+        os.sched_setscheduler(self._thread.native_id or 0, os.SCHED_IDLE, os.sched_param(0))
 
     @property
     def view(self) -> ClusterView:
