@@ -106,13 +106,6 @@ impl Index {
         (self.heads > 0).then(|| &self.links[self.head_of(hash)])
     }
 
-    /// The first entry in it; its bytes are not read.
-    #[inline]
-    pub(crate) fn first<'a>(&self, heap: &'a Heap, hash: u64) -> Option<&'a [u8]> {
-        let first = self.chain(hash)?.handle()?;
-        Some(heap.entry(first))
-    }
-
     /// Finds an entry and makes it the first of its chain, so that what is asked for
     /// often is found at once. The lines that this writes were read on the way.
     #[inline]

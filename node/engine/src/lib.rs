@@ -127,5 +127,5 @@ pub use settings::{Eviction, KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
 pub use stats::Stats;
 #[cfg(timed)]
 pub use sync::timed::{Holds, Used, measure_holds, take_holds};
-pub use whereabouts::Stretch;
+pub use whereabouts::{Next, Stretch};
 pub use work::Work;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shoal_engine::{Engine, Eviction, Increment, Now, Refused, SetOutcome, Settings, Write};
+use shoal_engine::{Engine, Eviction, Increment, Next, Now, Refused, SetOutcome, Settings, Write};
 
 const PARTITIONS: u32 = 4;
 const THREADS: u64 = 4;
@@ -211,16 +211,60 @@ fn fetching_ahead_does_not_wait_for_who_is_in_the_partition() {
     engine.set(0, b"k", write, NOW).unwrap();
     let hash = engine.hash(b"k");
     let look = || {
-        [
-            engine.chain_at(0, hash),
-            engine.first_at(0, hash),
-            engine.next_at(0, hash, b"k"),
-        ]
-        .map(|(at, bytes)| (at.is_null(), bytes))
+        let lies = [engine.chain_at(0, hash), engine.slot_at(0, hash)];
+        let entries = [0, 1].map(|passed| match engine.entry_at(0, hash, b"k", passed) {
+            Next::Beginning((at, bytes)) => ("beginning", at.is_null(), bytes),
+            Next::Found((at, bytes)) => ("found", at.is_null(), bytes),
+            Next::Nothing => ("nothing", true, 0),
+        });
+        let lies = lies.map(|(at, bytes)| (at.is_null(), bytes > 0));
+        (lies, entries)
     };
     // The entry has a header of 17 bytes, two lengths, key and value, and is made even.
-    assert_eq!(look(), [(false, 4), (false, 128), (false, 22)]);
-    let nowhere = [(true, 0); 3];
-    assert_eq!(engine.get(0, b"k", NOW, |_| look()), Ok(Some(nowhere)));
+    let seen = [("beginning", false, 128), ("found", false, 22)];
+    assert_eq!(look(), ([(false, true); 2], seen));
+    let nothing = ([(true, false); 2], [("nothing", true, 0); 2]);
+    assert_eq!(engine.get(0, b"k", NOW, |_| look()), Ok(Some(nothing)));
     assert_eq!(engine.partition_at(0).1 % 64, 0, "it is lines, whole");
+}
+
+/// Whoever goes along the chain comes to the key's own entry, wherever it stands there, and
+/// is told that there is nothing behind it, or that there is no such key.
+#[test]
+fn fetching_ahead_goes_along_a_chain_to_the_keys_own_entry() {
+    const NOW: Now = Now(1000);
+    // There are 128 chains.
+    const KEYS: u32 = 250;
+    let engine = engine(Eviction::S3Fifo, 1 << 20);
+    for key in 0..KEYS {
+        let write = Write {
+            value: &[7; 300],
+            ..Write::default()
+        };
+        engine.set(0, &key.to_le_bytes(), write, NOW).unwrap();
+    }
+    let mut longest = 0;
+    for key in 0..2 * KEYS {
+        let key = &key.to_le_bytes();
+        let hash = engine.hash(key);
+        let mut passed = 0;
+        let found = loop {
+            match engine.entry_at(0, hash, key, passed) {
+                Next::Beginning((at, bytes)) => assert!(!at.is_null() && bytes > 0),
+                Next::Found(whole) => break Some(whole),
+                Next::Nothing => break None,
+            }
+            passed += 1;
+        };
+        longest = longest.max(passed);
+        assert_eq!(engine.entry_at(0, hash, key, passed + 1), Next::Nothing);
+        let value = engine.get(0, key, NOW, |entry| entry.value.as_ptr_range());
+        match (found, value.unwrap()) {
+            (Some((at, bytes)), Some(value)) => {
+                assert!(at < value.start && value.end as usize <= at as usize + bytes);
+            }
+            (found, value) => assert_eq!((found, value), (None, None)),
+        }
+    }
+    assert!(longest > 2, "{longest}");
 }

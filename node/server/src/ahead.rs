@@ -4,30 +4,35 @@
 //!
 //! In steps, because one leads to the next ([`Engine::partition_at`] and what follows it):
 //! some keys ahead the partition is asked for; when that has come, the head of the key's
-//! chain; then the first entry's beginning; a little later the rest of it, or the next entry
-//! if it is another key's. Nothing here waits for what it asked for, nor for a partition in
-//! which somebody is: who reads along with others what all want finds it in the processor's
-//! own memory, and would only stand in their way. A key that stands in a row is asked for
-//! once.
+//! chain; then where its first entry lies; then, one entry after the other, what stands in
+//! the chain up to the key's own, and all of that. More often than not there is another
+//! entry before it. Nothing here waits for what it asked for, nor for a partition in which
+//! somebody is: who reads along with others what all want finds it in the processor's own
+//! memory, and would only stand in their way. A key that stands in a row is asked for once.
 //!
 //! [`Engine::partition_at`]: shoal_engine::Engine::partition_at
 
-use shoal_engine::{KeyHash, Stretch};
+use std::ops::RangeInclusive;
+
+use shoal_engine::{KeyHash, Next, Stretch};
 
 use crate::node::Node;
 
 /// Bytes that come at once.
 const LINE_BYTES: usize = 64;
-/// So many of an entry are asked for: the processor follows a run that it has seen begin.
-const ENTRY_LINES_MAX: usize = 6;
+/// So many of an entry are asked for. Whoever copies it begins at both of its ends, so that
+/// the processor would not guess what comes.
+const ENTRY_LINES_MAX: usize = 20;
 /// How many keys ahead of the one that is read its partition is asked for,
-const PARTITION: usize = 12;
+const PARTITION: usize = 9;
 /// the head of its chain,
-const CHAIN: usize = 10;
-/// the first entry,
-const FIRST: usize = 8;
-/// and what follows from it.
-const REST: usize = 3;
+const CHAIN: usize = 8;
+/// where the first entry lies,
+const SLOT: usize = 7;
+/// that entry,
+const FIRST: usize = 6;
+/// and each time that there is one key less between, the next; here for the last time.
+const LAST: usize = 3;
 const KNOWN: usize = PARTITION + 1;
 
 /// What is known of the keys that come next.
@@ -40,8 +45,8 @@ pub(crate) struct Ahead {
 #[derive(Clone, Copy)]
 struct Known {
     spot: Spot,
-    /// The key before it is the same one.
-    is_again: bool,
+    /// Nothing more is to be asked for: all of it was, or the key before is the same one.
+    is_done: bool,
 }
 
 /// What a key's place is told by.
@@ -76,25 +81,43 @@ impl Ahead {
         for Spot { partition, hash } in self.reached(at, CHAIN) {
             ask(engine.chain_at(partition, hash));
         }
-        for Spot { partition, hash } in self.reached(at, FIRST) {
-            ask(engine.first_at(partition, hash));
+        for Spot { partition, hash } in self.reached(at, SLOT) {
+            ask(engine.slot_at(partition, hash));
         }
-        if let Some(Spot { partition, hash }) = self.asked_for(at + REST)
-            && let Some(key) = key(at + REST)
-        {
-            let (at, bytes) = engine.next_at(partition, hash, key);
-            ask((at, bytes.min(ENTRY_LINES_MAX * LINE_BYTES)));
+        for ahead in (LAST..=FIRST).rev() {
+            for at in reached(at, ahead) {
+                if let (Some(spot), Some(key)) = (self.asked_for(at), key(at)) {
+                    let Spot { partition, hash } = spot;
+                    let next = engine.entry_at(partition, hash, key, FIRST - ahead);
+                    self.go_on(at, next);
+                }
+            }
         }
     }
 
-    /// The keys that are no further ahead than that now, and were before.
+    fn go_on(&mut self, at: usize, next: Next) {
+        let is_done = match next {
+            Next::Beginning(stretch) => {
+                ask(stretch);
+                false
+            }
+            Next::Found((at, bytes)) => {
+                ask((at, bytes.min(ENTRY_LINES_MAX * LINE_BYTES)));
+                true
+            }
+            Next::Nothing => true,
+        };
+        if let Some(known) = &mut self.known[at % KNOWN] {
+            known.is_done = is_done;
+        }
+    }
+
     fn reached(&self, at: usize, ahead: usize) -> impl Iterator<Item = Spot> {
-        let from = if at == 0 { 0 } else { at + ahead };
-        (from..=at + ahead).filter_map(|at| self.asked_for(at))
+        reached(at, ahead).filter_map(|at| self.asked_for(at))
     }
 
     fn asked_for(&self, at: usize) -> Option<Spot> {
-        let known = self.known[at % KNOWN].filter(|known| !known.is_again);
+        let known = self.known[at % KNOWN].filter(|known| !known.is_done);
         known.map(|known| known.spot)
     }
 
@@ -112,9 +135,15 @@ impl Known {
         };
         Known {
             spot,
-            is_again: before.is_some_and(|before| before.spot == spot),
+            is_done: before.is_some_and(|before| before.spot == spot),
         }
     }
+}
+
+/// The keys that are no further ahead than that now, and were before.
+fn reached(at: usize, ahead: usize) -> RangeInclusive<usize> {
+    let from = if at == 0 { 0 } else { at + ahead };
+    from..=at + ahead
 }
 
 /// The lines of this stretch.
@@ -139,7 +168,7 @@ fn begin(_: *const u8) {}
 mod tests {
     use std::sync::Arc;
 
-    use super::{Ahead, PARTITION, Spot};
+    use super::{Ahead, Known, PARTITION, Spot};
     use crate::clock::SystemClock;
     use crate::node::Node;
     use crate::settings::Settings;
@@ -151,10 +180,12 @@ mod tests {
         let keys: [&[u8]; 6] = [b"a", b"a", b"b", b"a", &long, b"a"];
         let mut ahead = Ahead::default();
         ahead.of(&node, 0, |at| keys.get(at).copied());
-        let is_again = ahead.known.map(|known| known.map(|known| known.is_again));
-        let told = [Some(false), Some(true), Some(false), Some(false), None];
-        assert_eq!(is_again[..5], told);
-        assert_eq!(is_again[5..7], [Some(false), None]);
+        let is_again = [0_usize, 1, 2, 3, 5].map(|at| {
+            let before = at.checked_sub(1).and_then(|before| ahead.known[before]);
+            Known::of(&node, keys[at], before).is_done
+        });
+        assert_eq!(is_again, [false, true, false, false, false]);
+        assert!(ahead.known[4].is_none() && ahead.known[6].is_none());
         assert!(keys.len() < PARTITION);
         for (at, key) in keys.iter().enumerate() {
             let may_be = key.len() <= node.key_bytes_max;

@@ -108,6 +108,15 @@ impl Heap {
         }
     }
 
+    /// What is read to find the entry, which is not read itself.
+    #[inline]
+    pub(crate) fn slot(&self, handle: Handle) -> (*const u8, usize) {
+        match handle.place() {
+            Place::Small { segment, .. } => whole(&self.segments[segment]),
+            Place::Large { number } => whole(&self.large[number]),
+        }
+    }
+
     #[inline]
     pub(crate) fn entry_mut(&mut self, handle: Handle) -> &mut [u8] {
         match handle.place() {
@@ -403,6 +412,10 @@ fn segment_bytes(data_bytes: usize, entry_bytes: usize) -> usize {
     }
     // A whole number of entries like this one: where all are alike, no end is idle.
     (wanted / entry_bytes).max(1) * entry_bytes
+}
+
+fn whole<T>(it: &T) -> (*const u8, usize) {
+    (std::ptr::from_ref(it).cast(), size_of::<T>())
 }
 
 /// The base of a segment that is created now.
