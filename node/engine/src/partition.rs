@@ -21,6 +21,7 @@
 //! Non-goals: locking, other partitions, limits on keys and values (all in
 //! [`crate::engine`]).
 
+use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -29,7 +30,7 @@ use crate::eviction::{self, Due, NOBODY_YET, Order, Policy};
 use crate::expiry::Wheel;
 use crate::fills::{Leases, Woken};
 use crate::handle::Handle;
-use crate::heap::{Heap, LARGE_FROM_BYTES};
+use crate::heap::{self, Heap, LARGE_FROM_BYTES};
 use crate::index::{Index, Keyed};
 use crate::memory::{Account, Ledger};
 use crate::replication::{Lineage, Log, Position, Recent, Restore, Role, Share};
@@ -44,12 +45,30 @@ use crate::work::Work;
 /// so that a thread which read the clock a little earlier is still exact.
 const START_MARGIN_MS: u64 = 24 * 3600 * 1000;
 
+/// In the order in which it lies in memory: first what a read looks at, so that it is on few
+/// lines (see [`mod@crate::whereabouts`]), then all the rest.
+#[repr(C)]
 pub(crate) struct Partition {
+    /// None: it was told no time yet.
+    pub(crate) start_ms: Option<u64>,
+    pub(crate) tally: Tally,
+    /// Hits that were read side by side with others: they are not in the tally.
+    pub(crate) looks: AtomicUsize,
+    pub(crate) policy: Box<dyn Policy>,
+    pub(crate) lineage: Lineage,
+    pub(crate) role: Role,
+    /// Whether the policy has what it asked for.
+    pub(crate) is_provisioned: bool,
+    /// What is idle at the end of a segment goes back to the account, for now.
+    pub(crate) gives_ends: bool,
+    /// Whether it is large enough to let entries leave ahead of need.
+    pub(crate) leaves_ahead: bool,
+    pub(crate) tags: Invalidations,
+    pub(crate) index: Index,
+    pub(crate) heap: Heap,
     /// Of a primary its own; else the highest that was heard of.
     pub(crate) epoch: u64,
     pub(crate) sequence: u64,
-    pub(crate) role: Role,
-    pub(crate) lineage: Lineage,
     /// None: nobody wants to be told.
     pub(crate) log: Option<Box<Log>>,
     pub(crate) recent: Recent,
@@ -57,7 +76,6 @@ pub(crate) struct Partition {
     pub(crate) share: Option<Share>,
     /// None: nobody loads anything.
     pub(crate) fills: Option<Box<Leases>>,
-    pub(crate) tags: Invalidations,
     /// Whom to wake once the lock is released.
     pub(crate) woken: Option<Box<Woken>>,
     /// No other partition of this engine has had it.
@@ -65,33 +83,22 @@ pub(crate) struct Partition {
     pub(crate) entries: usize,
     /// Keys and values of all entries, without anything around them.
     pub(crate) payload_bytes: usize,
-    pub(crate) heap: Heap,
-    pub(crate) index: Index,
     /// None until the first entry that expires.
     pub(crate) wheel: Option<Box<Wheel>>,
-    pub(crate) policy: Box<dyn Policy>,
-    /// Whether the policy has what it asked for.
-    pub(crate) is_provisioned: bool,
     pub(crate) order: Arc<Order>,
     /// Who may be evicted for the partition's own sake, and how many may be before that is
     /// looked at anew.
     pub(crate) due: Due,
     pub(crate) due_count: usize,
-    /// What is idle at the end of a segment goes back to the account, for now.
-    pub(crate) gives_ends: bool,
-    pub(crate) tally: Tally,
-    /// Hits that were read side by side with others: they are not in the tally.
-    pub(crate) looks: AtomicUsize,
     pub(crate) work: Work,
-    /// Whether it is large enough to let entries leave ahead of need.
-    pub(crate) leaves_ahead: bool,
     /// Segments that were slid, and no write got room by that, since an entry left.
     pub(crate) slid_in_vain: usize,
     /// Dropped last: what is above is paid for until it is gone.
     pub(crate) ledger: Ledger,
-    /// None: it was told no time yet.
-    pub(crate) start_ms: Option<u64>,
 }
+
+/// So far from its beginning lies what a read looks at.
+pub(crate) const READ_BYTES: usize = offset_of!(Partition, heap) + heap::READ_BYTES;
 
 /// Why an entry leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

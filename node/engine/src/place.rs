@@ -10,12 +10,13 @@
 //! that all read one hot key do not wait for each other, and elsewhere a read pays for a
 //! glance at a flag.
 
+use std::mem::offset_of;
 use std::ops::DerefMut;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::eviction::{NOBODY, QUEUES, Stamp};
 use crate::fills::NEVER_MS;
-use crate::partition::Partition;
+use crate::partition::{self, Partition};
 use crate::replication::Role;
 use crate::stats::Tally;
 use crate::sync::{AtomicU32, AtomicUsize, Lock};
@@ -38,6 +39,13 @@ pub(crate) struct Place {
     pub(crate) state: Lock<State>,
 }
 
+/// So far from its beginning lies what a read looks at, in whole lines.
+pub(crate) const READ_BYTES: usize = {
+    let state_at = size_of::<Lock<State>>() - size_of::<State>() + offset_of!(Place, state);
+    (state_at + partition::READ_BYTES).next_multiple_of(64)
+};
+
+#[repr(C)]
 pub(crate) struct State {
     pub(crate) open: Option<Partition>,
     /// What partitions that were here before have counted.

@@ -12,7 +12,7 @@
 use crate::engine::Engine;
 use crate::entry;
 use crate::partition::Partition;
-use crate::place::Place;
+use crate::place::READ_BYTES;
 use crate::request::KeyHash;
 
 /// Where, and how many bytes.
@@ -40,10 +40,10 @@ impl Engine {
         KeyHash(self.keyed.hash(key))
     }
 
-    /// The partition itself.
+    /// The partition itself, as much of it as a read looks at.
     pub fn partition_at(&self, partition: u32) -> Stretch {
         let place = self.place(partition);
-        (std::ptr::from_ref(place).cast(), size_of::<Place>())
+        (std::ptr::from_ref(place).cast(), READ_BYTES)
     }
 
     /// The head of the chain that the key's entry is in.

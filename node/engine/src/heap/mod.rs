@@ -31,6 +31,8 @@
 mod clean;
 mod validate;
 
+use std::mem::offset_of;
+
 use crate::entry::{self, Draft};
 use crate::handle::{Handle, LARGE_MAX, Place, SEGMENT_BYTES, SEGMENTS_MAX};
 use crate::memory::{Ledger, allocated};
@@ -57,7 +59,9 @@ const UNIFORM_FROM_BYTES: usize = 16 << 10;
 /// What the allocator puts before a block: with it a segment takes a power of two.
 const HEADER_BYTES: usize = 16;
 
+/// In the order in which it lies in memory: what leads to an entry comes first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Heap {
     segments: Table<Segment, 32>,
     large: Table<Large, 32>,
@@ -76,6 +80,9 @@ pub(crate) struct Heap {
     live_bytes: usize,
     large_bytes: usize,
 }
+
+/// So far from its beginning lies what leads to an entry.
+pub(crate) const READ_BYTES: usize = offset_of!(Heap, open);
 
 /// A segment; vacant where it has no capacity.
 #[derive(Debug)]
