@@ -33,12 +33,15 @@ const SLOT: usize = 7;
 const FIRST: usize = 6;
 /// and each time that there is one key less between, the next; here for the last time.
 const LAST: usize = 3;
-const KNOWN: usize = PARTITION + 1;
+/// A power of two, so that a place among them is soon found.
+const KNOWN: usize = (PARTITION + 1).next_power_of_two();
 
 /// What is known of the keys that come next.
 #[derive(Default)]
 pub(crate) struct Ahead {
     known: [Option<Known>; KNOWN],
+    /// How many of them are not done.
+    open: usize,
     begun: usize,
 }
 
@@ -69,8 +72,13 @@ impl Ahead {
             let key = key(self.begun).filter(|key| key.len() <= node.key_bytes_max);
             let before = self.begun.checked_sub(1);
             let before = before.and_then(|before| self.known[before % KNOWN]);
-            self.known[self.begun % KNOWN] = key.map(|key| Known::of(node, key, before));
+            let known = key.map(|key| Known::of(node, key, before));
+            self.open += usize::from(known.is_some_and(|known| !known.is_done));
+            self.known[self.begun % KNOWN] = known;
             self.begun += 1;
+        }
+        if self.open == 0 {
+            return;
         }
         let engine = &node.engine;
         for Spot { partition, .. } in self.reached(at, PARTITION) {
@@ -89,26 +97,26 @@ impl Ahead {
                 if let (Some(spot), Some(key)) = (self.asked_for(at), key(at)) {
                     let Spot { partition, hash } = spot;
                     let next = engine.entry_at(partition, hash, key, FIRST - ahead);
-                    self.go_on(at, next);
+                    match next {
+                        Next::Beginning(stretch) => ask(stretch),
+                        Next::Found((begins, bytes)) => {
+                            ask((begins, bytes.min(ENTRY_LINES_MAX * LINE_BYTES)));
+                        }
+                        Next::Nothing => {}
+                    }
+                    let goes_on = matches!(next, Next::Beginning(_)) && ahead > LAST;
+                    if !goes_on {
+                        self.done(at);
+                    }
                 }
             }
         }
     }
 
-    fn go_on(&mut self, at: usize, next: Next) {
-        let is_done = match next {
-            Next::Beginning(stretch) => {
-                ask(stretch);
-                false
-            }
-            Next::Found((at, bytes)) => {
-                ask((at, bytes.min(ENTRY_LINES_MAX * LINE_BYTES)));
-                true
-            }
-            Next::Nothing => true,
-        };
+    fn done(&mut self, at: usize) {
         if let Some(known) = &mut self.known[at % KNOWN] {
-            known.is_done = is_done;
+            known.is_done = true;
+            self.open -= 1;
         }
     }
 
@@ -195,5 +203,6 @@ mod tests {
             });
             assert_eq!(ahead.spot(at), spot);
         }
+        assert_eq!(ahead.open, 0, "who is not here is asked for no further");
     }
 }
