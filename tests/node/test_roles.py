@@ -70,6 +70,16 @@ def test_what_is_followed_as_the_record_says_stays_so() -> None:
     assert told(following(of), of) == []
 
 
+def test_what_is_served_waits_for_whom_its_record_names() -> None:
+    of = seen("a", in_sync="b")
+    assert told(serving(of), of) == ["partition 0 now waits for b to acknowledge"]
+
+
+def test_what_is_served_at_another_epoch_than_its_record_says_is_closed() -> None:
+    of = seen("a", epoch=2)
+    assert told(serving(of), of) == ["close partition 0: its record names a at epoch 2"]
+
+
 def test_a_new_primary_is_followed_from_where_the_copy_is() -> None:
     of = seen("c", epoch=2)
     assert told(following(of), of) == ["follow c for partition 0 at epoch 2"]

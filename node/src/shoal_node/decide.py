@@ -18,6 +18,7 @@ Non-goal: what is in etcd when an action runs. Every write compares it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 
 from shoal_coordinator.registry.records import ClusterConfig, PartitionId
 from shoal_coordinator.registry.view import ClusterView, LiveNode
@@ -37,7 +38,7 @@ from shoal_node.giving import hand_overs
 from shoal_node.in_sync import changes
 from shoal_node.local import Local
 from shoal_node.policy import Policy
-from shoal_node.roles import followings, leavings, servings
+from shoal_node.roles import followings, leavings, servings, unlike
 from shoal_node.taking import take_overs
 
 
@@ -50,14 +51,17 @@ def at_once(
     """
     if view.config is None:
         return ()
+    unsettled = unlike(view, local, partitions)
+    if not unsettled:
+        return ()
     own = standing(view, local)
-    left = leavings(view, local, partitions).before
+    left = leavings(view, local, unsettled).before
     closed = {action.partition for action in left}
     actions: list[OwnAction] = [*left]
     if own is not None:
-        actions += servings(view, local, partitions)
+        actions += servings(view, local, unsettled)
     may_follow = own is not None and view.has_weight(local.node) and not local.stopping
-    for follow in followings(view, local, partitions, may_begin=may_follow):
+    for follow in followings(view, local, unsettled, may_begin=may_follow):
         if follow.partition not in closed:
             actions.append(follow)
     return tuple(actions)
@@ -77,30 +81,31 @@ def decide(
     """
     if view.config is None:
         return ()
-    left = leavings(view, local, only)
+    unsettled = unlike(view, local, only)
+    left = leavings(view, local, unsettled)
     own = standing(view, local)
     actions: list[Action] = [*left.before]
     actions += _settings(view.config, local)
     if own is not None:
-        actions += servings(view, local, only)
+        actions += servings(view, local, unsettled)
     if view.revision > local.installed:
         actions.append(InstallTopology(view.revision))
     actions += left.after
     may_follow = own is not None and view.has_weight(local.node) and not local.stopping
     closed = {action.partition for action in left.before}
-    actions += (
-        it
-        for it in followings(view, local, only, may_begin=may_follow)
-        if it.partition not in closed
-    )
+    for follow in followings(view, local, unsettled, may_begin=may_follow):
+        if follow.partition not in closed:
+            actions.append(follow)
     if own is None:
         return (*actions, *_rejoin(view, local))
-    actions += _thaws(view, local)
+    if local.frozen:
+        actions += _thaws(view, local)
     if not local.fence_lifted:
         actions.append(LiftFence(view.revision))
     # Somebody waits for what is vacant; the rest can wait for that.
-    actions += take_overs(view, local, own, now_ms, policy, only)
-    actions += _as_primary(view, local, own, now_ms, policy, closed, only)
+    actions += take_overs(view, local, own, now_ms, policy, unsettled)
+    if local.serving:
+        actions += _as_primary(view, local, own, now_ms, policy, closed, only)
     return tuple(actions)
 
 
@@ -114,12 +119,10 @@ def _as_primary(
     only: Collection[PartitionId] | None,
 ) -> Iterator[Action]:
     """Hand-overs, and changes of who is in sync: one write of a record at a time."""
-    if not local.serving:
-        return
     begun = set(closed)
-    for step in (
-        *hand_overs(view, local, own, now_ms, policy, only),
-        *changes(view, local, own, now_ms, policy, only),
+    for step in chain(
+        hand_overs(view, local, own, now_ms, policy, only),
+        changes(view, local, own, now_ms, policy, only),
     ):
         if isinstance(step, LookAgain):
             yield step
@@ -152,7 +155,6 @@ def is_ready(
     ``lease_stands``: the fence's deadline lies ahead. Past it every write is refused.
     ``only``: all others that the view gives it are served.
     """
-    partitions = view.partitions if only is None else view.partitions.keys() & only
     return (
         not local.stopping
         and local.fence_lifted
@@ -160,9 +162,9 @@ def is_ready(
         and standing(view, local) is not None
         and local.installed > 0
         and all(
-            local.serving.get(partition) == view.partitions[partition].record.epoch
-            for partition in partitions
-            if local.owns(view.partitions[partition])
+            local.serving.get(partition) == held.record.epoch
+            for partition in (view.partitions if only is None else only)
+            if (held := view.partitions.get(partition)) is not None and local.owns(held)
         )
     )
 
@@ -185,8 +187,6 @@ def _rejoin(view: ClusterView, local: Local) -> Iterator[Action]:
 
 
 def _thaws(view: ClusterView, local: Local) -> Iterator[ThawPartition]:
-    if not local.frozen:
-        return
     for partition in sorted(local.frozen - local.handing):
         held = local.latest(view, partition)
         if held is not None and local.owns(held) and held.record.epoch == local.serving[partition]:

@@ -222,22 +222,6 @@ class Local:
             return []
         return [(it, self.serving[it]) for it in sorted(only) if it in self.serving]
 
-    def owned(
-        self, view: ClusterView, only: Collection[PartitionId] | None = None
-    ) -> list[HeldPartition]:
-        """The newest records that give a partition to this incarnation, in order.
-
-        ``only``: of these partitions.
-        """
-        if only is None and not self.written:
-            owned = [held for held in view.partitions.values() if self.owns(held)]
-        else:
-            partitions = view.partitions.keys() | self.written.keys() if only is None else only
-            newest = (self.latest(view, it) for it in partitions)
-            owned = [held for held in newest if held is not None and self.owns(held)]
-        owned.sort(key=lambda held: held.record.partition)
-        return owned
-
     def is_busy(self, partition: PartitionId) -> bool:
         """Whether a write of its record is on its way, or may be."""
         return (

@@ -16,8 +16,8 @@ that one is closed once the topology names the new primary.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from shoal_coordinator.registry.records import Copy, PartitionId
 from shoal_coordinator.registry.view import ClusterView, HeldPartition
@@ -32,23 +32,58 @@ from shoal_node.holders import is_wanted
 from shoal_node.local import Following, Local
 
 
-@dataclass(slots=True)
-class Leavings:
+def unlike(
+    view: ClusterView, local: Local, only: Collection[PartitionId] | None = None
+) -> list[PartitionId]:
+    """Those whose copy here is not as their newest record asks, in order.
+
+    Of all others there are no ``leavings``, ``servings``, ``lost_copies`` and ``followings``:
+    most partitions are as recorded, and need not be looked at by each of these. ``only``: of
+    these partitions.
+    """
+    if only is None:
+        only = {*view.partitions, *local.written, *local.serving, *local.following}
+    found = [it for it in only if not _is_as_recorded(view, local, it)]
+    return sorted(found) if len(found) > 1 else found
+
+
+def _is_as_recorded(view: ClusterView, local: Local, partition: PartitionId) -> bool:
+    held = local.latest(view, partition)
+    epoch = local.serving.get(partition)
+    if held is None:
+        return epoch is None and partition not in local.following
+    if local.owns(held):
+        return (
+            held.record.epoch == epoch
+            and _names_own_copy(local, held)
+            and _requirement(local, held) is None
+        )
+    if epoch is not None:
+        return False
+    known = local.following.get(partition)
+    is_kept = _is_kept(view, local, partition, held)
+    if known is None:
+        return not is_kept or not view.primary_is_live(held.record)
+    return is_kept and (not view.primary_is_live(held.record) or _is_newest(known, view, held))
+
+
+class Leavings(NamedTuple):
     """What stops being served: before the topology is installed, and after it."""
 
-    before: list[ClosePartition | FollowPartition] = field(default_factory=list)
-    after: list[ClosePartition | FollowPartition] = field(default_factory=list)
+    before: list[ClosePartition | FollowPartition]
+    after: list[ClosePartition | FollowPartition]
 
 
-def leavings(
-    view: ClusterView, local: Local, only: Collection[PartitionId] | None = None
-) -> Leavings:
+def leavings(view: ClusterView, local: Local, partitions: Sequence[PartitionId]) -> Leavings:
     """What is served and must not be any longer, and what is held and not wanted.
 
-    ``only``: of these partitions.
+    ``partitions``: those that are ``unlike`` their records, here and below.
     """
-    left = Leavings()
-    for partition, epoch in local.served(only):
+    left = Leavings([], [])
+    for partition in partitions:
+        epoch = local.serving.get(partition)
+        if epoch is None:
+            continue
         held = local.latest(view, partition)
         is_mine = held is not None and local.owns(held)
         if held is not None and is_mine and held.record.epoch <= epoch:
@@ -63,14 +98,16 @@ def leavings(
             left.before.append(leaving)
         elif held is None or held.mod_revision <= view.revision:
             left.after.append(leaving)
-    _add_unwanted(left, view, local, local.following if only is None else only)
+    _add_unwanted(left, view, local, partitions)
     return left
 
 
 def _add_unwanted(
-    left: Leavings, view: ClusterView, local: Local, partitions: Collection[PartitionId]
+    left: Leavings, view: ClusterView, local: Local, partitions: Sequence[PartitionId]
 ) -> None:
-    for partition in sorted(local.following.keys() & partitions):
+    for partition in partitions:
+        if partition not in local.following:
+            continue
         held = local.latest(view, partition)
         if held is None:
             left.before.append(ClosePartition(partition, "it has no record"))
@@ -115,19 +152,21 @@ def _follow(view: ClusterView, held: HeldPartition) -> FollowPartition:
 
 
 def servings(
-    view: ClusterView, local: Local, only: Collection[PartitionId] | None = None
+    view: ClusterView, local: Local, partitions: Sequence[PartitionId]
 ) -> Iterator[OpenPartition | PromotePartition | ClosePartition | RequireCopies]:
     """What is to be served now that was not, and for whom its writes wait.
 
     For a node whose registration stands: only then it is certain that the record in
-    the view is as new as what this node wrote itself. ``only``: of these partitions.
+    the view is as new as what this node wrote itself.
     """
-    for held in local.owned(view, only):
-        partition = held.record.partition
+    for partition in partitions:
+        held = local.latest(view, partition)
+        if held is None or not local.owns(held):
+            continue
         if local.serving.get(partition) == held.record.epoch:
-            is_settled = partition not in local.changing and partition not in local.joining
-            if is_settled and _names_own_copy(local, held):
-                yield from _requirements(local, held)
+            required = _requirement(local, held)
+            if required is not None and _names_own_copy(local, held):
+                yield required
         elif held.record.epoch > local.spent.get(partition, 0):
             yield from _beginnings(local, held)
 
@@ -156,26 +195,29 @@ def _names_own_copy(local: Local, held: HeldPartition) -> bool:
     )
 
 
-def _requirements(local: Local, held: HeldPartition) -> Iterator[RequireCopies]:
+def _requirement(local: Local, held: HeldPartition) -> RequireCopies | None:
+    """For whom its writes wait by its record, where that is settled, and not told yet."""
+    partition = held.record.partition
+    if partition in local.changing or partition in local.joining:
+        return None
     copies, in_sync_count = _required(held)
-    known = local.required.get(held.record.partition)
+    known = local.required.get(partition)
     if known is None or known.copies != copies or known.in_sync_count != in_sync_count:
-        yield RequireCopies(held.record.partition, copies, in_sync_count)
+        return RequireCopies(partition, copies, in_sync_count)
+    return None
 
 
 def _required(held: HeldPartition) -> tuple[tuple[Copy, ...], int]:
     in_sync = held.record.in_sync
-    return tuple(copy for copy in in_sync if copy != held.record.primary), len(in_sync)
+    primary = held.record.primary
+    return tuple([copy for copy in in_sync if copy != primary]), len(in_sync)
 
 
 def lost_copies(
-    view: ClusterView, local: Local, only: Collection[PartitionId] | None = None
+    view: ClusterView, local: Local, partitions: Sequence[PartitionId]
 ) -> Iterator[HeldPartition]:
-    """Records that name a copy of this incarnation which is not there: it cannot serve.
-
-    ``only``: of these partitions.
-    """
-    for partition in sorted(view.partitions if only is None else only):
+    """Records that name a copy of this incarnation which is not there: it cannot serve."""
+    for partition in partitions:
         if partition in local.serving or partition not in view.partitions:
             continue
         held = local.latest(view, partition)
@@ -190,23 +232,18 @@ def lost_copies(
 
 
 def followings(
-    view: ClusterView,
-    local: Local,
-    only: Collection[PartitionId] | None = None,
-    *,
-    may_begin: bool,
+    view: ClusterView, local: Local, partitions: Sequence[PartitionId], *, may_begin: bool
 ) -> Iterator[FollowPartition]:
     """Whom to follow that is not followed yet, or not as the record says.
 
-    ``only``: of these partitions. ``may_begin``: whether a copy may be opened where there
-    was none.
+    ``may_begin``: whether a copy may be opened where there was none.
     """
-    for partition in sorted(view.partitions if only is None else only):
-        held = local.latest(view, partition)
-        if held is None or local.owns(held) or not view.primary_is_live(held.record):
-            continue
+    for partition in partitions:
         known = local.following.get(partition)
         if partition in local.serving or (known is None and not may_begin):
+            continue
+        held = local.latest(view, partition)
+        if held is None or local.owns(held) or not view.primary_is_live(held.record):
             continue
         if known is not None and _is_newest(known, view, held):
             continue

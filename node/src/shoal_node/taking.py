@@ -20,7 +20,7 @@ it on.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from shoal_coordinator.registry.records import (
@@ -64,18 +64,20 @@ def take_overs(
     own: LiveNode,
     now_ms: int,
     policy: Policy,
-    only: Collection[PartitionId] | None = None,
+    unsettled: Sequence[PartitionId],
 ) -> Iterator[AskPositions | TakeOver | HandOver | LookAgain]:
     """What to take over now, whom to ask before, and when to look again.
 
-    ``only``: where a copy may be lost; what is vacant is always looked at.
+    ``unsettled``: where a copy may be lost (``roles.unlike``); what is vacant is always
+    looked at.
     """
     if not view.has_weight(local.node):
         return
     room = policy.take_overs_at_once - len(local.taking)
     if local.vacancies:
         room = yield from _of_vacant(view, local, own, now_ms, room, policy)
-    yield from _without_copy(view, local, own, now_ms, room, policy, only)
+    if unsettled:
+        yield from _without_copy(view, local, own, now_ms, room, policy, unsettled)
 
 
 def _of_vacant(  # noqa: C901  a gathering of what each partition needs
@@ -364,11 +366,11 @@ def _without_copy(
     now_ms: int,
     room: int,
     policy: Policy,
-    only: Collection[PartitionId] | None,
+    unsettled: Sequence[PartitionId],
 ) -> Iterator[TakeOver | HandOver | LookAgain]:
     """What is this node's by its record, and whose copy is lost: passed on, or begun anew."""
     assert view.config is not None
-    for held in lost_copies(view, local, only):
+    for held in lost_copies(view, local, unsettled):
         partition = held.record.partition
         if local.is_busy(partition) or view.partitions.get(partition) is not held:
             continue
