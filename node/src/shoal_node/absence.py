@@ -46,7 +46,8 @@ class Absence:
         """Take note of who is in ``view`` and who should be and is not."""
         self._look(view)
         if not self._missing:
-            self.missing_since_ms, self.held_until_ms = {}, {}
+            if self.missing_since_ms:
+                self.missing_since_ms, self.held_until_ms = {}, {}
             return
         self.missing_since_ms = {
             node: max(self.missing_since_ms.get(node, now_ms), contact_since_ms)
@@ -57,11 +58,13 @@ class Absence:
             for node, since_ms in self.missing_since_ms.items()
             if now_ms < since_ms + hold_ms
         }
-        self.held_until_ms = {
-            node: until_ms
-            for node, until_ms in lately.items()
-            if node in self.held_until_ms or _is_mass_loss(len(lately), self._live_count)
-        }
+        is_mass_loss = _is_mass_loss(len(lately), self._live_count)
+        if self.held_until_ms or is_mass_loss:
+            self.held_until_ms = {
+                node: until_ms
+                for node, until_ms in lately.items()
+                if is_mass_loss or node in self.held_until_ms
+            }
 
     def _look(self, view: ClusterView) -> None:
         known = self._looked_at

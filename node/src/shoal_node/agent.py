@@ -66,6 +66,8 @@ _log = structlog.get_logger(__name__)
 
 _ROUTINE = (InstallTopology, LookAgain, RequireCopies)
 """Actions that are no news to whoever reads the log."""
+_WRITES = (TakeOver, ChangeAsPrimary, HandOver)
+"""Actions that write records."""
 _NS_PER_MS = 1_000_000
 _REST_SECONDS = 0.002
 """Between two looks at replication: what comes meanwhile is read together."""
@@ -288,26 +290,29 @@ class Agent:
     def _turn(self, view: ClusterView) -> None:
         now_ms = self._now_ms()
         self._hear(now_ms)
-        self.local.saw(view, now_ms, self._policy.mass_loss_hold_ms)
-        looks_at = self._attention.wanted(view, self.local)
-        self._watch.refresh(None if looks_at is None else {*looks_at, *self.local.vacancies})
+        local = self.local
+        local.saw(view, now_ms, self._policy.mass_loss_hold_ms)
+        looks_at = self._attention.wanted(view, local)
+        vacant = local.vacancies
+        self._watch.refresh({*looks_at, *vacant} if looks_at is not None and vacant else looks_at)
         if looks_at is not None:
-            looks_at = {*looks_at, *self.local.changed}
-        self.local.changed.clear()
-        actions = decide(view, self.local, now_ms, self._policy, looks_at)
+            looks_at |= local.changed
+        local.changed.clear()
+        actions = decide(view, local, now_ms, self._policy, looks_at)
         for action in actions:
             self._perform(view, action, now_ms)
-        if actions:
-            self._start_writes(actions)
-        self._attention.turned(view, self.local, looks_at, now_ms, self._policy)
+        # Most turns write nothing.
+        if writes := [it for it in actions if isinstance(it, _WRITES)]:
+            self._start_writes(writes)
+        self._attention.turned(view, local, looks_at, now_ms, self._policy)
         counts = self._ports.counts
-        counts.followed_partitions = len(self.local.following)
-        counts.under_replicated_partitions = self._shortfall.after(view, self.local, looks_at)
+        counts.followed_partitions = len(local.following)
+        counts.under_replicated_partitions = self._shortfall.after(view, local, looks_at)
         self._set_ready(
             ready=is_ready(
                 view,
-                self.local,
-                lease_stands=self._lease_left_ms() > 0,
+                local,
+                lease_stands=self.fence.deadline_ns > self._world.clock_ns(),
                 only=self._attention.unsettled,
             )
         )

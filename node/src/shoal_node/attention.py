@@ -29,8 +29,8 @@ class Attention:
     unsettled: set[PartitionId] = field(default_factory=set)
     _beside: tuple[object, ...] = ()
 
-    def wanted(self, view: ClusterView, local: Local) -> Collection[PartitionId] | None:
-        """Which to look at now; None: all. ``local.saw(view)`` comes first."""
+    def wanted(self, view: ClusterView, local: Local) -> set[PartitionId] | None:
+        """Which to look at now, the caller's own; None: all. ``local.saw(view)`` comes first."""
         known, self._beside = self._beside, _beside_partitions(view, local)
         if not known or not all(map(is_, known, self._beside)):
             return None

@@ -69,12 +69,13 @@ def _to_be_given(
 ) -> HeldPartition | None:
     """What is served, settled, and shall go to another node."""
     held = view.partitions.get(partition)
-    if held is None or local.latest(view, partition) is not held or local.is_busy(partition):
+    if held is None or (held.record.handoff_to is None and not local.stopping):
+        return None
+    if local.latest(view, partition) is not held or local.is_busy(partition):
         return None
     if not local.owns(held) or held.record.epoch != epoch or partition in local.joining:
         return None
-    is_wanted_elsewhere = held.record.handoff_to is not None or local.stopping
-    return held if is_wanted_elsewhere else None
+    return held
 
 
 def _target(view: ClusterView, local: Local, held: HeldPartition, policy: Policy) -> Copy | None:

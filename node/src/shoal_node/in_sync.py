@@ -79,12 +79,12 @@ def _step(
     joining = local.joining.get(record.partition)
     if joining is not None:
         return _join(view, local, own, held, joining, now_ms, policy)
-    leaving = {
-        copy: why
-        for copy in record.in_sync
-        if copy != record.primary
-        and (why := _why_out(view, local, held, copy, now_ms, policy)) is not None
-    }
+    leaving: dict[Copy, str] = {}
+    for copy in record.in_sync:
+        if copy != record.primary:
+            reason = _why_out(view, local, held, copy, now_ms, policy)
+            if reason is not None:
+                leaving[copy] = reason
     if leaving:
         left = tuple(copy for copy in record.in_sync if copy not in leaving)
         why = "; ".join(f"{copy.node} is in sync no longer, {why}" for copy, why in leaving.items())
@@ -174,7 +174,9 @@ def _why_out(
     trouble = _trouble(local, record.partition, copy, now_ms, policy)
     if trouble is not None:
         return trouble
-    return _UNWANTED if copy in unwanted(view, record, record.in_sync) else None
+    if is_wanted(view, record, copy.node) or copy not in unwanted(view, record, record.in_sync):
+        return None
+    return _UNWANTED
 
 
 def _trouble(
@@ -242,8 +244,13 @@ def _look_at_ms(local: Local, held: HeldPartition, now_ms: int, policy: Policy) 
 
 def _is_any_late(local: Local, held: HeldPartition, policy: Policy) -> bool:
     """Whether a copy in sync is over the limit, and left in for now."""
-    followers = (local.follower(held.record.partition, copy) for copy in held.record.in_sync)
-    return any(it is not None and it.lag_ms > policy.lag_limit_ms for it in followers)
+    told = local.observed.get(held.record.partition)
+    if told is None or told.role != "primary":
+        return False
+    for it in told.followers:
+        if it.lag_ms > policy.lag_limit_ms and Copy(it.node, it.copy_id) in held.record.in_sync:
+            return True
+    return False
 
 
 def replica_lag_ms(view: ClusterView, local: Local, only: Collection[PartitionId]) -> int:

@@ -193,7 +193,7 @@ class Local:
         known = self.vacancies.get(record.partition)
         if known is None or known.epoch != record.epoch or held_until_ms is not None:
             return Vacancy(record.epoch, now_ms, held_until_ms)
-        return Vacancy(record.epoch, known.since_ms, None)
+        return known if known.held_until_ms is None else Vacancy(record.epoch, known.since_ms, None)
 
     def latest(self, view: ClusterView, partition: PartitionId) -> HeldPartition | None:
         """The newest record known of a partition."""

@@ -28,7 +28,7 @@ class Shortfall:
         if looked_at is None:
             self._short = {it for it in local.serving if self._is_short(view, local, it)}
         else:
-            for partition in {*looked_at, *local.changed}:
+            for partition in local.changed.union(looked_at) if local.changed else looked_at:
                 if self._is_short(view, local, partition):
                     self._short.add(partition)
                 else:
