@@ -1,6 +1,7 @@
 //! What a data plane tells of replication, as Python takes it: the named tuples of
 //! `shoal_node.replication_status`. Their fields go in the order in which they stand there:
-//! by name each would be looked for among all, which took most of the time of telling.
+//! by name each would be looked for among all, which took most of the time of telling. They are
+//! made as their own `_make` makes them, by `tuple.__new__`: their own one is written in Python.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -19,10 +20,11 @@ pub(crate) fn told<'py>(
     static FOLLOWER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let partition = PARTITION.import(py, MODULE, "PartitionReplication")?;
     let follower = FOLLOWER.import(py, MODULE, "Follower")?;
+    let make = make(py)?;
     let told = partitions.iter().map(|it| {
-        let followers = it.followers.iter().map(|it| one(follower, it));
+        let followers = it.followers.iter().map(|it| one(make, follower, it));
         let followers = followers.collect::<PyResult<Vec<_>>>()?;
-        partition.call1((
+        let fields = (
             it.partition,
             role(py, it.role),
             it.epoch,
@@ -31,19 +33,35 @@ pub(crate) fn told<'py>(
             &*it.copy_id,
             PyTuple::new(py, followers)?,
             it.position.seq,
-        ))
+        );
+        make.call1((partition, fields))
     });
     PyList::new(py, told.collect::<PyResult<Vec<_>>>()?)
 }
 
-fn one<'py>(class: &Bound<'py, PyType>, follower: &FollowerStatus) -> PyResult<Bound<'py, PyAny>> {
-    class.call1((
+fn one<'py>(
+    make: &Bound<'py, PyAny>,
+    class: &Bound<'py, PyType>,
+    follower: &FollowerStatus,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = (
         &*follower.node,
         &*follower.copy_id,
         follower.acked_seq,
         follower.lag_ms,
         follower.is_streaming,
-    ))
+    );
+    make.call1((class, fields))
+}
+
+/// `tuple.__new__`: of a class and all fields.
+fn make(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let make = MAKE.get_or_try_init(py, || {
+        let tuple = py.get_type::<PyTuple>();
+        tuple.getattr(intern!(py, "__new__")).map(Bound::unbind)
+    })?;
+    Ok(make.bind(py))
 }
 
 fn role(py: Python<'_>, role: Role) -> &Bound<'_, PyString> {
