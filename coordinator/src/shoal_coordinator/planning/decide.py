@@ -73,7 +73,8 @@ def decide(
         return Decision(members, memory)
     assert len(wanted.partitions) == view.config.partition_count
     dues = dues_of(view, wanted, memory.dues)
-    memory = replace(memory, dues=dues)
+    if dues is not memory.dues:
+        memory = replace(memory, dues=dues)
     traffic = Traffic.of(view, dues, view.config.rebalance, utc_minute)
     waiting = _why_not_yet(view, view.config, memory, settings, now)
     if waiting is not None:
@@ -178,8 +179,10 @@ def _begun(
     view: ClusterView, memory: Memory, settings: PlanSettings, traffic: Traffic, now: float
 ) -> list[tuple[Flight, PartitionAction]]:
     """Repairs, then moves, as far as there is room."""
-    budget = traffic.budget(view)
     copies = traffic.dues.copies
+    if not copies and not traffic.dues.hand_overs:
+        return []
+    budget = traffic.budget(view)
     repairs: list[tuple[Flight, PartitionAction]] = [
         (flight, update)
         for flight, update in copies.values()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from shoal_coordinator.placement.ring import RingMember
 from shoal_coordinator.planning.dues import Dues
@@ -83,14 +84,14 @@ def observe(view: ClusterView, memory: Memory, settings: PlanSettings, now: floa
         if node in view.nodes or node in view.members
     }
     ring = _ring(view, presences, memory.ring, settings, now)
-    return replace(
-        memory,
+    return Memory(
         presences=presences,
         ring=ring,
         ring_since=memory.ring_since if ring == memory.ring else now,
         handoffs=_handoffs(view, memory, now),
         seen_at=now,
         moves_due=_moves_due(view, memory, settings, now),
+        dues=memory.dues,
     )
 
 
@@ -131,11 +132,17 @@ def _ring(
         else {member.id for member in before}
     )
     return tuple(
-        RingMember(member.id, member.weight, member.zone)
+        _ring_member(member.id, member.weight, member.zone)
         for member in sorted(view.members.values(), key=lambda member: member.id)
         if member.takes_a_share
         and _has_place(presences[member.id], member.id in on_ring, settings, now)
     )
+
+
+@lru_cache(maxsize=4096)
+def _ring_member(node: NodeId, weight: int, zone: str) -> RingMember:
+    # The same one for every view: rings are compared all the time, member by member.
+    return RingMember(node, weight, zone)
 
 
 def _has_place(presence: Presence, was_on_ring: bool, settings: PlanSettings, now: float) -> bool:  # noqa: FBT001

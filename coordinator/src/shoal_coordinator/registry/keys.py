@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shoal_coordinator.registry.records import NodeId, PartitionId
 
@@ -14,6 +15,7 @@ class BadName(ValueError):
     """A cluster or node name that cannot stand in a key."""
 
 
+@lru_cache(maxsize=4096)
 def checked_name(kind: str, name: str) -> str:
     """Return ``name`` if it can be part of a key, else raise ``BadName``."""
     if not _NAME.fullmatch(name):

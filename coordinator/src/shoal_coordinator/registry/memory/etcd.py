@@ -130,8 +130,9 @@ class MemoryEtcd:
                 found = (self._items[key] for key in on_loss_read if key in self._items)
                 return Committed(won=False, revision=self._revision, found=tuple(found))
             for change in changes:
-                if isinstance(change, Put) and change.lease not in {NO_LEASE, *self._leases}:
-                    raise LeaseLost(f"lease {change.lease} is gone; grant a new one")
+                lease = change.lease if isinstance(change, Put) else NO_LEASE
+                if lease != NO_LEASE and lease not in self._leases:
+                    raise LeaseLost(f"lease {lease} is gone; grant a new one")
             self._apply(changes)
             return Committed(won=True, revision=self._revision, found=())
 
