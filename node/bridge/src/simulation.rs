@@ -219,8 +219,11 @@ impl SimulatedCopies {
         self.lock().hub.acked(partition, copy_id)
     }
 
-    fn has_min_in_sync(&self, partition: u32) -> bool {
-        self.lock().hub.has_min_in_sync(partition).is_ok()
+    /// As `committed`; None while too few copies are in sync.
+    fn confirmed(&self, partition: u32) -> Option<u64> {
+        let it = self.lock();
+        let is_enough = it.hub.has_min_in_sync(partition).is_ok();
+        is_enough.then(|| it.hub.committed(partition))
     }
 
     // What clients do.

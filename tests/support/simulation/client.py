@@ -200,10 +200,11 @@ class Clients:
         confirmed: dict[int, tuple[int, int]] = {}
         left: list[_Answer] = []
         for it in waiting:
-            if it.partition not in confirmed:
-                confirmed[it.partition] = process.plane.confirmed(it.partition)
-            epoch, seq = confirmed[it.partition]
-            if epoch not in (it.epoch, ANY_EPOCH):
+            at = confirmed.get(it.partition)
+            if at is None:
+                at = confirmed[it.partition] = process.plane.confirmed(it.partition)
+            epoch, seq = at
+            if epoch != it.epoch and epoch != ANY_EPOCH:
                 continue
             if it.seq <= seq:
                 self._answered(process, it)

@@ -89,6 +89,10 @@ class _Running:
     """On whose behalf: whose a new task is."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing runs: of what ran nothing is kept."""
         self.task = cast("Task", None)
         self.host = cast("Host", None)
 

@@ -67,19 +67,16 @@ class SimulatedPlane:
 
         ``ANY_EPOCH``: it is not asked for. ``NO_EPOCH``: none, ever, by this node.
         """
-        if self._mutant is Mutant.NO_CHECK_AT_ANSWER:
-            return ANY_EPOCH, self.copies.committed(partition)
+        copies, mutant = self.copies, self._mutant
+        if mutant is Mutant.NO_CHECK_AT_ANSWER:
+            return ANY_EPOCH, copies.committed(partition)
         epoch = self.serving.get(partition)
-        is_fenced = self.host.now_ns() >= self.deadline_ns
-        if epoch is None or is_fenced or partition in self.sealed:
+        if epoch is None or partition in self.sealed or self.host.now_ns() >= self.deadline_ns:
             return NO_EPOCH, _NOTHING
-        return epoch, self._confirmed(partition)
-
-    def _confirmed(self, partition: int) -> int:
-        copies = self.copies
-        if self._mutant is Mutant.ACKNOWLEDGED_BY_ANY_COPY and self.required.get(partition):
-            return max(copies.acked(partition, it) or 0 for it in self.required[partition])
-        return copies.committed(partition) if copies.has_min_in_sync(partition) else _NOTHING
+        if mutant is Mutant.ACKNOWLEDGED_BY_ANY_COPY and self.required.get(partition):
+            return epoch, max(copies.acked(partition, it) or 0 for it in self.required[partition])
+        confirmed = copies.confirmed(partition)
+        return epoch, _NOTHING if confirmed is None else confirmed
 
     # The port.
 

@@ -294,4 +294,5 @@ def driven_by_events() -> Iterator[None]:
         for module in (agent, membership, handover, record_change, actuator, takeover):
             stack.enter_context(replaced(module, "_log", silence))
         stack.enter_context(replaced(actuator, "TopologyWriter", _NoTopology))
+        stack.callback(RUNNING.forget)
         yield

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +21,8 @@ from simulation.mutants import Mutant
 
 _CHUNK_SEEDS = 25
 _BROKEN_MAX = 5
-_GARBAGE_MAX = 50_000
-"""Objects made, and not freed, before they are looked through for cycles."""
+_COLLECTED_TOGETHER = 5
+"""After so many seeds what they left is looked through for cycles."""
 
 
 @dataclass(slots=True)
@@ -76,15 +77,25 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def seldom_collecting() -> Iterator[None]:
-    """Look for cycles seldom, and not in what is there already: most garbage has none."""
-    thresholds = gc.get_threshold()
+def collected_between() -> Iterator[Callable[[], None]]:
+    """Look for cycles between seeds alone; what comes back is to be called after each.
+
+    A whole cluster is one cycle, and while it runs there are next to none. What was there
+    before is not looked through.
+    """
+    count = itertools.count(1)
+
+    def ran_one() -> None:
+        if next(count) % _COLLECTED_TOGETHER == 0:
+            gc.collect(0)
+
     gc.freeze()
-    gc.set_threshold(_GARBAGE_MAX, *thresholds[1:])
+    gc.disable()
     try:
-        yield
+        yield ran_one
     finally:
-        gc.set_threshold(*thresholds)
+        gc.collect(0)
+        gc.enable()
         gc.unfreeze()
 
 
@@ -112,9 +123,10 @@ def _gather(total: Ran, parts: Iterable[Ran]) -> None:
 
 def _run_chunk(chunk: tuple[int, int]) -> Ran:
     ran = Ran()
-    with quiet(), seldom_collecting():
+    with quiet(), collected_between() as ran_one:
         for seed in range(*chunk):
             run = simulate(seed)
+            ran_one()
             ran.add(Ran(1, run.steps, 0.0, run.seconds, Counter(run.counts)))
             if run.broken:
                 ran.broken[seed] = run.broken
@@ -163,9 +175,10 @@ class Caught:
 def caught(mutant: Mutant, steps: int = STEPS) -> Caught | None:
     """Take the rule away, and look for a seed that notices."""
     telling = TELLING[mutant]
-    with quiet(), seldom_collecting():
+    with quiet(), collected_between() as ran_one:
         for seed in range(telling.seeds_max):
             run = simulate(seed, mutant, telling.harms, telling.unclean, steps)
+            ran_one()
             if run.broken:
                 return Caught(seed, run.broken[0])
     return None
