@@ -44,7 +44,9 @@ class Absence:
 
     def saw(self, view: ClusterView, now_ms: int, hold_ms: int, contact_since_ms: int = 0) -> None:
         """Take note of who is in ``view`` and who should be and is not."""
-        self._look(view)
+        known = self._looked_at
+        if known is None or known[0] is not view.nodes or known[1] is not view.members:
+            self._look(view)
         if not self._missing:
             if self.missing_since_ms:
                 self.missing_since_ms, self.held_until_ms = {}, {}
@@ -67,9 +69,6 @@ class Absence:
             }
 
     def _look(self, view: ClusterView) -> None:
-        known = self._looked_at
-        if known is not None and known[0] is view.nodes and known[1] is view.members:
-            return
         self._looked_at = view.nodes, view.members
         live = {node for node, it in view.nodes.items() if it.registration.weight > 0}
         proxies = view.nodes.keys() - live

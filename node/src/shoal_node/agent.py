@@ -271,13 +271,14 @@ class Agent:
                 self._urgent.clear()
 
     def _wait_seconds(self) -> float | None:
-        waits_ms = []
+        wait_ms = None
         if self._look_again_ms is not None:
-            waits_ms.append(self._look_again_ms - self._now_ms())
+            wait_ms = self._look_again_ms - self._now_ms()
         if self.local.fence_lifted and not self.local.stopping:
             # Readiness follows the deadline, of whose passing and return no news comes.
-            waits_ms.append(self._lease_left_ms() if self._ready else _READINESS_POLL_MS)
-        return max(1, min(waits_ms)) / 1000 if waits_ms else None
+            ready_ms = self._lease_left_ms() if self._ready else _READINESS_POLL_MS
+            wait_ms = ready_ms if wait_ms is None else min(ready_ms, wait_ms)
+        return None if wait_ms is None else max(1, wait_ms) / 1000
 
     def _now_ms(self) -> int:
         return self._world.clock_ns() // 1_000_000

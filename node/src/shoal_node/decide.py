@@ -119,6 +119,8 @@ def _as_primary(
     only: Collection[PartitionId] | None,
 ) -> Iterator[Action]:
     """Hand-overs, and changes of who is in sync: one write of a record at a time."""
+    if only is not None and not local.stopping and local.serving.keys().isdisjoint(only):
+        return
     begun = set(closed)
     for step in chain(
         hand_overs(view, local, own, now_ms, policy, only),
