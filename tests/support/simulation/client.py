@@ -86,7 +86,7 @@ class Clients:
         if kind == "count":
             self._count(partition, process)
             return
-        delay_us = rng.uniform(100, 1_500)
+        delay_us = 100 + 1_400 * rng.random()
         self._cluster.events.after(delay_us, process, self._evaluate, process, partition, kind)
 
     def _evaluate(self, process: Process, partition: int, kind: str) -> None:  # noqa: C901

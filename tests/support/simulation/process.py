@@ -168,7 +168,7 @@ class Process(Host):
     def _rung(self) -> None:
         if not self._is_turn_due:
             self._is_turn_due = True
-            due_us = self.rng.uniform(50, 1_500)
+            due_us = 50 + 1_450 * self.rng.random()
             if not self.agent._urgent.is_set():
                 due_us = max(due_us, self._rests_until_us - self.events.now_us)
             self.after(due_us, self._turn)
@@ -209,7 +209,7 @@ class Process(Host):
             if not self._is_look_due:
                 self._is_look_due = True
                 poll_us = self._policy.replication_poll_ms * 1_000
-                self.after(self.rng.uniform(0, poll_us), self._look)
+                self.after(poll_us * self.rng.random(), self._look)
         self._cluster.heard(self)
 
     def _look(self) -> None:
