@@ -1,7 +1,8 @@
 """Copies that were given up by a node that was the one cut off: seen where records change.
 
 1. A primary that hears nobody, and is heard, leaves nobody out of who is in sync that was
-   keeping up when it went deaf, lives, is registered and wanted.
+   keeping up and registered when it went deaf, and lives, is registered and wanted. (Of one
+   that was not registered it may have heard that, and not that it is back.)
 2. After etcd was away for all of them, nobody who is only just there again, or has only
    just come, starts a partition empty while the process with a copy in sync lives and is
    about to be back.
@@ -55,7 +56,7 @@ class NeedlessLosses:
             for told in process.plane.replication()
             if not process.agent.local.is_busy(told.partition)
             for it in told.followers
-            if it.is_streaming and it.lag_ms < _KEEPS_UP_MS
+            if it.is_streaming and it.lag_ms < _KEEPS_UP_MS and self._is_registered(it.copy_id)
         }
 
     def etcd_went_away(self, back_us: dict[Incarnation, int]) -> None:
@@ -84,18 +85,20 @@ class NeedlessLosses:
             return
         wanted = {*new.preference[: self._copies_wanted], *new.replicas, new.handoff_to}
         for copy in gone:
-            has_key = any(
-                it.node == copy.node
-                and is_of(copy.copy_id, it.incarnation)
-                and it.is_registered
-                and not it.agent.local.stopping
-                for it in live
-            )
             kept_up = (new.partition, copy) in self._keeping_up.get(deaf.incarnation, ())
-            if has_key and kept_up and copy.node in wanted:
+            if kept_up and copy.node in wanted and self._is_registered(copy.copy_id):
                 self._broken.append(
                     f"partition {new.partition}: {deaf.node}, which hears nobody, left out {copy}"
                 )
+
+    def _is_registered(self, copy_id: str) -> bool:
+        """Whether the process that has this copy lives, has its key in etcd and stays."""
+        return any(
+            is_of(CopyId(copy_id), it.incarnation)
+            and it.is_registered
+            and not it.agent.local.stopping
+            for it in self._live()
+        )
 
     def _began_empty(self, old: PartitionRecord, new: PartitionRecord) -> None:
         for process in self._live():
