@@ -86,14 +86,17 @@ class _Table(Generic[K, V]):
         self._copy: dict[K, V] | None = None
 
     def put(self, key: K, value: V) -> None:
-        if self._copy is None:
-            self._copy = dict(self._base)
-        self._copy[key] = value
+        self._copied()[key] = value
 
     def drop(self, key: K) -> None:
+        self._copied().pop(key, None)
+
+    def _copied(self) -> dict[K, V]:
         if self._copy is None:
-            self._copy = dict(self._base)
-        self._copy.pop(key, None)
+            base = self._base
+            # ``dict`` looks each key of a proxy up; what lies behind it is copied as it lies.
+            self._copy = base.copy() if isinstance(base, MappingProxyType) else dict(base)
+        return self._copy
 
     def frozen(self) -> Mapping[K, V]:
         return self._base if self._copy is None else MappingProxyType(self._copy)
