@@ -104,6 +104,8 @@ class Agent:
     ) -> None:
         self.local = Local(registration.id, registration.incarnation, eviction=config.eviction)
         self.fence = ports.fence
+        self._log: structlog.typing.FilteringBoundLogger = _log.bind()
+        """Made once: the module's is a proxy, which makes one for every line, told or not."""
         self._ports = ports
         self._world = ports.membership
         self._config = config
@@ -350,9 +352,9 @@ class Agent:
 
     def _perform(self, view: ClusterView, action: Action, now_ms: int) -> None:
         if isinstance(action, _ROUTINE):
-            _log.debug("%s", action)
+            self._log.debug("%s", action)
         else:
-            _log.info(str(action))
+            self._log.info(str(action))
         match action:
             case Rejoin(why=why):
                 self._membership.lose(why)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from shoal_coordinator.registry.operations import partitions, settle
 from shoal_coordinator.registry.port import Lease, Store
@@ -275,6 +275,9 @@ class _Silence:
     def debug(self, *_: object, **__: object) -> None: ...
 
     info = warning = error = debug
+
+    def bind(self) -> Self:
+        return self
 
 
 class _NoTopology:
