@@ -120,7 +120,8 @@ def measure(plan: Plan) -> list[Finding]:
                 f"read every {_POLL_SECONDS} s, and given up after {_GIVE_UP_SECONDS:.0f} s",
                 "memcached is left out: it keeps what has expired until it needs the room",
             ),
-            needs_quiet=True,
+            # Noise lengthens it and shortens nothing: what is met is met.
+            needs_quiet=not RECLAIM_GOAL.holds(times.high),
         ),
     ]
 

@@ -102,7 +102,8 @@ def measure(plan: Plan) -> list[Finding]:
                 "CPU of a node that goes on, from the signal to the end: "
                 f"{statistics.median(told.cpu_seconds):.2f} s (median)",
             ),
-            needs_quiet=True,
+            # Noise lengthens a gap and shortens none: what is met is met.
+            needs_quiet=not GOAL.holds(figure.high),
         )
     ]
 
