@@ -31,9 +31,15 @@ class LatestView:
 
     async def newer_than(self, revision: Revision, within_seconds: float) -> ClusterView:
         """Return a view past ``revision``, or what there is when the time is up."""
+        return await self.soon(lambda view: view.revision > revision, within_seconds)
+
+    async def soon(
+        self, holds: Callable[[ClusterView], bool], within_seconds: float
+    ) -> ClusterView:
+        """Return the first view of which ``holds`` is true, or the newest when the time is up."""
         try:
             async with asyncio.timeout(within_seconds):
-                return await self.until(lambda view: view.revision > revision)
+                return await self.until(holds)
         except TimeoutError:
             assert self.view is not None, "there has been a view"
             return self.view

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -29,9 +30,10 @@ from shoal_coordinator.registry.view import ClusterView
 _log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.25
-_REST_SECONDS = 0.05
-"""Between plans at least. Nobody waits for a plan, and while partitions change hands a view
-comes every few milliseconds: who must act on those is the nodes, often on the same cores."""
+_GATHER_SECONDS = 0.1
+"""From news to the next plan at least, unless a node has come or gone. Nobody waits for a plan,
+and of a partition that moves news come by twos and threes: who must act on those is the nodes,
+often on the same cores."""
 _CATCH_UP_SECONDS = 2.0
 """For so long a view that shows what was written is waited for."""
 
@@ -108,9 +110,14 @@ async def lead(latest: LatestView, planner: Planner, actor: Actor, elected_at: R
         if decision.actions:
             written = await actor.carry_out(decision.actions)
         if written > view.revision:
-            view = await latest.newer_than(Revision(written - 1), _CATCH_UP_SECONDS)
+            await latest.newer_than(Revision(written - 1), _CATCH_UP_SECONDS)
         else:
-            # A plan looks at every partition, and views may come faster than plans are
-            # made: what comes meanwhile is seen as one.
-            await asyncio.sleep(max(took, _REST_SECONDS))
-            view = await latest.newer_than(view.revision, TICK_SECONDS)
+            await latest.newer_than(view.revision, TICK_SECONDS)
+        # A plan looks at every partition, and views may come faster than plans are made:
+        # what comes meanwhile is seen as one.
+        view = await latest.soon(partial(_is_urgent, view), max(took, _GATHER_SECONDS))
+
+
+def _is_urgent(planned: ClusterView, newer: ClusterView) -> bool:
+    """Whether nodes have come or gone since a plan."""
+    return newer.nodes is not planned.nodes
