@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -37,17 +38,35 @@ class Seeing(Planner):
         return await super().plan(view)
 
 
+class Waiting(LatestView):
+    """Keeps for how long it was asked to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    async def soon(
+        self, holds: Callable[[ClusterView], bool], within_seconds: float
+    ) -> ClusterView:
+        self.waits.append(within_seconds)
+        return await super().soon(holds, within_seconds)
+
+
 class NoCounts:
     def carried_out(self, kind: str, number: int) -> None:
         """Nobody counts."""
 
 
-async def test_a_view_from_before_the_election_is_not_acted_on() -> None:
-    store, latest = MemoryStore(), LatestView()
+async def elected(store: MemoryStore) -> Actor:
     lease = await store.grant_lease(3)
     answer = await campaign(store, KEYS, CoordinatorLeader("one", "one:1"), lease.id)
     assert isinstance(answer, Elected)
-    actor = Actor(store, KEYS, answer.leadership, NoCounts())
+    return Actor(store, KEYS, answer.leadership, NoCounts())
+
+
+async def test_a_view_from_before_the_election_is_not_acted_on() -> None:
+    store, latest = MemoryStore(), LatestView()
+    actor = await elected(store)
     planner = Planner(PlanSettings(), lambda: 0.0)
     before = store.commits
     leading = asyncio.create_task(lead(latest, planner, actor, Revision(10)))
@@ -67,11 +86,8 @@ async def test_who_gathers_news_plans_at_once_when_a_node_has_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_GATHER_SECONDS", FOR_EVER_SECONDS)
-    store, latest, planner = MemoryStore(), LatestView(), Seeing()
-    lease = await store.grant_lease(3)
-    answer = await campaign(store, KEYS, CoordinatorLeader("one", "one:1"), lease.id)
-    assert isinstance(answer, Elected)
-    actor = Actor(store, KEYS, answer.leadership, NoCounts())
+    store, latest, planner = MemoryStore(), Waiting(), Seeing()
+    actor = await elected(store)
     first = view(nodes=(live("a"),), revision=100)
     leading = asyncio.create_task(lead(latest, planner, actor, Revision(100)))
     await latest.put(first)
@@ -79,8 +95,9 @@ async def test_who_gathers_news_plans_at_once_when_a_node_has_come(
         while not planner.seen:
             await asyncio.sleep(0.01)
     await latest.put(replace(first, revision=Revision(101)))
-    for _ in range(50):
-        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while FOR_EVER_SECONDS not in latest.waits:
+            await asyncio.sleep(0.01)
     await latest.put(view(nodes=(live("a"), live("b")), revision=102))
     async with asyncio.timeout(10):
         while len(planner.seen) < 2:
