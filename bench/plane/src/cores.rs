@@ -1,11 +1,14 @@
 //! What several threads get done in one service at once, without sockets.
 //!
 //! Each thread stands on a core of its own and calls `MGet` of 16 random keys, from bytes
-//! to bytes, as the transport would. `disjoint`: each thread has keys of its own. `hot`:
-//! all threads read one key. `apart`: each thread has a data plane of its own, so that
-//! what the machine gives is known beside what the service makes of it. Wall time counts,
-//! not CPU time: a thread that waits for another one uses no CPU, and must be seen.
+//! to bytes, as the transport would. `disjoint`: each thread has its part of the keys. `hot`:
+//! all threads read one key. `apart`: each thread has its part in a data plane of its own, so
+//! that what the machine gives is known beside what the service makes of it. There are as
+//! many keys whatever the number of threads: of more memory less is found in caches. Wall
+//! time counts, not CPU time: a thread that waits for another one uses no CPU, and must be
+//! seen.
 
+use std::ops::Range;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +23,7 @@ use shoal_server::service::{CacheService, Method, Unanswered};
 
 use crate::plane;
 
-const KEYS_PER_THREAD: u64 = 50_000;
+const KEYS: u64 = 100_000;
 const KEYS_PER_REQUEST: u64 = 16;
 const VALUE_BYTES: usize = 1024;
 /// Requests are made before the clock starts: the service is measured, not their making.
@@ -54,8 +57,11 @@ pub(crate) fn measure(threads: usize, seconds: f64, keys: &str) -> Result<(), St
         .map(|_| plane::open(1 << 30))
         .collect::<Result<Vec<_>, _>>()?;
     let services: Vec<_> = planes.iter().map(DataPlane::service).collect();
-    for service in &services {
-        fill(service, threads as u64 * KEYS_PER_THREAD)?;
+    let part = KEYS / threads as u64;
+    for (at, service) in services.iter().enumerate() {
+        let keys_in_it = if keys == Keys::Apart { part } else { KEYS };
+        let first = at as u64 * keys_in_it;
+        fill(service, first..first + keys_in_it)?;
     }
     let (ready, over) = (Barrier::new(threads + 1), AtomicBool::new(false));
     let (done, elapsed, made) = std::thread::scope(|scope| {
@@ -63,7 +69,8 @@ pub(crate) fn measure(threads: usize, seconds: f64, keys: &str) -> Result<(), St
             .map(|thread| {
                 let service = &services[thread % services.len()];
                 let (ready, over, core) = (&ready, &over, cores[thread]);
-                let requests = requests(thread as u64, keys);
+                let first = thread as u64 * part;
+                let requests = requests(thread as u64, keys, first..first + part);
                 scope.spawn(move || worker(service, &requests, core, ready, over))
             })
             .collect();
@@ -122,8 +129,8 @@ fn worker(
     Ok((operations, cpu(ClockId::ThreadCPUTime) - before))
 }
 
-fn fill(service: &CacheService, keys: u64) -> Result<(), String> {
-    for number in 0..keys {
+fn fill(service: &CacheService, keys: Range<u64>) -> Result<(), String> {
+    for number in keys {
         let request = v1::SetRequest {
             key: key(number),
             value: vec![7; VALUE_BYTES].into(),
@@ -144,7 +151,7 @@ fn call(service: &CacheService, method: Method, request: Bytes) -> Result<Bytes,
     }
 }
 
-fn requests(thread: u64, keys: Keys) -> Vec<Bytes> {
+fn requests(thread: u64, keys: Keys, part: Range<u64>) -> Vec<Bytes> {
     let mut state = thread + 1;
     let mut draw = || {
         state = state
@@ -152,9 +159,7 @@ fn requests(thread: u64, keys: Keys) -> Vec<Bytes> {
             .wrapping_add(1_442_695_040_888_963_407);
         match keys {
             Keys::Hot => 0,
-            Keys::Disjoint | Keys::Apart => {
-                thread * KEYS_PER_THREAD + (state >> 33) % KEYS_PER_THREAD
-            }
+            Keys::Disjoint | Keys::Apart => part.start + (state >> 33) % (part.end - part.start),
         }
     };
     let mut request = || {
