@@ -52,13 +52,13 @@ fuzz: setup ## longer, going on from earlier runs: make fuzz SECONDS=3600 [TARGE
 
 explore: setup ## more schedules of what runs concurrently: make explore SCHEDULES=100000 [SEED=1]
 	SHOAL_SCHEDULES=$(or $(SCHEDULES),20000) SHOAL_SEED=$(or $(SEED),$(shell date +%s)) \
-		cargo test --release --locked -p shoal-engine-explored -p shoal-replication-explored -p shoal-server-explored
+		cargo test --release --locked -p shoal-engine-explored -p shoal-replication-explored -p shoal-server-explored -p shoal-threads-explored
 
 mutants: setup ## break the concurrent parts one by one: each time an exploration must notice
 	$(PYTHON) -m tools.mutants
 
-miri: setup ## unit tests of engine, http2, fence and ownership under Miri (needs nightly with miri)
-	PROPTEST_CASES=8 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p shoal-engine -p shoal-http2 --lib
+miri: setup ## unit tests of engine, http2, threads, fence and ownership under Miri (needs nightly with miri)
+	PROPTEST_CASES=8 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p shoal-engine -p shoal-http2 -p shoal-threads --lib
 	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p shoal-server --lib -- ownership:: fence::
 
 test-unit: setup ## Python: unit, property and conformance tests

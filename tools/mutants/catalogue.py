@@ -12,6 +12,7 @@ from dataclasses import dataclass
 ENGINE = "shoal-engine-explored"
 REPLICATION = "shoal-replication-explored"
 SERVER = "shoal-server-explored"
+THREADS = "shoal-threads-explored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,5 +273,41 @@ MUTANTS = (
         tell();
         true
 """,
+    ),
+    Mutant(
+        "a writer does not wait for readers",
+        THREADS,
+        "readers_are_in_beside_each_other_and_never_beside_a_writer",
+        "node/threads/src/lock.rs",
+        "        self.seats.wait_for_readers(self.number);\n",
+        "",
+    ),
+    Mutant(
+        "readers are waited for, and more let in then",
+        THREADS,
+        "readers_are_in_beside_each_other_and_never_beside_a_writer",
+        "node/threads/src/lock.rs",
+        """        self.crowded.store(0, SeqCst);
+        self.seats.wait_for_readers(self.number);
+""",
+        """        self.seats.wait_for_readers(self.number);
+        self.crowded.store(0, SeqCst);
+""",
+    ),
+    Mutant(
+        "a reader on a seat does not look again",
+        THREADS,
+        "readers_are_in_beside_each_other_and_never_beside_a_writer",
+        "node/threads/src/lock.rs",
+        "if self.crowded.load(SeqCst) == 0 {",
+        "if false {",
+    ),
+    Mutant(
+        "a seat that was not taken is set free",
+        THREADS,
+        "readers_are_in_beside_each_other_and_never_beside_a_writer",
+        "node/threads/src/seats.rs",
+        "taken.is_ok().then(|| Sitting { seat, lock })",
+        "taken.is_ok().then_some(Sitting { seat, lock })",
     ),
 )

@@ -27,7 +27,7 @@ use crate::request::{
 use crate::room::Reclaimed;
 use crate::settings::{KEY_BYTES_LIMIT, Settings, VALUE_BYTES_LIMIT};
 use crate::stats::{Stats, Tally};
-use crate::sync::{AtomicU32, AtomicUsize};
+use crate::sync::{AtomicU32, AtomicUsize, Seats};
 use crate::work::Work;
 
 /// All partitions of a node. Share it behind an `Arc`; every method takes `&self`.
@@ -55,8 +55,9 @@ impl Engine {
     pub fn new(mut settings: Settings) -> Engine {
         settings.key_bytes_max = settings.key_bytes_max.min(KEY_BYTES_LIMIT);
         settings.value_bytes_max = settings.value_bytes_max.min(VALUE_BYTES_LIMIT);
+        let seats = Arc::new(Seats::new(settings.partition_count));
         let places: Box<[Place]> = (0..settings.partition_count)
-            .map(|_| Place::new())
+            .map(|partition| Place::new(Arc::clone(&seats), partition))
             .collect();
         let fixed_bytes = size_of_val(&*places) + places.len() * POLICY_BYTES_MAX;
         Engine {
@@ -111,11 +112,11 @@ impl Engine {
     /// released before anything is freed, so nobody waits for that but the caller.
     pub fn close(&self, partition: u32) -> bool {
         let place = self.place(partition);
-        let mut state = place.state.lock();
+        let mut state = place.lock_counted();
         let Some(mut closed) = state.open.take() else {
             return false;
         };
-        state.retired += closed.tally();
+        state.retired += closed.tally;
         closed.end_fills();
         place.publish_closed();
         self.open_count.fetch_sub(1, Relaxed);
@@ -171,7 +172,7 @@ impl Engine {
         if found.is_some() {
             return Ok(found);
         }
-        let mut state = place.lock_to_read();
+        let mut state = place.state.lock_to_read();
         let open = state.open.as_mut().ok_or(NotOpen)?;
         if open.role == Role::Restoring {
             return Err(NotOpen);
@@ -272,10 +273,10 @@ impl Engine {
             ..Stats::default()
         };
         for place in &self.places {
-            let state = place.state.lock();
+            let state = place.lock_counted();
             tally += state.retired;
             if let Some(open) = &state.open {
-                tally += open.tally();
+                tally += open.tally;
                 stats.entries += open.entries as u64;
                 stats.waste_bytes += open.heap.waste_bytes() as u64;
                 stats.open_partitions += 1;

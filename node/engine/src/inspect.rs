@@ -112,10 +112,10 @@ impl Engine {
         let mut tally = Tally::default();
         let mut found = Inspection::default();
         for (partition, place) in self.places.iter().enumerate() {
-            let state = place.state.lock();
+            let state = place.lock_counted();
             tally += state.retired;
             if let Some(open) = &state.open {
-                tally += open.tally();
+                tally += open.tally;
                 found.memory += open.memory();
                 found.partitions.push(open.stats(partition as u32));
             }
@@ -152,7 +152,7 @@ impl Engine {
 
 impl Partition {
     fn stats(&self, partition: u32) -> PartitionStats {
-        let tally = self.tally();
+        let tally = self.tally;
         PartitionStats {
             partition,
             epoch: self.epoch,

@@ -36,6 +36,10 @@ impl<const N: usize> Lists<N> {
         self.first[list].handle()
     }
 
+    pub(crate) fn last(&self, list: usize) -> Option<Handle> {
+        self.last[list].handle()
+    }
+
     pub(crate) fn is_empty(&self, list: usize) -> bool {
         self.first[list] == Link::NONE
     }

@@ -23,7 +23,6 @@
 
 use std::mem::offset_of;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use crate::entry::{self, DEADLINE_LIMIT_MS, Draft, Links};
 use crate::eviction::{self, Due, NOBODY_YET, Order, Policy};
@@ -37,7 +36,6 @@ use crate::replication::{Lineage, Log, Position, Recent, Restore, Role, Share};
 use crate::request::{Now, Version};
 use crate::settings::Eviction;
 use crate::stats::Tally;
-use crate::sync::AtomicUsize;
 use crate::tags::Invalidations;
 use crate::work::Work;
 
@@ -52,8 +50,6 @@ pub(crate) struct Partition {
     /// None: it was told no time yet.
     pub(crate) start_ms: Option<u64>,
     pub(crate) tally: Tally,
-    /// Hits that were read side by side with others: they are not in the tally.
-    pub(crate) looks: AtomicUsize,
     pub(crate) policy: Box<dyn Policy>,
     pub(crate) lineage: Lineage,
     pub(crate) role: Role,
@@ -154,7 +150,6 @@ impl Partition {
             due_count: 0,
             gives_ends: false,
             tally: Tally::default(),
-            looks: AtomicUsize::new(0),
             work: Work::default(),
             leaves_ahead: false,
             slid_in_vain: 0,
@@ -169,13 +164,6 @@ impl Partition {
             .start_ms
             .get_or_insert(now.0.saturating_sub(START_MARGIN_MS));
         now.0.saturating_sub(start_ms)
-    }
-
-    /// All that was counted.
-    pub(crate) fn tally(&self) -> Tally {
-        let mut tally = self.tally;
-        tally.hits += self.looks.load(Relaxed) as u64;
-        tally
     }
 
     pub(crate) fn version(&self, handle: Handle) -> Version {

@@ -5,13 +5,13 @@
 //!
 //! A read changes little: it counts itself, and tells the policy. So it takes the lock
 //! alone as a write does, which costs nothing more where nobody else is. Where somebody is,
-//! the place is *crowded* from then on, and reads that leave the policy as it is
-//! ([`Partition::look`]) go in side by side. The first that does not ends that. So threads
-//! that all read one hot key do not wait for each other, and elsewhere a read pays for a
-//! glance at a flag.
+//! the lock is *crowded* from then on, and reads that leave the policy as it is
+//! ([`Partition::look`]) go in side by side, and are counted beside the partition. So threads
+//! that all read one hot key neither wait for each other nor write to one line of memory, and
+//! elsewhere a read pays for a glance at a flag.
 
 use std::mem::offset_of;
-use std::ops::DerefMut;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::eviction::{NOBODY, QUEUES, Stamp};
@@ -19,15 +19,14 @@ use crate::fills::NEVER_MS;
 use crate::partition::{self, Partition};
 use crate::replication::Role;
 use crate::stats::Tally;
-use crate::sync::{AtomicU32, AtomicUsize, Lock};
+use crate::sync::{AtomicU32, AtomicUsize, Guard, Lock, Seats};
 
 /// Where a partition is, or may be. Alone on its cache lines, so that two busy
 /// partitions do not slow each other; and in this order, so that the lock shares its line
-/// with all that is looked at beside it.
+/// with all that a read changes.
 #[repr(C, align(128))]
 pub(crate) struct Place {
-    /// 1: reads go in side by side, if they can.
-    crowded: AtomicU32,
+    pub(crate) state: Lock<State>,
     /// Whether it follows, as of when the lock was last released.
     pub(crate) follows: AtomicU32,
     /// What the partition's ledger held, as of then.
@@ -36,7 +35,6 @@ pub(crate) struct Place {
     pub(crate) oldest: [AtomicUsize; QUEUES],
     /// When the first of its fill leases ends, or before.
     pub(crate) fill_end: AtomicUsize,
-    pub(crate) state: Lock<State>,
 }
 
 /// So far from its beginning lies what a read looks at, in whole lines.
@@ -53,18 +51,17 @@ pub(crate) struct State {
 }
 
 impl Place {
-    pub(crate) fn new() -> Place {
+    pub(crate) fn new(seats: Arc<Seats>, partition: u32) -> Place {
         let state = State {
             open: None,
             retired: Tally::default(),
         };
         Place {
-            crowded: AtomicU32::new(0),
             follows: AtomicU32::new(0),
             held_bytes: AtomicUsize::new(0),
             oldest: std::array::from_fn(|_| AtomicUsize::new(NOBODY)),
             fill_end: AtomicUsize::new(NEVER_MS as usize),
-            state: Lock::new(state),
+            state: Lock::new(state, seats, partition),
         }
     }
 
@@ -72,31 +69,16 @@ impl Place {
     /// it is not, or `look` is none.
     #[inline]
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Partition) -> Option<R>) -> Option<R> {
-        if self.crowded.load(Relaxed) == 0 {
-            return None;
-        }
-        let state = self.state.share();
-        let found = state.open.as_ref().and_then(look);
-        drop(state);
-        if found.is_none() {
-            self.crowded.store(0, Relaxed);
-        }
-        found
+        self.state.look(|state| look(state.open.as_ref()?))
     }
 
-    /// Goes in alone, to read.
-    #[inline]
-    pub(crate) fn lock_to_read(&self) -> impl DerefMut<Target = State> {
-        self.state.try_lock().unwrap_or_else(|| {
-            self.note_crowd();
-            self.state.lock()
-        })
-    }
-
-    /// Somebody who only wanted to read found somebody inside.
-    #[cold]
-    pub(crate) fn note_crowd(&self) {
-        self.crowded.store(1, Relaxed);
+    /// Goes in alone; what was looked at side by side is in the tally.
+    pub(crate) fn lock_counted(&self) -> Guard<'_, State> {
+        let mut state = self.state.lock();
+        let looks = state.take_looks() as u64;
+        let State { open, retired } = &mut *state;
+        open.as_mut().map_or(retired, |open| &mut open.tally).hits += looks;
+        state
     }
 
     /// To be called before a lock is released under which the partition was changed.

@@ -28,8 +28,9 @@ pub struct Stats {
     pub open_partitions: u32,
 }
 
-/// The counters of one partition.
+/// The counters of one partition, first what reads count.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub(crate) struct Tally {
     pub(crate) hits: u64,
     pub(crate) misses: u64,

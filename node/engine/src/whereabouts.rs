@@ -84,11 +84,6 @@ impl Engine {
 
     fn hint<R>(&self, partition: u32, look: impl FnOnce(&Partition) -> Option<R>) -> Option<R> {
         let place = self.place(partition);
-        let Some(state) = place.state.try_share() else {
-            // Who looks ahead is about to read.
-            place.note_crowd();
-            return None;
-        };
-        state.open.as_ref().and_then(look)
+        place.state.glance(|state| look(state.open.as_ref()?))
     }
 }

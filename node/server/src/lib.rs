@@ -53,7 +53,6 @@ mod settings;
 pub mod slot;
 mod switch;
 mod sync;
-mod thread_number;
 mod tls;
 pub mod topology;
 mod transport;

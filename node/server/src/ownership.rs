@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::sync::{AtomicU32, AtomicU64, pause};
-use crate::thread_number::{copy_count, thread_number};
+use shoal_threads::{copy_count, thread_number};
 
 const OPEN: u64 = 1 << 63;
 const FROZEN: u64 = 1 << 62;

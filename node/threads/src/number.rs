@@ -4,7 +4,7 @@
 /// This thread's number: the first that asks is 0. Small, because threads stay.
 #[cfg(not(explored))]
 #[inline]
-pub(crate) fn thread_number() -> usize {
+pub fn thread_number() -> usize {
     use std::cell::Cell;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -24,13 +24,13 @@ pub(crate) fn thread_number() -> usize {
 /// The explorer's threads all run on one real thread: by their own ids, two at least differ
 /// in their last bit.
 #[cfg(explored)]
-pub(crate) fn thread_number() -> usize {
+pub fn thread_number() -> usize {
     shuttle::thread::current().id().into()
 }
 
 /// How many copies are kept of what each thread has one of, a power of two: past that,
 /// some share one.
-pub(crate) fn copy_count() -> usize {
+pub fn copy_count() -> usize {
     const COPIES_MAX: usize = 32;
     let threads = match cfg!(explored) {
         true => 2,

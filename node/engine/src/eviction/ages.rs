@@ -20,7 +20,7 @@ use crate::heap::Heap;
 use crate::lists::Lists;
 
 /// The bit of an entry's rank that says: a group begins here.
-pub(super) const MARK: u8 = 16;
+pub(crate) const MARK: u8 = 16;
 
 const GROUPS: usize = 16;
 /// A group spans this part of the queue's age.
@@ -45,6 +45,15 @@ impl Ages {
         }
     }
 
+    /// Whether an entry that comes now begins a group.
+    pub(super) fn is_behind(&self, now: Stamp) -> bool {
+        let Some(newest) = self.groups.checked_sub(1) else {
+            return true;
+        };
+        let span = now.saturating_sub(self.entered[0]) / SPAN_PART;
+        now.saturating_sub(self.entered[newest]) >= span.max(1)
+    }
+
     /// Appends an entry that is in no list. Its rank has no mark.
     pub(super) fn push_last<const N: usize>(
         &mut self,
@@ -59,8 +68,7 @@ impl Ages {
         if self.groups == 0 {
             return self.begin(now);
         }
-        let span = now.saturating_sub(self.entered[0]) / SPAN_PART;
-        if now.saturating_sub(self.entered[self.groups - 1]) >= span.max(1) {
+        if self.is_behind(now) {
             if self.groups == GROUPS {
                 self.merge();
             }

@@ -40,6 +40,11 @@ impl Policy for Lru {
         self.ages.push_last(&mut self.queue, 0, heap, handle, now);
     }
 
+    /// Whoever was used last stays where it is, as long as no other stamp is due.
+    fn heeds_hit(&self, _heap: &Heap, handle: Handle) -> bool {
+        self.queue.last(0) != Some(handle) || self.ages.is_behind(self.order.now())
+    }
+
     fn forget(&mut self, heap: &mut Heap, handle: Handle) {
         self.ages.unlink(&mut self.queue, heap, handle);
     }

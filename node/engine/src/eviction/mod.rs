@@ -18,6 +18,8 @@ mod transition;
 
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(crate) use ages::MARK;
 pub(crate) use order::{
     ANYBODY, Due, MAIN, NOBODY, NOBODY_YET, Order, QUEUES, SLACK_MAX, SMALL, Stamp,
 };

@@ -42,7 +42,7 @@ impl Engine {
         if let Some(found) = found {
             return Ok(Filled::Found(found));
         }
-        if let Some(open) = &mut place.lock_to_read().open
+        if let Some(open) = &mut place.state.lock_to_read().open
             && open.role == Role::Primary
         {
             match open.get_hashed(hash.0, key, now) {

@@ -97,7 +97,7 @@ impl Engine {
     /// Makes a follower's copy empty, at no position. False: it is not open as a follower.
     pub fn discard(&self, partition: u32) -> bool {
         let place = self.place(partition);
-        let mut state = place.state.lock();
+        let mut state = place.lock_counted();
         let Some(open) = state.open.as_mut() else {
             return false;
         };
@@ -110,7 +110,7 @@ impl Engine {
         }
         let old = std::mem::replace(open, new);
         place.publish(open);
-        state.retired += old.tally();
+        state.retired += old.tally;
         drop(state);
         drop(old);
         true

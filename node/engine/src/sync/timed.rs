@@ -7,11 +7,10 @@
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
-
-use super::real;
+use parking_lot::MutexGuard;
+use shoal_threads::Seats;
 
 /// What a thread has used until now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,18 +56,20 @@ fn used() -> Used {
 /// The real lock, with a guard that looks at the meter.
 pub(crate) struct Mutex<T>(parking_lot::Mutex<T>);
 
-/// Likewise, for one or several.
-pub(crate) struct Lock<T>(real::Lock<T>);
+/// Likewise, for one or several. Who looks holds nothing.
+pub(crate) struct Lock<T>(shoal_threads::Lock<T>);
 
-pub(crate) struct Guard<G> {
+pub(crate) type Guard<'a, T> = Timed<shoal_threads::Guard<'a, T>>;
+
+pub(crate) struct Timed<G> {
     inner: G,
     since: Used,
 }
 
-impl<G> Guard<G> {
-    fn new(inner: G) -> Guard<G> {
+impl<G> Timed<G> {
+    fn new(inner: G) -> Timed<G> {
         let since = used();
-        Guard { inner, since }
+        Timed { inner, since }
     }
 }
 
@@ -77,34 +78,40 @@ impl<T> Mutex<T> {
         Mutex(parking_lot::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> Guard<MutexGuard<'_, T>> {
-        Guard::new(self.0.lock())
+    pub(crate) fn lock(&self) -> Timed<MutexGuard<'_, T>> {
+        Timed::new(self.0.lock())
     }
 }
 
-impl<T> Lock<T> {
-    pub(crate) fn new(value: T) -> Lock<T> {
-        Lock(real::Lock::new(value))
+impl<T: Sync> Lock<T> {
+    pub(crate) fn new(value: T, seats: Arc<Seats>, number: u32) -> Lock<T> {
+        Lock(shoal_threads::Lock::new(value, seats, number))
     }
 
-    pub(crate) fn lock(&self) -> Guard<RwLockWriteGuard<'_, T>> {
-        Guard::new(self.0.lock())
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        Timed::new(self.0.lock())
     }
 
-    pub(crate) fn try_lock(&self) -> Option<Guard<RwLockWriteGuard<'_, T>>> {
-        self.0.try_lock().map(Guard::new)
+    pub(crate) fn lock_to_read(&self) -> Guard<'_, T> {
+        Timed::new(self.0.lock_to_read())
     }
 
-    pub(crate) fn share(&self) -> Guard<RwLockReadGuard<'_, T>> {
-        Guard::new(self.0.share())
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&T) -> Option<R>) -> Option<R> {
+        self.0.look(look)
     }
 
-    pub(crate) fn try_share(&self) -> Option<Guard<RwLockReadGuard<'_, T>>> {
-        self.0.try_share().map(Guard::new)
+    pub(crate) fn glance<R>(&self, look: impl FnOnce(&T) -> Option<R>) -> Option<R> {
+        self.0.glance(look)
     }
 }
 
-impl<G: Deref> Deref for Guard<G> {
+impl<T> Guard<'_, T> {
+    pub(crate) fn take_looks(&mut self) -> usize {
+        self.inner.take_looks()
+    }
+}
+
+impl<G: Deref> Deref for Timed<G> {
     type Target = G::Target;
 
     fn deref(&self) -> &G::Target {
@@ -112,13 +119,13 @@ impl<G: Deref> Deref for Guard<G> {
     }
 }
 
-impl<G: DerefMut> DerefMut for Guard<G> {
+impl<G: DerefMut> DerefMut for Timed<G> {
     fn deref_mut(&mut self) -> &mut G::Target {
         &mut self.inner
     }
 }
 
-impl<G> Drop for Guard<G> {
+impl<G> Drop for Timed<G> {
     fn drop(&mut self) {
         let now = used();
         let hold = Used {

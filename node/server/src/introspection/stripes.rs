@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::histogram::{Distribution, Histogram};
 use super::kind::{Operation, Outcome};
 use crate::service::Method;
-use crate::thread_number::{copy_count, thread_number};
+use shoal_threads::{copy_count, thread_number};
 
 const METHODS: usize = Method::ALL.len();
 const OUTCOMES: usize = Outcome::ALL.len();
