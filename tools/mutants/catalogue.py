@@ -269,7 +269,7 @@ MUTANTS = (
         true
 """,
         """        self.left(place, grants.len(), 1);
-        drop(grants);
+        drop(noted);
         tell();
         true
 """,

@@ -17,6 +17,7 @@
 //! crowded past that if very many have looked since the last who did; so what a look costs
 //! by that is next to nothing, and where much is written it is not crowded for long.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -54,6 +55,12 @@ struct Inside<'a, T> {
     /// Dropped first: it is not used once the seat is free.
     value: Shared<'a, T>,
     sitting: Sitting<'a>,
+}
+
+impl<T> fmt::Debug for Lock<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Lock").finish_non_exhaustive()
+    }
 }
 
 impl<T> Inside<'_, T> {

@@ -5,12 +5,14 @@
 //! loads from 4 KiB that nobody writes to. A fingerprint that another key shares makes that
 //! one hot as well, which does no harm: what is granted is noted by the key itself.
 //!
-//! Beside each stands how often it was read here since it is hot, and written while a grant
-//! of it was out.
+//! Beside each stands how often it was read here since it is hot, by each thread for itself,
+//! and written while a grant of it was out.
 //!
 //! Invariant: [`HotSet::add`] and [`HotSet::remove`] are called by one thread at a time.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+use shoal_threads::{copy_count, thread_number};
 
 /// Hot keys, at most.
 pub(super) const KEYS_MAX: usize = 256;
@@ -33,7 +35,8 @@ pub(super) struct HotSet {
     count: AtomicUsize,
     /// 0: nobody.
     fingerprints: Box<[[AtomicU32; PLACES]]>,
-    reads: Box<[AtomicU32]>,
+    /// A power of two of copies; where there are more threads, some share one.
+    reads: Box<[Box<[AtomicU32]>]>,
     writes: Box<[AtomicU32]>,
 }
 
@@ -44,7 +47,7 @@ impl Default for HotSet {
         HotSet {
             count: AtomicUsize::new(0),
             fingerprints: (0..BUCKETS).map(|_| bucket()).collect(),
-            reads: counters(),
+            reads: (0..copy_count()).map(|_| counters()).collect(),
             writes: counters(),
         }
     }
@@ -75,7 +78,7 @@ impl HotSet {
     /// Count a read.
     #[inline]
     pub(super) fn read(&self, spot: Spot) {
-        self.reads[spot.0].fetch_add(1, Relaxed);
+        self.reads[thread_number() & (self.reads.len() - 1)][spot.0].fetch_add(1, Relaxed);
     }
 
     /// Count a write, if the key of this hash is hot.
@@ -88,7 +91,11 @@ impl HotSet {
     /// What was counted since it was added. Wraps.
     pub(super) fn uses(&self, spot: Spot) -> Uses {
         Uses {
-            reads: self.reads[spot.0].load(Relaxed),
+            reads: self
+                .reads
+                .iter()
+                .map(|reads| reads[spot.0].load(Relaxed))
+                .fold(0, u32::wrapping_add),
             writes: self.writes[spot.0].load(Relaxed),
         }
     }
@@ -102,7 +109,9 @@ impl HotSet {
         let places = &self.fingerprints[bucket];
         let free = places.iter().position(|it| it.load(Relaxed) == 0)?;
         let spot = Spot(bucket * PLACES + free);
-        self.reads[spot.0].store(0, Relaxed);
+        self.reads
+            .iter()
+            .for_each(|reads| reads[spot.0].store(0, Relaxed));
         self.writes[spot.0].store(0, Relaxed);
         places[free].store(fingerprint, Relaxed);
         self.count.fetch_add(1, Relaxed);
