@@ -287,11 +287,11 @@ MUTANTS = (
         THREADS,
         "readers_are_in_beside_each_other_and_never_beside_a_writer",
         "node/threads/src/lock.rs",
-        """        self.crowded.store(0, SeqCst);
+        """        self.crowd.store(QUIET, SeqCst);
         self.seats.wait_for_readers(self.number);
 """,
         """        self.seats.wait_for_readers(self.number);
-        self.crowded.store(0, SeqCst);
+        self.crowd.store(QUIET, SeqCst);
 """,
     ),
     Mutant(
@@ -299,7 +299,7 @@ MUTANTS = (
         THREADS,
         "readers_are_in_beside_each_other_and_never_beside_a_writer",
         "node/threads/src/lock.rs",
-        "if self.crowded.load(SeqCst) == 0 {",
+        "if self.crowd.load(SeqCst) != CROWDED {",
         "if false {",
     ),
     Mutant(

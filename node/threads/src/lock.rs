@@ -1,8 +1,8 @@
 //! A lock that one holds alone, or behind which many read side by side.
 //!
 //! Who takes it alone, and nobody else is there, pays for a mutex and a glance at a flag.
-//! Readers may take it alone too, and the first that finds it held makes it *crowded*: from
-//! then on readers take their own seats ([`Seats`]) instead of the mutex, and write to no
+//! Readers may take it alone too, and where one finds it held it becomes *crowded*: from then
+//! on readers take their own seats ([`Seats`]) instead of the mutex, and write to no
 //! line that another thread uses. (Dice and Kogan, "BRAVO: Biased Locking for Reader-Writer
 //! Locks", USENIX ATC 2019, has readers publish themselves in a table in the same way.)
 //!
@@ -11,7 +11,8 @@
 //! looks at all seats then, all of it in one order (`SeqCst`). So either the reader sees that
 //! the flag is gone, and leaves without having looked, or it is seen and waited for. The
 //! flag is set and taken away under the mutex alone; who sets it does so last, so a reader
-//! that finds it set sees all that was written before.
+//! that finds it set sees all that was written before. Without the mutex it may only be
+//! asked for.
 //!
 //! Who takes it alone while it is crowded looks at a line of every seat, twice. It stays
 //! crowded past that if very many have looked since the last who did; so what a look costs
@@ -26,6 +27,13 @@ use crate::data::{Data, DataGuard, Shared, let_go, reach};
 use crate::seats::{Seats, Sitting};
 use crate::sync::{AtomicU32, AtomicUsize};
 
+/// Readers take the mutex,
+const QUIET: u32 = 0;
+/// or seats;
+const CROWDED: u32 = 1;
+/// or the mutex, until who holds it now lets it go.
+const WANTED: u32 = 2;
+
 /// So many looks for each seat are very many.
 const LOOKS_PER_SEAT: usize = if cfg!(explored) { 1 } else { 32 };
 
@@ -35,8 +43,8 @@ pub struct Lock<T> {
     seats: Arc<Seats>,
     /// Of this lock, among those that share the seats.
     number: u32,
-    /// 1: readers take seats.
-    crowded: AtomicU32,
+    /// One of the three.
+    crowd: AtomicU32,
     /// What was taken from the seats and not asked for yet; changed under the mutex alone.
     looks: AtomicUsize,
     data: Data<T>,
@@ -77,7 +85,7 @@ impl<T> Lock<T> {
         Lock {
             seats,
             number,
-            crowded: AtomicU32::new(0),
+            crowd: AtomicU32::new(QUIET),
             looks: AtomicUsize::new(0),
             data: Data::new(value),
         }
@@ -116,7 +124,7 @@ impl<T> Lock<T> {
         T: Sync,
     {
         // Where it is not crowded nobody writes to a seat.
-        if self.crowded.load(Relaxed) == 0 {
+        if self.crowd.load(Relaxed) != CROWDED {
             return None;
         }
         let inside = self.go_inside()?;
@@ -126,19 +134,23 @@ impl<T> Lock<T> {
     }
 
     /// Looks at the value, crowded or not, if that can be done without waiting, and does not
-    /// count it.
+    /// count it. Who looks ahead is about to read: where somebody is in alone it becomes
+    /// crowded.
     #[inline]
     pub fn glance<R>(&self, look: impl FnOnce(&T) -> Option<R>) -> Option<R>
     where
         T: Sync,
     {
         let (alone, inside);
-        let value: &T = if self.crowded.load(Relaxed) == 0 {
-            alone = self.try_lock()?;
-            &alone
-        } else {
+        let value: &T = if self.crowd.load(Relaxed) == CROWDED {
             inside = self.go_inside()?;
             inside.value()
+        } else if let Some(guard) = self.try_lock() {
+            alone = guard;
+            &alone
+        } else {
+            let _ = self.crowd.compare_exchange(QUIET, WANTED, Relaxed, Relaxed);
+            return None;
         };
         look(value)
     }
@@ -149,7 +161,7 @@ impl<T> Lock<T> {
         T: Sync,
     {
         let sitting = self.seats.sit(self.number)?;
-        if self.crowded.load(SeqCst) == 0 {
+        if self.crowd.load(SeqCst) != CROWDED {
             return None;
         }
         // SAFETY: by the order that this file tells of: whoever holds the mutex now took the
@@ -160,8 +172,8 @@ impl<T> Lock<T> {
 
     #[inline]
     fn alone<'a>(&'a self, mut data: DataGuard<'a, T>) -> Guard<'a, T> {
-        // Nobody else writes to it while the mutex is held.
-        let is_crowded = self.crowded.load(Relaxed) != 0 && self.disperse();
+        // Nobody else makes it crowded, or quiet, while the mutex is held.
+        let is_crowded = self.crowd.load(Relaxed) == CROWDED && self.disperse();
         reach(&mut data);
         Guard {
             lock: self,
@@ -174,7 +186,7 @@ impl<T> Lock<T> {
     /// crowded after this.
     #[cold]
     fn disperse(&self) -> bool {
-        self.crowded.store(0, SeqCst);
+        self.crowd.store(QUIET, SeqCst);
         self.seats.wait_for_readers(self.number);
         let looks = self.seats.take_looks(self.number);
         self.looks.store(self.looks.load(Relaxed) + looks, Relaxed);
@@ -209,9 +221,9 @@ impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let_go(&mut self.data);
-        if self.is_crowded {
+        if self.is_crowded || self.lock.crowd.load(Relaxed) == WANTED {
             // Before the mutex is released, which is dropped behind this.
-            self.lock.crowded.store(1, SeqCst);
+            self.lock.crowd.store(CROWDED, SeqCst);
         }
     }
 }
@@ -247,9 +259,12 @@ mod tests {
         let mut alone = lock.lock();
         assert_eq!(alone.take_looks(), 0);
         assert!(lock.try_lock().is_none());
-        assert_eq!(lock.glance(|value| Some(value[0])), None, "somebody is in");
         drop(alone);
-        crowd(&lock);
+        assert_eq!(look(&lock), None, "who does not read does not crowd it");
+        let alone = lock.lock();
+        assert_eq!(lock.glance(|value| Some(value[0])), None, "somebody is in");
+        assert_eq!(look(&lock), None);
+        drop(alone);
         assert_eq!(look(&lock), Some(7));
         assert_eq!(lock.glance(|value| Some(value[0])), Some(7));
         assert_eq!(lock.look(|_| None::<u64>), None);
