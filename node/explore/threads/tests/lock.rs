@@ -24,6 +24,9 @@ fn lock(seats: &Arc<Seats>, number: u32) -> Lock<Twice> {
 /// before it began.
 fn read(lock: &Lock<Twice>, least: u64, looks: &AtomicUsize) -> u64 {
     let seen = lock.look(|value| {
+        // The seat is taken, and stays so.
+        let again = || lock.look(|_| Some(()));
+        assert_eq!((again(), again()), (None, None));
         thread::yield_now();
         Some((value.0, value.1))
     });
