@@ -225,11 +225,22 @@ mod tests {
             }
         });
         assert_eq!(grants.granted(), 3 * TIMES);
+        // Crowded by chance until here, from now on for sure; that takes a look each time.
+        let crowd = || {
+            let lock = &grants.place(0).grants;
+            let alone = lock.lock();
+            assert!(lock.glance(|_| Some(())).is_none());
+            drop(alone);
+            assert!(lock.look(|_| Some(())).is_some());
+        };
+        crowd();
         assert!(!grants.note(0, 7, b"l", 100), "another key of this hash");
         for until_ms in [100, 100 + NOTED_AHEAD_MS, 101 + NOTED_AHEAD_MS] {
+            crowd();
             assert!(grants.note(0, 7, b"k", until_ms));
         }
-        assert_eq!((grants.granted(), grants.noted()), (3 * TIMES + 3, 1));
+        // And the looks of the four crowds.
+        assert_eq!((grants.granted(), grants.noted()), (3 * TIMES + 7, 1));
         let beyond_ms = 100 + 2 * NOTED_AHEAD_MS;
         assert!(
             takes(&grants, 7, b"k", beyond_ms),
